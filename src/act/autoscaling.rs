@@ -1,0 +1,161 @@
+//! Auto Scaling: the instance in its group, the terminating hooks, heartbeats and completion.
+
+use std::time::Duration;
+
+use aws_sdk_autoscaling::Client;
+use aws_sdk_autoscaling::operation::RequestId;
+
+use crate::decide::{
+    Accepted, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleActionResult,
+    LifecycleHook,
+};
+
+use super::failure::from_sdk;
+
+/// The transition that a terminating hook is for.
+const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
+/// Auto Scaling's own default for a HeartbeatTimeout.
+const DEFAULT_HEARTBEAT_TIMEOUT: u64 = 3_600;
+/// The most that Auto Scaling grants, and its factor: GlobalTimeout = min(48 h, 100 × HeartbeatTimeout).
+const MOST_GLOBAL_TIMEOUT: u64 = 172_800;
+
+/// `DescribeAutoScalingInstances` for this one; `None` where Auto Scaling does not know it (any more).
+///
+/// # Errors
+/// What AWS answered.
+pub async fn describe_instance(
+    client: &Client,
+    instance_id: &str,
+) -> Result<Option<AutoScalingInstance>, Failure> {
+    let what = format!("autoscaling:DescribeAutoScalingInstances {instance_id}");
+    let answer = client
+        .describe_auto_scaling_instances()
+        .instance_ids(instance_id)
+        .send()
+        .await
+        .map_err(|error| from_sdk(&what, &error))?;
+    let Some(found) = answer
+        .auto_scaling_instances()
+        .iter()
+        .find(|found| found.instance_id() == Some(instance_id))
+    else {
+        // An empty list is how Auto Scaling says "not mine". An answer without any list is no answer.
+        return if answer.auto_scaling_instances.is_some() {
+            Ok(None)
+        } else {
+            Err(malformed(&what, "no list of instances"))
+        };
+    };
+    match (found.auto_scaling_group_name(), found.lifecycle_state()) {
+        (Some(group), Some(state)) => Ok(Some(AutoScalingInstance {
+            group: group.to_owned(),
+            lifecycle_state: state.to_owned(),
+        })),
+        _ => Err(malformed(
+            &what,
+            "an instance without a group or a lifecycle state",
+        )),
+    }
+}
+
+/// `DescribeLifecycleHooks`: the terminating ones of a group.
+///
+/// # Errors
+/// What AWS answered.
+pub async fn terminating_hooks(
+    client: &Client,
+    group: &str,
+) -> Result<Vec<LifecycleHook>, Failure> {
+    let what = format!("autoscaling:DescribeLifecycleHooks of {group}");
+    let answer = client
+        .describe_lifecycle_hooks()
+        .auto_scaling_group_name(group)
+        .send()
+        .await
+        .map_err(|error| from_sdk(&what, &error))?;
+    let Some(hooks) = &answer.lifecycle_hooks else {
+        return Err(malformed(&what, "no list of hooks"));
+    };
+    hooks
+        .iter()
+        .filter(|hook| hook.lifecycle_transition() == Some(TERMINATING))
+        .map(|hook| {
+            let name = hook
+                .lifecycle_hook_name()
+                .ok_or_else(|| malformed(&what, "a hook without a name"))?;
+            let heartbeat = seconds(hook.heartbeat_timeout()).unwrap_or(DEFAULT_HEARTBEAT_TIMEOUT);
+            let global = seconds(hook.global_timeout())
+                .unwrap_or_else(|| MOST_GLOBAL_TIMEOUT.min(heartbeat.saturating_mul(100)));
+            Ok(LifecycleHook {
+                name: name.to_owned(),
+                heartbeat_timeout: Duration::from_secs(heartbeat),
+                global_timeout: Duration::from_secs(global),
+            })
+        })
+        .collect()
+}
+
+fn seconds(value: Option<i32>) -> Option<u64> {
+    value
+        .and_then(|value| u64::try_from(value).ok())
+        .filter(|value| *value > 0)
+}
+
+/// `RecordLifecycleActionHeartbeat`
+///
+/// # Errors
+/// What AWS answered.
+pub async fn heartbeat(
+    client: &Client,
+    hook: &HookRef,
+    instance_id: &str,
+) -> Result<Accepted, Failure> {
+    let what = format!("autoscaling:RecordLifecycleActionHeartbeat {}", hook.name);
+    let answer = client
+        .record_lifecycle_action_heartbeat()
+        .auto_scaling_group_name(&hook.group)
+        .lifecycle_hook_name(&hook.name)
+        .instance_id(instance_id)
+        .send()
+        .await
+        .map_err(|error| from_sdk(&what, &error))?;
+    Ok(Accepted {
+        request_id: answer.request_id().map(str::to_owned),
+    })
+}
+
+/// `CompleteLifecycleAction`, by instance id.
+///
+/// # Errors
+/// What AWS answered.
+pub async fn complete(
+    client: &Client,
+    hook: &HookRef,
+    instance_id: &str,
+    result: LifecycleActionResult,
+) -> Result<Accepted, Failure> {
+    let what = format!(
+        "autoscaling:CompleteLifecycleAction {} {}",
+        hook.name,
+        result.as_str()
+    );
+    let answer = client
+        .complete_lifecycle_action()
+        .auto_scaling_group_name(&hook.group)
+        .lifecycle_hook_name(&hook.name)
+        .instance_id(instance_id)
+        .lifecycle_action_result(result.as_str())
+        .send()
+        .await
+        .map_err(|error| from_sdk(&what, &error))?;
+    Ok(Accepted {
+        request_id: answer.request_id().map(str::to_owned),
+    })
+}
+
+fn malformed(what: &str, why: &str) -> Failure {
+    Failure::new(
+        FailureKind::Malformed,
+        format!("{what}: an answer with {why}"),
+    )
+}

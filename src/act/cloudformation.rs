@@ -1,0 +1,164 @@
+//! CloudFormation's `SignalResource`, authenticated as AWS's own `cfn-signal` does on an instance: by the
+//! instance identity document and its signature. That takes no IAM permission, and no SDK.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use reqwest::{Client, StatusCode, Url};
+use serde::Deserialize;
+
+use crate::decide::{Accepted, Failure, FailureKind, Instance, SignalStatus};
+use crate::http::{self, Answer};
+use crate::observe::Imds;
+
+use super::failure::kind_of;
+
+/// The answer is a request id; an error is a sentence.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// What to say, of which resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Stack name or id.
+    pub stack: String,
+    /// `LogicalResourceId`
+    pub resource: String,
+    /// `Status`
+    pub status: SignalStatus,
+}
+
+/// A client of CloudFormation for this one operation.
+pub struct CloudFormation {
+    endpoint: Option<String>,
+    timeout: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorAnswer {
+    error: ErrorBody,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorBody {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl CloudFormation {
+    /// `endpoint` overrides the region's own; `timeout` covers the request.
+    pub fn new(endpoint: Option<String>, timeout: Duration) -> Self {
+        Self { endpoint, timeout }
+    }
+
+    /// Sends the signal, with the instance id as `UniqueId`.
+    ///
+    /// # Errors
+    /// Where there is no identity document to be had, or what CloudFormation answered.
+    pub async fn signal(
+        &self,
+        imds: &Imds,
+        instance: &Instance,
+        signal: &Signal,
+    ) -> Result<Accepted, Failure> {
+        let what = format!(
+            "cloudformation:SignalResource {} for {} of {}",
+            signal.status.as_str(),
+            signal.resource,
+            signal.stack
+        );
+        let (document, signature) = imds.identity().await?;
+        let url = self.url(&what, instance, signal)?;
+        // Made for this one request: an idle agent holds no TLS roots in memory.
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Failure::new(FailureKind::Unreachable, format!("{what}: {error}")))?;
+        let request = client
+            .get(url)
+            .header("Accept", "application/json")
+            .header("Authorization", authorization(&document, &signature));
+        let answer = http::fetch(&what, request, self.timeout, BODY_LIMIT).await?;
+        understand(&what, &answer)
+    }
+
+    fn url(&self, what: &str, instance: &Instance, signal: &Signal) -> Result<Url, Failure> {
+        let base = match &self.endpoint {
+            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+            None => format!(
+                "https://cloudformation.{}.{}",
+                instance.region,
+                dns_suffix(&instance.region)
+            ),
+        };
+        let parameters = [
+            ("Action", "SignalResource"),
+            ("LogicalResourceId", &signal.resource),
+            ("StackName", &signal.stack),
+            ("UniqueId", &instance.instance_id),
+            ("Status", signal.status.as_str()),
+            ("ContentType", "JSON"),
+            ("Version", "2010-05-15"),
+        ];
+        Url::parse_with_params(&format!("{base}/"), parameters)
+            .map_err(|error| Failure::new(FailureKind::Refused, format!("{what}: {base}: {error}")))
+    }
+}
+
+/// `CFN_V1 <base64 of the identity document>:<its signature, without line breaks>`
+fn authorization(document: &[u8], signature: &[u8]) -> reqwest::header::HeaderValue {
+    let document = base64::engine::general_purpose::STANDARD.encode(document);
+    let signature: String = String::from_utf8_lossy(signature)
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .collect();
+    let mut value =
+        reqwest::header::HeaderValue::try_from(format!("CFN_V1 {document}:{signature}"))
+            .unwrap_or_else(|_| reqwest::header::HeaderValue::from_static("CFN_V1"));
+    value.set_sensitive(true);
+    value
+}
+
+/// The domain of a region's partition.
+fn dns_suffix(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "amazonaws.com.cn",
+        region if region.starts_with("us-isob-") => "sc2s.sgov.gov",
+        region if region.starts_with("us-iso-") => "c2s.ic.gov",
+        region if region.starts_with("eusc-") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
+}
+
+fn understand(what: &str, answer: &Answer) -> Result<Accepted, Failure> {
+    let request_id = answer
+        .headers
+        .get("x-amzn-requestid")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    if answer.status == StatusCode::OK {
+        // A captive portal answers 200, too.
+        let is_ours = serde_json::from_slice::<serde_json::Value>(&answer.body)
+            .is_ok_and(|json| json.get("SignalResourceResponse").is_some());
+        return if is_ours {
+            Ok(Accepted { request_id })
+        } else {
+            let message = format!(
+                "{what}: an answer that makes no sense: {}",
+                http::excerpt(&answer.body)
+            );
+            Err(Failure::new(FailureKind::Malformed, message))
+        };
+    }
+    let Ok(ErrorAnswer { error }) = serde_json::from_slice(&answer.body) else {
+        return Err(http::unexpected_status(what, answer));
+    };
+    Err(Failure {
+        kind: kind_of(Some(&error.code), answer.status.as_u16()),
+        message: format!("{what}: {}: {}", error.code, error.message),
+        code: Some(error.code),
+        request_id,
+    })
+}

@@ -1,0 +1,291 @@
+//! Amazon ECS: the container instance's state, and the tasks as the API sees them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::operation::RequestId;
+use aws_sdk_ecs::types;
+
+use crate::decide::{
+    ApiTask, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure,
+    FailureKind, StateChange, Task, TaskKind, short,
+};
+use crate::observe::parse;
+
+use super::failure::from_sdk;
+
+/// `DescribeTasks` takes this many at the most.
+const TASKS_AT_ONCE: usize = 100;
+/// `DescribeServices` takes this many at the most.
+const SERVICES_AT_ONCE: usize = 10;
+/// More pages than any container instance can fill: a `nextToken` that never ends is an error.
+const MOST_PAGES: usize = 1_000;
+
+/// `UpdateContainerInstancesState`, to DRAINING or back to ACTIVE. The answer says what it led to.
+///
+/// # Errors
+/// What AWS answered. A failure within a good answer is `MISSING` or `INACTIVE`: not an error, but a
+/// container instance that is gone.
+pub async fn set_state(
+    ecs: &Client,
+    target: &ContainerInstance,
+    draining: bool,
+) -> Result<StateChange, Failure> {
+    let status = if draining {
+        types::ContainerInstanceStatus::Draining
+    } else {
+        types::ContainerInstanceStatus::Active
+    };
+    let what = format!(
+        "ecs:UpdateContainerInstancesState {} on {}",
+        status.as_str(),
+        target.id()
+    );
+    let answer = ecs
+        .update_container_instances_state()
+        .cluster(&target.cluster)
+        .container_instances(&target.arn)
+        .status(status)
+        .send()
+        .await
+        .map_err(|error| from_sdk(&what, &error))?;
+    let view = view(&what, answer.container_instances(), answer.failures())?;
+    Ok(StateChange {
+        view,
+        request_id: answer.request_id().map(str::to_owned),
+    })
+}
+
+/// `DescribeContainerInstances` for this one.
+///
+/// # Errors
+/// What AWS answered.
+pub async fn describe(
+    ecs: &Client,
+    target: &ContainerInstance,
+) -> Result<ContainerInstanceView, Failure> {
+    let what = format!("ecs:DescribeContainerInstances {}", target.id());
+    let answer = ecs
+        .describe_container_instances()
+        .cluster(&target.cluster)
+        .container_instances(&target.arn)
+        .send()
+        .await
+        .map_err(|error| from_sdk(&what, &error))?;
+    view(&what, answer.container_instances(), answer.failures())
+}
+
+fn view(
+    what: &str,
+    instances: &[types::ContainerInstance],
+    failures: &[types::Failure],
+) -> Result<ContainerInstanceView, Failure> {
+    if let Some(instance) = instances.first() {
+        let status = match instance.status() {
+            Some("ACTIVE") => ContainerInstanceStatus::Active,
+            Some("DRAINING") => ContainerInstanceStatus::Draining,
+            Some("REGISTERING") => ContainerInstanceStatus::Registering,
+            Some(gone @ ("INACTIVE" | "DEREGISTERING")) => {
+                ContainerInstanceStatus::Gone(gone.to_owned())
+            }
+            Some(other) => ContainerInstanceStatus::Other(other.to_owned()),
+            None => return Err(malformed(what, "a container instance without a status")),
+        };
+        let count = |count: i32| u32::try_from(count).unwrap_or(0);
+        return Ok(ContainerInstanceView {
+            status,
+            running: count(instance.running_tasks_count()),
+            pending: count(instance.pending_tasks_count()),
+        });
+    }
+    match failures.first().and_then(types::Failure::reason) {
+        Some(gone @ ("MISSING" | "INACTIVE")) => Ok(ContainerInstanceView {
+            status: ContainerInstanceStatus::Gone(gone.to_owned()),
+            running: 0,
+            pending: 0,
+        }),
+        Some(reason) => Err(Failure::new(
+            FailureKind::Refused,
+            format!("{what}: failure {reason}"),
+        )),
+        None => Err(malformed(
+            what,
+            "neither a container instance nor a failure",
+        )),
+    }
+}
+
+/// Every task of the container instance that ECS has on record, and who asked for it.
+///
+/// `ListTasks` lists the tasks that are *to run* unless told otherwise: those that are to stop, and may
+/// still be at it, are a second list.
+///
+/// # Errors
+/// What AWS answered.
+pub async fn list_tasks(
+    ecs: &Client,
+    target: &ContainerInstance,
+    daemons: bool,
+) -> Result<Vec<ApiTask>, Failure> {
+    let mut arns = Vec::new();
+    for desired in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
+        let what = format!("ecs:ListTasks {} on {}", desired.as_str(), target.id());
+        let mut next = None;
+        for page in 0.. {
+            if page >= MOST_PAGES {
+                return Err(malformed(&what, "pages without end"));
+            }
+            let answer = ecs
+                .list_tasks()
+                .cluster(&target.cluster)
+                .container_instance(&target.arn)
+                .desired_status(desired.clone())
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| from_sdk(&what, &error))?;
+            arns.extend_from_slice(answer.task_arns());
+            next = answer
+                .next_token()
+                .filter(|token| !token.is_empty())
+                .map(str::to_owned);
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    arns.sort_unstable();
+    arns.dedup();
+    describe_tasks(ecs, &target.cluster, &arns, daemons).await
+}
+
+/// `DescribeTasks`, and `DescribeServices` where `daemons` have to be told from other services' tasks.
+///
+/// # Errors
+/// What AWS answered.
+pub async fn describe_tasks(
+    ecs: &Client,
+    cluster: &str,
+    arns: &[String],
+    daemons: bool,
+) -> Result<Vec<ApiTask>, Failure> {
+    let mut tasks = Vec::with_capacity(arns.len());
+    for chunk in arns.chunks(TASKS_AT_ONCE) {
+        let what = format!("ecs:DescribeTasks of {} tasks", chunk.len());
+        let answer = ecs
+            .describe_tasks()
+            .cluster(cluster)
+            .set_tasks(Some(chunk.to_vec()))
+            .send()
+            .await
+            .map_err(|error| from_sdk(&what, &error))?;
+        for task in answer.tasks() {
+            tasks.push(api_task(&what, task)?);
+        }
+    }
+    if daemons {
+        mark_daemons(ecs, cluster, &mut tasks).await?;
+    }
+    Ok(tasks)
+}
+
+fn api_task(what: &str, task: &types::Task) -> Result<ApiTask, Failure> {
+    let arn = task
+        .task_arn()
+        .ok_or_else(|| malformed(what, "a task without an ARN"))?;
+    let known = task
+        .last_status()
+        .ok_or_else(|| malformed(what, "a task without a lastStatus"))?;
+    let kind = match task
+        .group()
+        .and_then(|group| group.strip_prefix("service:"))
+    {
+        Some(name) => TaskKind::Service(name.to_owned()),
+        None => TaskKind::Standalone,
+    };
+    Ok(ApiTask {
+        task: Task {
+            arn: arn.to_owned(),
+            definition: task
+                .task_definition_arn()
+                .map(short)
+                .unwrap_or_default()
+                .to_owned(),
+            // DEACTIVATING, STOPPING and DEPROVISIONING are not stopped.
+            known: parse::status(known),
+            desired: task.desired_status().map(parse::status),
+        },
+        kind,
+    })
+}
+
+async fn mark_daemons(ecs: &Client, cluster: &str, tasks: &mut [ApiTask]) -> Result<(), Failure> {
+    let mut names: Vec<String> = tasks
+        .iter()
+        .filter_map(|task| service_of(&task.kind))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut daemon: BTreeMap<String, bool> = BTreeMap::new();
+    for chunk in names.chunks(SERVICES_AT_ONCE) {
+        let what = format!("ecs:DescribeServices of {}", chunk.join(", "));
+        let answer = ecs
+            .describe_services()
+            .cluster(cluster)
+            .set_services(Some(chunk.to_vec()))
+            .send()
+            .await
+            .map_err(|error| from_sdk(&what, &error))?;
+        for service in answer.services() {
+            if let Some(name) = service.service_name() {
+                let strategy = service.scheduling_strategy();
+                daemon.insert(
+                    name.to_owned(),
+                    strategy == Some(&types::SchedulingStrategy::Daemon),
+                );
+            }
+        }
+    }
+    for task in tasks {
+        if let Some(name) = service_of(&task.kind).filter(|name| daemon.get(name) == Some(&true)) {
+            task.kind = TaskKind::Daemon(name);
+        }
+    }
+    Ok(())
+}
+
+fn service_of(kind: &TaskKind) -> Option<String> {
+    if let TaskKind::Service(name) = kind {
+        Some(name.clone())
+    } else {
+        None
+    }
+}
+
+/// `StopTask`
+///
+/// # Errors
+/// What AWS answered.
+pub async fn stop_task(
+    ecs: &Client,
+    cluster: &str,
+    task: &str,
+    reason: &str,
+) -> Result<(), Failure> {
+    let what = format!("ecs:StopTask {}", short(task));
+    ecs.stop_task()
+        .cluster(cluster)
+        .task(task)
+        .reason(reason)
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| from_sdk(&what, &error))
+}
+
+fn malformed(what: &str, why: &str) -> Failure {
+    Failure::new(
+        FailureKind::Malformed,
+        format!("{what}: an answer with {why}"),
+    )
+}

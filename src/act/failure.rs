@@ -1,0 +1,147 @@
+//! From the SDK's errors to the core's [`Failure`]: what was tried, on what, and what came back.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::decide::{Failure, FailureKind};
+
+/// AWS answers with one of these where a role lacks a permission.
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "NotAuthorized",
+    "AuthFailure",
+];
+/// Where a shared bucket of requests is empty.
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "SlowDown",
+    "PriorRequestNotComplete",
+];
+/// Where credentials are missing, wrong or past their time.
+const CREDENTIALS: &[&str] = &[
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidToken",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+];
+/// Where the service itself is in trouble.
+const SERVER: &[&str] = &[
+    "ServerException",
+    "InternalFailure",
+    "InternalError",
+    "ServiceUnavailable",
+];
+
+/// Puts an SDK error into the core's terms. `what` names the call and its object.
+pub fn from_sdk<E>(what: &str, error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: Error + ProvideErrorMetadata + 'static,
+{
+    let raw = error.raw_response();
+    let request_id = raw.and_then(request_id);
+    let status = raw.map(|raw| raw.status().as_u16());
+    let (kind, code, why) = match error {
+        SdkError::TimeoutError(_) => (FailureKind::Timeout, None, "no answer in time".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => (
+            FailureKind::Timeout,
+            None,
+            "no connection in time".to_owned(),
+        ),
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
+            let causes = causes(error);
+            if causes
+                .iter()
+                .any(|cause| cause.to_ascii_lowercase().contains("credentials"))
+            {
+                let why = format!("no credentials: {}", last(&causes));
+                (FailureKind::Credentials, None, why)
+            } else {
+                (FailureKind::Unreachable, None, last(&causes))
+            }
+        }
+        SdkError::ResponseError(_) => {
+            let kind = match status {
+                Some(500..) => FailureKind::Server,
+                _ => FailureKind::Malformed,
+            };
+            let status = status.map_or_else(String::new, |status| format!("status {status}, "));
+            (
+                kind,
+                None,
+                format!(
+                    "{status}an answer that makes no sense: {}",
+                    last(&causes(error))
+                ),
+            )
+        }
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().map(str::to_owned);
+            let message = service.err().message().unwrap_or("(no message)");
+            let kind = kind_of(code.as_deref(), status.unwrap_or_default());
+            let named = code.as_deref().unwrap_or("an error without a code");
+            (kind, code.clone(), format!("{named}: {message}"))
+        }
+        _ => (FailureKind::Unreachable, None, last(&causes(error))),
+    };
+    Failure {
+        kind,
+        message: format!("{what}: {why}"),
+        code,
+        request_id,
+    }
+}
+
+/// The core's kind for an error code and an HTTP status.
+pub fn kind_of(code: Option<&str>, status: u16) -> FailureKind {
+    let is = |list: &[&str]| code.is_some_and(|code| list.contains(&code));
+    match () {
+        () if is(DENIED) => FailureKind::Denied,
+        () if is(THROTTLED) || status == 429 => FailureKind::Throttled,
+        () if is(CREDENTIALS) => FailureKind::Credentials,
+        () if is(SERVER) || status >= 500 => FailureKind::Server,
+        // A refusal without a code is not one that the protocol knows.
+        () if code.is_none() && status != 403 => FailureKind::Malformed,
+        () if code.is_none() => FailureKind::Denied,
+        () => FailureKind::Refused,
+    }
+}
+
+fn request_id(raw: &HttpResponse) -> Option<String> {
+    ["x-amzn-requestid", "x-amz-request-id"]
+        .iter()
+        .find_map(|name| raw.headers().get(*name))
+        .map(str::to_owned)
+}
+
+fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        causes.push(error.to_string());
+        next = error.source();
+    }
+    causes
+}
+
+/// The innermost cause says what happened; the outer ones only where.
+fn last(causes: &[String]) -> String {
+    causes.last().cloned().unwrap_or_default()
+}

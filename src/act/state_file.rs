@@ -1,0 +1,157 @@
+//! `state.json` in the state directory: what a restart could not find out again.
+//!
+//! Written whole and renamed into place, so that a crash leaves the old one or the new one. Times are
+//! wall-clock ones there, as the agent's own axis ends with the process.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::decide::{ContainerInstance, Failure, FailureKind, Memory, RememberedDrain};
+
+/// The file is a few hundred bytes.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// The file.
+#[derive(Clone)]
+pub struct StateFile {
+    path: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    instance_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container_instance_arn: Option<String>,
+    #[serde(default)]
+    was_in_service: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drain: Option<DrainRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DrainRecord {
+    reason: String,
+    /// RFC 3339, with milliseconds.
+    started_at: String,
+    #[serde(default)]
+    ours: bool,
+}
+
+impl StateFile {
+    /// The file in `directory`.
+    pub fn new(directory: &Path) -> Self {
+        Self {
+            path: directory.join("state.json"),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where there is one that cannot be read or understood.
+    pub fn read(&self, clock: &Clock) -> Result<Option<Memory>, Failure> {
+        let mut text = Vec::new();
+        match File::open(&self.path) {
+            Ok(file) => file
+                .take(MOST_BYTES)
+                .read_to_end(&mut text)
+                .map_err(|error| self.failed("read", &error))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("read", &error)),
+        };
+        let record: Record = serde_json::from_slice(&text)
+            .map_err(|error| self.failed("understand", &io::Error::other(error)))?;
+        Ok(Some(self.memory(record, clock)?))
+    }
+
+    fn memory(&self, record: Record, clock: &Clock) -> Result<Memory, Failure> {
+        let drain = match record.drain {
+            Some(drain) => {
+                let started_at = humantime::parse_rfc3339(&drain.started_at)
+                    .map_err(|error| self.failed("understand", &io::Error::other(error)))?;
+                let started_at = clock.moment_of(started_at);
+                Some(RememberedDrain {
+                    reason: drain.reason,
+                    started_at,
+                    ours: drain.ours,
+                })
+            }
+            None => None,
+        };
+        let container_instance = record
+            .cluster
+            .zip(record.container_instance_arn)
+            .map(|(cluster, arn)| ContainerInstance { cluster, arn });
+        Ok(Memory {
+            instance_id: record.instance_id,
+            container_instance,
+            was_in_service: record.was_in_service,
+            drain,
+        })
+    }
+
+    /// Writes it, on a thread of its own: a slow disk must not hold up a heartbeat.
+    ///
+    /// # Errors
+    /// Where the directory cannot be written to.
+    pub async fn write(&self, memory: Memory, clock: Clock) -> Result<(), Failure> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || {
+            this.replace(memory, &clock)
+                .map_err(|error| this.failed("write", &error))
+        })
+        .await
+        .unwrap_or_else(|error| Err(self.failed("write", &io::Error::other(error))))
+    }
+
+    fn replace(&self, memory: Memory, clock: &Clock) -> io::Result<()> {
+        let (cluster, container_instance_arn) = memory
+            .container_instance
+            .map(|known| (known.cluster, known.arn))
+            .unzip();
+        let record = Record {
+            instance_id: memory.instance_id,
+            cluster,
+            container_instance_arn,
+            was_in_service: memory.was_in_service,
+            drain: memory.drain.map(|drain| DrainRecord {
+                reason: drain.reason,
+                started_at: rfc3339(clock.time_of(drain.started_at)),
+                ours: drain.ours,
+            }),
+        };
+        let mut text = serde_json::to_vec_pretty(&record)?;
+        text.push(b'\n');
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let next = self.path.with_extension("json.new");
+        let mut file = File::create(&next)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&next, &self.path)?;
+        File::open(directory)?.sync_all()
+    }
+
+    fn failed(&self, what: &str, error: &io::Error) -> Failure {
+        Failure::new(
+            FailureKind::Unreachable,
+            format!("{what} {}: {error}", self.path.display()),
+        )
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}

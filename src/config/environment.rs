@@ -1,0 +1,136 @@
+//! The agent's environment variables: `ECS_LIFECYCLE_AGENT_<SECTION>__<KEY>`.
+//!
+//! They replace what any file says. A variable with the prefix that means nothing is an error, as
+//! an unknown key in a file is: a mistyped setting must not pass silently.
+//!
+//! Two variables are special: `ECS_LIFECYCLE_AGENT_CONFIG` is another way to write `--config`, and
+//! `STATE_DIRECTORY` is systemd's and counts only when nothing else sets `agent.state_directory`.
+
+use std::path::PathBuf;
+
+use super::fragment::Entry;
+use super::problem::{Problem, Problems, Refusal};
+use super::provenance::Origin;
+use super::rules::Raw;
+use super::table::{PREFIX, Section, all_keys, remedy_for_unknown_section};
+use super::text::{closest, shortened};
+
+/// Names the configuration file, as `--config` does.
+pub(super) const CONFIG: &str = "ECS_LIFECYCLE_AGENT_CONFIG";
+
+/// What systemd sets for `StateDirectory=`.
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
+
+/// The variables of this process that can concern the configuration, in alphabetical order.
+///
+/// Others are left out: they can be secrets. Bytes that are not UTF-8 become U+FFFD, which
+/// [`load`](super::load) reports.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    let mut variables: Vec<(String, String)> = std::env::vars_os()
+        .map(|(name, value)| {
+            let name = name.to_string_lossy().into_owned();
+            (name, value.to_string_lossy().into_owned())
+        })
+        .filter(|(name, _)| name.starts_with(PREFIX) || name == STATE_DIRECTORY)
+        .collect();
+    variables.sort();
+    variables
+}
+
+/// The entries of the variables that name a key.
+pub(super) fn entries(variables: &[(String, String)], problems: &mut Problems) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (name, value) in variables {
+        if !name.starts_with(PREFIX) || name == CONFIG {
+            continue;
+        }
+        let origin = || Origin::Environment(shortened(name));
+        let Some(key) = all_keys().find(|key| key.variable() == *name) else {
+            problems.add(|| unknown(name).at(origin(), None));
+            continue;
+        };
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            problems.add(|| not_unicode().at(origin(), Some(key.path())));
+            continue;
+        }
+        entries.push(Entry {
+            key,
+            raw: Raw::Text(value.clone()),
+            origin: origin(),
+        });
+    }
+    entries
+}
+
+/// The entry for `agent.state_directory` that systemd's variable makes, if there is one.
+pub(super) fn state_directory(variables: &[(String, String)]) -> Option<Entry> {
+    let value = value_of(STATE_DIRECTORY, variables)?;
+    // `StateDirectory=` may name several: the first is the agent's.
+    let first = value.split(':').next().filter(|first| !first.is_empty())?;
+    Some(Entry {
+        key: Section::named("agent")?.key("state_directory")?,
+        raw: Raw::Text(first.to_owned()),
+        origin: Origin::Environment(STATE_DIRECTORY.to_owned()),
+    })
+}
+
+/// The file that `ECS_LIFECYCLE_AGENT_CONFIG` names.
+pub(super) fn config_file(variables: &[(String, String)]) -> Option<Result<PathBuf, Box<Problem>>> {
+    let value = value_of(CONFIG, variables)?;
+    let refusal = if value.is_empty() {
+        Refusal::new(
+            "the value is empty",
+            "name a configuration file, or unset the variable to read the standard files",
+        )
+    } else if value.contains(char::REPLACEMENT_CHARACTER) {
+        not_unicode()
+    } else {
+        return Some(Ok(PathBuf::from(value)));
+    };
+    let origin = Origin::Environment(CONFIG.to_owned());
+    Some(Err(Box::new(refusal.at(origin, None))))
+}
+
+fn value_of<'a>(name: &str, variables: &'a [(String, String)]) -> Option<&'a str> {
+    variables
+        .iter()
+        .find(|(other, _)| other == name)
+        .map(|(_, value)| value.as_str())
+}
+
+fn not_unicode() -> Refusal {
+    Refusal::new("the value is not UTF-8", "write it in UTF-8")
+}
+
+fn unknown(name: &str) -> Refusal {
+    // Without the prefix, which is so long that all variables would be near to each other.
+    let rest = name.strip_prefix(PREFIX).unwrap_or(name);
+    let known = all_keys().map(|key| key.variable().replacen(PREFIX, "", 1));
+    if let Some(near) = closest(rest, known) {
+        return Refusal::new(
+            "no key has this variable",
+            format!("did you mean {PREFIX}{near}? Else unset it"),
+        );
+    }
+    let Some((section, key)) = rest.split_once("__") else {
+        return Refusal::new(
+            "no key has this variable",
+            format!(
+                "write {PREFIX}<SECTION>__<KEY>, with two underscores between section and key, \
+                 for example {PREFIX}DRAIN__TIMEOUT, or unset it"
+            ),
+        );
+    };
+    let section = section.to_lowercase();
+    match Section::named(&section) {
+        Some(section) => Refusal::new(
+            format!("[{}] has no such key", section.name),
+            section.remedy_for_unknown(&key.to_lowercase()),
+        ),
+        None => Refusal::new(
+            format!("there is no section {}", shortened(&section)),
+            remedy_for_unknown_section(&section),
+        ),
+    }
+}

@@ -1,0 +1,181 @@
+//! The table of keys: for each its meaning, type, default and rule.
+//!
+//! One entry here is all that a new key needs. The doc comment is the key's documentation for
+//! programmers, in the sample and in the manual, so it must read well after the key's name. The
+//! order is the order in the sample and in `check-config`'s output.
+//!
+//! Changing a default changes what unattended agents do after an upgrade: say so in the changelog.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::choices::{
+    DaemonTasks, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout, StandaloneTasks,
+};
+use super::duration::Between;
+use super::endpoint::LoopbackUrl;
+use super::problem::Refusal;
+use super::rules::{AbsolutePath, OneOf, Optional, Rule, Text};
+use super::table::sections;
+use super::text::quoted;
+
+/// The longest drain that is accepted: `GlobalTimeout` is 48 hours at most.
+const TWO_DAYS: Duration = hours(48);
+
+sections! {
+    /// How the instance metadata service (IMDSv2) is watched.
+    pub metadata: MetadataSettings {
+        /// How often target-lifecycle-state and spot/instance-action are read.
+        poll_interval: Duration = secs(1), between(millis(10), secs(30));
+        /// How long each metadata request may take.
+        request_timeout: Duration = secs(1), between(millis(10), secs(30));
+    }
+
+    /// How the progress of a drain is observed: by the ECS agent on this host, else by the ECS API.
+    pub ecs: EcsSettings {
+        /// The ECS agent's introspection API, on this host.
+        introspection_endpoint: String = "http://127.0.0.1:51678".to_owned(), LoopbackUrl;
+        /// How long each introspection request may take.
+        introspection_timeout: Duration = secs(2), between(millis(10), secs(30));
+        /// How often the introspection API is asked during a drain.
+        introspection_poll_interval: Duration = secs(1), between(millis(10), secs(60));
+        /// When the introspection API is away for longer than this during a drain, the ECS API is
+        /// asked instead.
+        introspection_grace: Duration = secs(15), between(secs(0), mins(10));
+        /// How often the ECS API is asked then.
+        api_poll_interval: Duration = secs(15), between(millis(100), mins(10));
+        /// How long the ECS API alone must say that all tasks have stopped before it is believed.
+        api_settle: Duration = secs(30), between(secs(0), mins(10));
+    }
+
+    /// How AWS APIs are called.
+    pub aws: AwsSettings {
+        /// How long each AWS API call may take.
+        request_timeout: Duration = secs(5), between(millis(100), secs(60));
+    }
+
+    /// What a drain waits for, and for how long.
+    pub drain: DrainSettings {
+        /// How long a drain may take before result_on_timeout is sent.
+        timeout: Duration = mins(15), between(millis(100), TWO_DAYS);
+        /// The LifecycleActionResult sent when the timeout is reached; NONE sends nothing and
+        /// leaves the instance to the hook's HeartbeatTimeout and DefaultResult.
+        result_on_timeout: ResultOnTimeout = ResultOnTimeout::Continue, one_of::<ResultOnTimeout>();
+        /// What to do about tasks that no service started: wait for them, stop them, or ignore
+        /// them.
+        standalone_tasks: StandaloneTasks = StandaloneTasks::Wait, one_of::<StandaloneTasks>();
+        /// With standalone_tasks = "stop": how long after the start of the drain such tasks are
+        /// stopped. Must be shorter than timeout.
+        standalone_stop_after: Duration = secs(0), between(secs(0), TWO_DAYS);
+        /// Whether a drain waits for the tasks of DAEMON services, which ECS stops last.
+        daemon_tasks: DaemonTasks = DaemonTasks::Wait, one_of::<DaemonTasks>();
+        /// How often a waiting drain logs what it waits for.
+        report_interval: Duration = secs(30), between(millis(100), hours(1));
+        /// How long a drain may stand still, with tasks that ECS has not told to stop, before ECS is
+        /// asked whether the instance is still DRAINING and whose tasks they are. Doubles each time.
+        recheck_after: Duration = mins(5), between(millis(100), hours(48));
+    }
+
+    /// Which lifecycle action is completed. What is not set here, the agent finds out.
+    pub autoscaling: AutoScalingSettings {
+        /// The Auto Scaling group of this instance.
+        auto_scaling_group_name: Option<String> = None,
+            optional(text("the name of the Auto Scaling group", 255, accept_all), "ecs-hosts");
+        /// The termination lifecycle hook that belongs to this agent.
+        lifecycle_hook_name: Option<String> = None,
+            optional(text("the name of the lifecycle hook", 255, hook_name), "ecs-lifecycle-agent");
+        /// How often RecordLifecycleActionHeartbeat is called, in place of a third of the hook's
+        /// HeartbeatTimeout.
+        heartbeat_interval: Option<Duration> = None,
+            optional(between(millis(100), hours(2)), "5m");
+    }
+
+    /// Which CloudFormation resource is signalled when a drain ends: both names or neither.
+    pub(super) cloudformation: CloudFormationInputs {
+        /// The stack, by its name or its ARN.
+        stack_name: Option<String> = None,
+            optional(text("the name of the stack", 2048, accept_all), "ecs-cluster");
+        /// The LogicalResourceId of the Auto Scaling group in the stack.
+        logical_resource_id: Option<String> = None,
+            optional(text("the LogicalResourceId", 255, accept_all), "AutoScalingGroup");
+        /// The status that is signalled when the drain does not finish in time; NONE sends nothing.
+        signal_on_timeout: SignalOnTimeout = SignalOnTimeout::None, one_of::<SignalOnTimeout>();
+    }
+
+    /// The agent itself.
+    pub agent: AgentSettings {
+        /// Where a drain is recorded so that a restarted agent resumes it. When not set,
+        /// systemd's STATE_DIRECTORY is used if there is one.
+        state_directory: PathBuf = PathBuf::from("/var/lib/ecs-lifecycle-agent"), AbsolutePath;
+    }
+
+    /// What is logged, and where.
+    pub log: LogSettings {
+        /// The least severe messages that are logged.
+        level: LogLevel = LogLevel::Info, one_of::<LogLevel>();
+        /// Where they go; auto is the journal when systemd started the agent, else the terminal.
+        target: LogTarget = LogTarget::Auto, one_of::<LogTarget>();
+    }
+}
+
+/// The lifecycle hook that ECS managed draining installs and completes itself.
+const MANAGED_DRAINING_HOOK: &str = "ecs-managed-draining-termination-hook";
+
+fn hook_name(name: &str) -> Option<Refusal> {
+    if name == MANAGED_DRAINING_HOOK {
+        return Some(Refusal::new(
+            format!("{} belongs to ECS managed draining", quoted(name)),
+            "name a hook of the agent's own, or turn managed draining off in the capacity \
+             provider; two that complete one hook would end drains early",
+        ));
+    }
+    // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/');
+    (!name.chars().all(allowed)).then(|| {
+        Refusal::new(
+            format!("{} is not the name of a lifecycle hook", quoted(name)),
+            "write letters A-Z and a-z, digits, \"-\", \"_\" and \"/\" only",
+        )
+    })
+}
+
+fn accept_all(_: &str) -> Option<Refusal> {
+    None
+}
+
+const fn text(what: &'static str, longest: usize, check: fn(&str) -> Option<Refusal>) -> Text {
+    Text {
+        what,
+        longest,
+        check,
+    }
+}
+
+const fn optional<R>(rule: R, example: &'static str) -> Optional<R> {
+    Optional { rule, example }
+}
+
+const fn one_of<T>() -> OneOf<T> {
+    OneOf(PhantomData)
+}
+
+const fn between(least: Duration, most: Duration) -> Between {
+    Between { least, most }
+}
+
+const fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+const fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const fn mins(count: u64) -> Duration {
+    Duration::from_mins(count)
+}
+
+const fn hours(count: u64) -> Duration {
+    Duration::from_hours(count)
+}

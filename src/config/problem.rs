@@ -1,0 +1,128 @@
+//! What can be wrong with a configuration, as people read it.
+//!
+//! Every message says where, which key, what is wrong and what to do. The form of the line,
+//! `where: section.key: what: remedy`, may change; the four parts must stay.
+
+use std::fmt;
+
+use super::provenance::Origin;
+
+/// How many problems are reported in full: nobody reads more, and a file of garbage has thousands.
+const MOST_REPORTED: usize = 50;
+
+/// One thing wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The key as `section.key`, or the section; `None` when the source as a whole is at fault.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        write!(f, "{}: {}", self.what, self.remedy)
+    }
+}
+
+/// Everything found wrong with the configuration; displayed as one line for each problem.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.lines())]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+    unreported: usize,
+}
+
+impl ConfigError {
+    /// The problems, in the order of the sources and of the lines in a file.
+    /// At most 50: the displayed text says how many more there are.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    fn lines(&self) -> String {
+        let mut lines: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        if self.unreported > 0 {
+            lines.push(format!("and {} more problems", self.unreported));
+        }
+        lines.join("\n")
+    }
+}
+
+/// A value that a rule does not accept: what is wrong and what to do, without the place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) what: String,
+    pub(super) remedy: String,
+}
+
+impl Refusal {
+    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// The refusal at its place.
+    pub(super) fn at(self, origin: Origin, key: Option<String>) -> Problem {
+        Problem {
+            origin,
+            key,
+            what: self.what,
+            remedy: self.remedy,
+        }
+    }
+}
+
+/// Collects problems while the sources are read.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    found: Vec<Problem>,
+    unreported: usize,
+}
+
+impl Problems {
+    /// Adds a problem. It is a closure because with too many problems none more is worth composing.
+    pub(super) fn add(&mut self, problem: impl FnOnce() -> Problem) {
+        if self.found.len() < MOST_REPORTED {
+            self.found.push(problem());
+        } else {
+            self.unreported = self.unreported.saturating_add(1);
+        }
+    }
+
+    /// The present end of the list, for [`Self::sort_by_line_since`].
+    pub(super) fn mark(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Puts the problems found since `mark`, all in one file, in the order of its lines.
+    pub(super) fn sort_by_line_since(&mut self, mark: usize) {
+        if let Some(since) = self.found.get_mut(mark..) {
+            since.sort_by_key(|problem| match &problem.origin {
+                Origin::File { line, .. } => *line,
+                Origin::Default | Origin::Environment(_) => None,
+            });
+        }
+    }
+
+    pub(super) fn into_result(self) -> Result<(), ConfigError> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError {
+            problems: self.found,
+            unreported: self.unreported,
+        })
+    }
+}

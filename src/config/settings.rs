@@ -1,0 +1,117 @@
+//! The validated configuration that the rest of the agent works with.
+//!
+//! Most sections are as their keys are written and come from the table in `keys`.
+//! Where two keys mean one thing, as in `[cloudformation]`, the type here says so and nobody else
+//! has to check it again. Code outside of `config` sees only this: it never sees a file.
+
+use super::choices::SignalOnTimeout;
+use super::keys::{
+    AgentSettings, AutoScalingSettings, AwsSettings, CloudFormationInputs, DrainSettings,
+    EcsSettings, Inputs, LogSettings, MetadataSettings,
+};
+
+/// The configuration, checked. `Settings::default()` is what an empty configuration gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `[metadata]`
+    pub metadata: MetadataSettings,
+    /// `[ecs]`
+    pub ecs: EcsSettings,
+    /// `[aws]`
+    pub aws: AwsSettings,
+    /// `[drain]`
+    pub drain: DrainSettings,
+    /// `[autoscaling]`
+    pub autoscaling: AutoScalingSettings,
+    /// `[cloudformation]`
+    pub cloudformation: CloudFormationSettings,
+    /// `[agent]`
+    pub agent: AgentSettings,
+    /// `[log]`
+    pub log: LogSettings,
+}
+
+/// Which CloudFormation resource is signalled when a drain ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CloudFormationSettings {
+    /// The resource; `None` when nothing is signalled.
+    pub resource: Option<StackResource>,
+    /// The status that is signalled when the drain does not finish in time.
+    pub signal_on_timeout: SignalOnTimeout,
+}
+
+/// A resource of a CloudFormation stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackResource {
+    /// The stack's name or ARN.
+    pub stack_name: String,
+    /// The resource's `LogicalResourceId` in the template.
+    pub logical_resource_id: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::from(Inputs::default())
+    }
+}
+
+impl From<Inputs> for Settings {
+    fn from(inputs: Inputs) -> Self {
+        Self {
+            metadata: inputs.metadata,
+            ecs: inputs.ecs,
+            aws: inputs.aws,
+            drain: inputs.drain,
+            autoscaling: inputs.autoscaling,
+            cloudformation: inputs.cloudformation.into(),
+            agent: inputs.agent,
+            log: inputs.log,
+        }
+    }
+}
+
+/// The way back, for printing the settings in force as a configuration.
+impl From<Settings> for Inputs {
+    fn from(settings: Settings) -> Self {
+        Self {
+            metadata: settings.metadata,
+            ecs: settings.ecs,
+            aws: settings.aws,
+            drain: settings.drain,
+            autoscaling: settings.autoscaling,
+            cloudformation: settings.cloudformation.into(),
+            agent: settings.agent,
+            log: settings.log,
+        }
+    }
+}
+
+impl From<CloudFormationInputs> for CloudFormationSettings {
+    fn from(inputs: CloudFormationInputs) -> Self {
+        // One without the other has been reported by `validate`.
+        let resource = inputs.stack_name.zip(inputs.logical_resource_id).map(
+            |(stack_name, logical_resource_id)| StackResource {
+                stack_name,
+                logical_resource_id,
+            },
+        );
+        Self {
+            resource,
+            signal_on_timeout: inputs.signal_on_timeout,
+        }
+    }
+}
+
+impl From<CloudFormationSettings> for CloudFormationInputs {
+    fn from(settings: CloudFormationSettings) -> Self {
+        let (stack_name, logical_resource_id) = settings
+            .resource
+            .map(|resource| (resource.stack_name, resource.logical_resource_id))
+            .unzip();
+        Self {
+            stack_name,
+            logical_resource_id,
+            signal_on_timeout: settings.signal_on_timeout,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The form of the key table: one entry for each key, from which everything else follows.
+//!
+//! The table itself is in `keys`. A reader who only adds keys need not read this.
+
+use super::keys::{Inputs, SECTIONS};
+use super::problem::Refusal;
+use super::rules::Raw;
+use super::text::closest;
+
+/// What the names of the agent's environment variables begin with.
+pub(super) const PREFIX: &str = "ECS_LIFECYCLE_AGENT_";
+
+/// A section of the configuration.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    /// What its keys are about.
+    pub(super) about: &'static str,
+    pub(super) keys: &'static [Key],
+}
+
+/// A key of the configuration. The functions hide the type of its value.
+pub(super) struct Key {
+    pub(super) section: &'static str,
+    pub(super) name: &'static str,
+    /// What it means.
+    pub(super) meaning: &'static str,
+    /// What may be written.
+    pub(super) accepts: fn() -> String,
+    /// A value to show where there is no default, as TOML.
+    pub(super) example: fn() -> Option<String>,
+    /// The value in `Inputs` as TOML; `None` when it is not set.
+    pub(super) get: fn(&Inputs) -> Option<String>,
+    /// Checks a value and puts it into `Inputs`.
+    pub(super) set: fn(&mut Inputs, &Raw) -> Result<(), Refusal>,
+}
+
+impl Key {
+    /// `section.key`, as messages name it.
+    pub(super) fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// The environment variable that sets it.
+    pub(super) fn variable(&self) -> String {
+        let section = self.section.to_ascii_uppercase();
+        let name = self.name.to_ascii_uppercase();
+        format!("{PREFIX}{section}__{name}")
+    }
+}
+
+impl Section {
+    /// The section of this name.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        SECTIONS.iter().find(|section| section.name == name)
+    }
+
+    /// The key of this name in this section.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// What to do about a key that this section does not have.
+    pub(super) fn remedy_for_unknown(&self, name: &str) -> String {
+        let names = self.keys.iter().map(|key| key.name);
+        let elsewhere = all_keys().find(|key| key.name == name);
+        let suggestion = match (closest(name, names), elsewhere) {
+            (Some(near), _) => format!("did you mean {near}? "),
+            (None, Some(key)) => format!("it belongs to [{}]; ", key.section),
+            (None, None) => String::new(),
+        };
+        let names: Vec<&str> = self.keys.iter().map(|key| key.name).collect();
+        format!(
+            "{suggestion}[{}] has the keys {}",
+            self.name,
+            names.join(", ")
+        )
+    }
+}
+
+/// What to do about a section that does not exist, or a key outside of a section.
+pub(super) fn remedy_for_unknown_section(name: &str) -> String {
+    let names = || SECTIONS.iter().map(|section| section.name);
+    let suggestion = match (
+        all_keys().find(|key| key.name == name),
+        closest(name, names()),
+    ) {
+        (Some(key), _) => format!("write {name} below [{}]; ", key.section),
+        (None, Some(near)) => format!("did you mean [{near}]? "),
+        (None, None) => String::new(),
+    };
+    let names: Vec<&str> = names().collect();
+    format!("{suggestion}the sections are {}", names.join(", "))
+}
+
+/// Every key, in the table's order.
+pub(super) fn all_keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+/// Makes, from one entry for each key: a struct for each section with its defaults, `Inputs` with
+/// all of them, and `SECTIONS`, the table that the rest of the module reads.
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])+
+        $visible:vis $section:ident: $Section:ident {$(
+            $(#[doc = $meaning:literal])+
+            $key:ident: $Type:ty = $default:expr, $rule:expr;
+        )+}
+    )+) => {
+        $(
+            $(#[doc = $about])+
+            #[derive(Debug, Clone, PartialEq)]
+            $visible struct $Section {$(
+                $(#[doc = $meaning])+
+                $visible $key: $Type,
+            )+}
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $( $key: $default, )+ }
+                }
+            }
+        )+
+
+        /// Every section, each key checked by itself.
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub(super) struct Inputs {
+            $( pub(super) $section: $Section, )+
+        }
+
+        /// Every section with its keys, in the order in which they are shown to people.
+        pub(super) static SECTIONS: &[$crate::config::table::Section] = &[$(
+            $crate::config::table::Section {
+                name: stringify!($section),
+                about: concat!($($about),+),
+                keys: &[$(
+                    $crate::config::table::Key {
+                        section: stringify!($section),
+                        name: stringify!($key),
+                        meaning: concat!($($meaning),+),
+                        accepts: || $rule.accepts(),
+                        example: || $rule.example(),
+                        get: |inputs| $rule.write(&inputs.$section.$key),
+                        set: |inputs, raw| {
+                            inputs.$section.$key = $rule.read(raw)?;
+                            Ok(())
+                        },
+                    },
+                )+],
+            },
+        )+];
+    };
+}
+
+pub(super) use sections;

@@ -1,0 +1,240 @@
+//! What holds for any input.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::choices::Choice;
+use super::super::table::all_keys;
+use super::super::{
+    AgentSettings, AutoScalingSettings, AwsSettings, CloudFormationSettings, DrainSettings,
+    EcsSettings, Effective, LogSettings, MetadataSettings, Settings, StackResource,
+    StandaloneTasks,
+};
+use super::{Root, main_file};
+
+fn any_of<T: Choice + std::fmt::Debug>() -> impl Strategy<Value = T> {
+    select(T::ALL)
+}
+
+fn duration(least_ms: u64, most_secs: u64) -> impl Strategy<Value = Duration> {
+    let most = Duration::from_secs(most_secs);
+    let nanos = least_ms * 1_000_000..=u64::try_from(most.as_nanos()).unwrap();
+    // Round ones are what people write; the others are what breaks a rendering.
+    (nanos, any::<bool>()).prop_map(move |(nanos, round)| {
+        let exact = Duration::from_nanos(nanos);
+        let rounded = Duration::from_secs(exact.as_secs());
+        if round && rounded >= Duration::from_millis(least_ms) {
+            rounded
+        } else {
+            exact
+        }
+    })
+}
+
+fn endpoint() -> impl Strategy<Value = String> {
+    let host = prop_oneof![
+        Just("localhost".to_owned()),
+        Just("[::1]".to_owned()),
+        any::<[u8; 3]>().prop_map(|[a, b, c]| format!("127.{a}.{b}.{c}")),
+    ];
+    (host, 1..=u16::MAX).prop_map(|(host, port)| format!("http://{host}:{port}"))
+}
+
+fn drain() -> impl Strategy<Value = DrainSettings> {
+    (
+        duration(100, 48 * 3600),
+        any_of(),
+        any_of(),
+        0.0..0.999_f64,
+        any_of(),
+        duration(100, 3600),
+        duration(100, 48 * 3600),
+    )
+        .prop_map(
+            |(timeout, result_on_timeout, tasks, part, daemon_tasks, report, recheck)| {
+                DrainSettings {
+                    timeout,
+                    result_on_timeout,
+                    standalone_tasks: tasks,
+                    standalone_stop_after: match tasks {
+                        StandaloneTasks::Stop => timeout.mul_f64(part),
+                        StandaloneTasks::Wait | StandaloneTasks::Ignore => Duration::ZERO,
+                    },
+                    daemon_tasks,
+                    report_interval: report,
+                    recheck_after: recheck,
+                }
+            },
+        )
+}
+
+fn ecs() -> impl Strategy<Value = EcsSettings> {
+    (
+        endpoint(),
+        duration(10, 30),
+        duration(10, 60),
+        duration(0, 600),
+        duration(100, 600),
+        duration(0, 600),
+    )
+        .prop_map(
+            |(endpoint, timeout, interval, grace, api_interval, settle)| EcsSettings {
+                introspection_endpoint: endpoint,
+                introspection_timeout: timeout,
+                introspection_poll_interval: interval,
+                introspection_grace: grace,
+                api_poll_interval: api_interval,
+                api_settle: settle,
+            },
+        )
+}
+
+fn autoscaling() -> impl Strategy<Value = AutoScalingSettings> {
+    let group = proptest::option::of("\\PC{1,255}");
+    let hook = proptest::option::of("[A-Za-z0-9_/-]{1,255}");
+    let heartbeat = proptest::option::of(duration(100, 7200));
+    (group, hook, heartbeat).prop_map(|(group, hook, heartbeat_interval)| AutoScalingSettings {
+        auto_scaling_group_name: group,
+        lifecycle_hook_name: hook,
+        heartbeat_interval,
+    })
+}
+
+fn cloudformation() -> impl Strategy<Value = CloudFormationSettings> {
+    let names = proptest::option::of(("\\PC{1,100}", "\\PC{1,100}"));
+    (names, any_of()).prop_map(|(names, signal_on_timeout)| CloudFormationSettings {
+        resource: names.map(|(stack_name, logical_resource_id)| StackResource {
+            stack_name,
+            logical_resource_id,
+        }),
+        signal_on_timeout,
+    })
+}
+
+prop_compose! {
+    fn settings()(
+        (poll_interval, request_timeout) in (duration(10, 30), duration(10, 30)),
+        ecs in ecs(),
+        aws in duration(100, 60),
+        drain in drain(),
+        autoscaling in autoscaling(),
+        cloudformation in cloudformation(),
+        state_directory in "/\\PC{0,100}",
+        (level, target) in (any_of(), any_of()),
+    ) -> Settings {
+        Settings {
+            metadata: MetadataSettings { poll_interval, request_timeout },
+            ecs,
+            aws: AwsSettings { request_timeout: aws },
+            drain,
+            autoscaling,
+            cloudformation,
+            agent: AgentSettings { state_directory: PathBuf::from(state_directory) },
+            log: LogSettings { level, target },
+        }
+    }
+}
+
+/// Lines that are nearly a configuration: they reach further than arbitrary bytes do.
+fn nearly_toml() -> impl Strategy<Value = String> {
+    let names: Vec<String> = all_keys()
+        .flat_map(|key| [key.name.to_owned(), key.section.to_owned(), key.path()])
+        .collect();
+    let value = prop_oneof![
+        "\"[0-9]{0,20}(ns|us|ms|s|m|M|h|d|w|y)?\"",
+        "\"\\PC{0,20}\"",
+        "-?[0-9]{0,25}(\\.[0-9]{0,5})?(e[0-9]{1,3})?",
+        "(true|nan|inf|0x[0-9a-f]{1,20}|\\[1,2\\]|\\{a=1\\}|2026-01-01|'''|\"\"\")",
+        select(vec![
+            "\"stop\"",
+            "\"NONE\"",
+            "\"FAILURE\"",
+            "\"http://[::1]\"",
+            "\"/a\""
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let line = (select(names), value, 0..6_u8).prop_map(|(name, value, form)| match form {
+        0 => format!("[{name}]"),
+        1 => format!("[[{name}]]"),
+        _ => format!("{name} = {value}"),
+    });
+    proptest::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn what_is_rendered_loads_to_the_same_settings(
+        settings in settings(),
+        file in "\\PC{0,20}[\\n\\r\\x00-\\x7f]{0,3}",
+    ) {
+        let effective = Effective {
+            settings: settings.clone(),
+            files: vec![PathBuf::from(file)],
+            ..Effective::default()
+        };
+        let text = effective.render();
+        match main_file(&text).load() {
+            Ok(loaded) => prop_assert_eq!(loaded.settings, settings),
+            Err(error) => prop_assert!(false, "{}\n{}", error, text),
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_an_error_at_worst(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let _ = main_file(bytes).load();
+    }
+
+    #[test]
+    fn arbitrary_text_is_an_error_at_worst(
+        text in "(\\PC|[\\[\\]{}=.\"'#\\n\\r\\t\\x00 ]){0,100}",
+    ) {
+        let _ = main_file(text).load();
+    }
+
+    #[test]
+    fn what_nearly_is_a_configuration_loads_or_gives_whole_messages(text in nearly_toml()) {
+        let root = main_file(&text);
+        match root.load() {
+            Ok(effective) => {
+                let again = main_file(effective.render()).settings();
+                prop_assert_eq!(again, effective.settings);
+            }
+            Err(error) => {
+                prop_assert_eq!(error.to_string().lines().count(), error.problems().len());
+                for problem in error.problems() {
+                    prop_assert!(!problem.what.is_empty() && !problem.remedy.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn arbitrary_variables_are_an_error_at_worst(
+        rest in "[A-Z_]{0,5}(__)?\\PC{0,40}",
+        value in any::<String>(),
+    ) {
+        let name = format!("ECS_LIFECYCLE_AGENT_{rest}");
+        let _ = Root::new().variable(&name, &value).variable("STATE_DIRECTORY", &value).load();
+    }
+
+    #[test]
+    fn an_arbitrary_value_of_any_key_is_an_error_at_worst(
+        key in 0..all_keys().count(),
+        value in any::<String>(),
+    ) {
+        let name = all_keys().nth(key).unwrap().variable();
+        let _ = Root::new().variable(&name, &value).load();
+    }
+}

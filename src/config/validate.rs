@@ -1,0 +1,112 @@
+//! What no key can check alone: whether the values fit each other.
+//!
+//! A check is skipped when one of its keys was refused already: what it would say of the value
+//! left in its place would mislead.
+
+use super::choices::StandaloneTasks;
+use super::merge::Merged;
+use super::problem::{Problem, Problems};
+
+/// Checks everything, and adds what is wrong to `problems`.
+pub(super) fn check(merged: &Merged, problems: &mut Problems) {
+    for (keys, check) in CHECKS {
+        if keys
+            .iter()
+            .any(|(section, key)| merged.was_refused(section, key))
+        {
+            continue;
+        }
+        if let Some(problem) = check(merged) {
+            problems.add(|| problem);
+        }
+    }
+}
+
+/// A check, with the keys that it looks at.
+type Check = (
+    &'static [(&'static str, &'static str)],
+    fn(&Merged) -> Option<Problem>,
+);
+
+const CHECKS: &[Check] = &[
+    (&[STANDALONE_TASKS, STOP_AFTER], stop_after_needs_stop),
+    (
+        &[STANDALONE_TASKS, STOP_AFTER, TIMEOUT],
+        stop_after_before_timeout,
+    ),
+    (&[STACK_NAME, LOGICAL_RESOURCE_ID], both_or_neither),
+];
+
+const STANDALONE_TASKS: (&str, &str) = ("drain", "standalone_tasks");
+const STOP_AFTER: (&str, &str) = ("drain", "standalone_stop_after");
+const TIMEOUT: (&str, &str) = ("drain", "timeout");
+const STACK_NAME: (&str, &str) = ("cloudformation", "stack_name");
+const LOGICAL_RESOURCE_ID: (&str, &str) = ("cloudformation", "logical_resource_id");
+
+fn stop_after_needs_stop(merged: &Merged) -> Option<Problem> {
+    let drain = &merged.inputs.drain;
+    // 0s means the same with every value of standalone_tasks, and is how a drop-in takes back
+    // what an earlier file says.
+    if drain.standalone_tasks == StandaloneTasks::Stop || drain.standalone_stop_after.is_zero() {
+        return None;
+    }
+    Some(problem_at(
+        merged,
+        STOP_AFTER,
+        format!(
+            "it has no effect while drain.standalone_tasks is \"{}\" ({})",
+            drain.standalone_tasks,
+            merged.provenance.of(STANDALONE_TASKS.0, STANDALONE_TASKS.1)
+        ),
+        "set standalone_tasks = \"stop\", or remove standalone_stop_after (or set it to \"0s\")",
+    ))
+}
+
+fn stop_after_before_timeout(merged: &Merged) -> Option<Problem> {
+    let drain = &merged.inputs.drain;
+    if drain.standalone_tasks != StandaloneTasks::Stop
+        || drain.standalone_stop_after < drain.timeout
+    {
+        return None;
+    }
+    Some(problem_at(
+        merged,
+        STOP_AFTER,
+        format!(
+            "{} is not shorter than drain.timeout, {} ({}): the tasks would never be stopped",
+            humantime::format_duration(drain.standalone_stop_after),
+            humantime::format_duration(drain.timeout),
+            merged.provenance.of(TIMEOUT.0, TIMEOUT.1)
+        ),
+        "shorten standalone_stop_after or lengthen timeout",
+    ))
+}
+
+fn both_or_neither(merged: &Merged) -> Option<Problem> {
+    let inputs = &merged.inputs.cloudformation;
+    let (present, missing) = match (&inputs.stack_name, &inputs.logical_resource_id) {
+        (Some(_), None) => (STACK_NAME, LOGICAL_RESOURCE_ID),
+        (None, Some(_)) => (LOGICAL_RESOURCE_ID, STACK_NAME),
+        (Some(_), Some(_)) | (None, None) => return None,
+    };
+    Some(problem_at(
+        merged,
+        present,
+        format!("it is set, but {}.{} is not", missing.0, missing.1),
+        format!("set {} as well, or remove {}", missing.1, present.1),
+    ))
+}
+
+fn problem_at(
+    merged: &Merged,
+    (section, key): (&str, &str),
+    what: String,
+    remedy: impl Into<String>,
+) -> Problem {
+    Problem {
+        origin: merged.provenance.of(section, key).clone(),
+        key: Some(format!("{section}.{key}")),
+        what,
+        remedy: remedy.into(),
+    }
+}

@@ -1,0 +1,259 @@
+//! Which lifecycle action is ours to complete?
+//!
+//! Two calls at most: which group, and which hooks it has. Ours is the configured one, else the only
+//! terminating hook that is not ECS's own. Where that is not clear, nothing is completed: to release
+//! somebody else's hook could end an instance that they still need.
+
+use std::time::Duration;
+
+use super::super::action::{Action, HookRef};
+use super::super::call::Call;
+use super::super::facts::{AutoScalingInstance, Failure, FailureKind, LifecycleHook};
+use super::super::health::{Dependency, Health};
+use super::super::note::Note;
+use super::super::{Turn, Wake};
+
+/// The hook of ECS's managed draining: never ours.
+pub const MANAGED_DRAINING_HOOK: &str = "ecs-managed-draining-termination-hook";
+
+/// HeartbeatTimeout is 30 s at the least, so a third of that is safe for a hook that may not be described.
+const BLIND_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+const FIND_GROUP: &str = "autoscaling:DescribeAutoScalingInstances";
+const DESCRIBE_HOOKS: &str = "autoscaling:DescribeLifecycleHooks";
+
+/// The search for the hook.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HookSearch {
+    /// There is no lifecycle action: a Spot interruption.
+    NotWanted,
+    /// Which group is it?
+    FindingGroup(Call),
+    /// Which hooks does it have?
+    FindingHook {
+        /// `AutoScalingGroupName`
+        group: String,
+        /// `DescribeLifecycleHooks`
+        call: Call,
+    },
+    /// This one.
+    Found(Found),
+    /// None that is ours.
+    Nothing(NoHook),
+}
+
+/// The hook that is ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which.
+    pub hook: HookRef,
+    /// How often it is kept waiting.
+    pub heartbeat_interval: Duration,
+    /// How long it can be kept waiting at the most, where known.
+    pub global_timeout: Option<Duration>,
+}
+
+/// Why there is no hook to complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoHook {
+    /// Auto Scaling does not know the instance.
+    NotInAGroup,
+    /// The group has no terminating hook that could be ours.
+    None {
+        /// `AutoScalingGroupName`
+        group: String,
+    },
+    /// The group has several, and none is configured.
+    Ambiguous {
+        /// `AutoScalingGroupName`
+        group: String,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The configured one is not among them.
+    Missing {
+        /// `AutoScalingGroupName`
+        group: String,
+        /// What is configured.
+        configured: String,
+        /// What there is.
+        names: Vec<String>,
+    },
+}
+
+impl HookSearch {
+    pub(super) fn begin(wanted: bool, turn: &Turn<'_>) -> Self {
+        if !wanted {
+            return Self::NotWanted;
+        }
+        match &turn.policy.autoscaling.auto_scaling_group_name {
+            Some(group) => Self::FindingHook {
+                group: group.clone(),
+                call: Call::due_at(turn.now),
+            },
+            None => Self::FindingGroup(Call::due_at(turn.now)),
+        }
+    }
+
+    /// The hook, once it is found.
+    pub fn found(&self) -> Option<&Found> {
+        if let Self::Found(found) = self {
+            Some(found)
+        } else {
+            None
+        }
+    }
+
+    /// Whether there is still hope for one.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::FindingGroup(_) | Self::FindingHook { .. })
+    }
+
+    pub(in super::super) fn absorb_group(
+        &mut self,
+        result: Result<Option<AutoScalingInstance>, Failure>,
+        health: &mut Health,
+        turn: &mut Turn<'_>,
+    ) {
+        let Self::FindingGroup(call) = self else {
+            return;
+        };
+        match result {
+            Ok(Some(found)) => {
+                turn.good(health, Dependency::AutoScaling);
+                *self = Self::FindingHook {
+                    group: found.group,
+                    call: Call::due_at(turn.now),
+                };
+            }
+            Ok(None) => {
+                turn.good(health, Dependency::AutoScaling);
+                self.none(NoHook::NotInAGroup, turn);
+            }
+            Err(failure) => {
+                turn.call_failed(call, health, Dependency::AutoScaling, FIND_GROUP, &failure);
+            }
+        }
+    }
+
+    pub(in super::super) fn absorb_hooks(
+        &mut self,
+        result: Result<Vec<LifecycleHook>, Failure>,
+        health: &mut Health,
+        turn: &mut Turn<'_>,
+    ) {
+        let Self::FindingHook { group, call } = self else {
+            return;
+        };
+        let configured = turn.policy.autoscaling.lifecycle_hook_name.as_ref();
+        let interval = turn.policy.autoscaling.heartbeat_interval;
+        match result {
+            Ok(hooks) => {
+                turn.good(health, Dependency::AutoScaling);
+                match choose(&hooks, configured, group) {
+                    Ok(hook) => {
+                        let found = Found {
+                            hook: HookRef::new(group, hook),
+                            heartbeat_interval: interval.unwrap_or(hook.heartbeat_timeout / 3),
+                            global_timeout: Some(hook.global_timeout),
+                        };
+                        self.use_hook(found, turn);
+                    }
+                    Err(why) => self.none(why, turn),
+                }
+            }
+            Err(failure) => {
+                turn.call_failed(
+                    call,
+                    health,
+                    Dependency::AutoScaling,
+                    DESCRIBE_HOOKS,
+                    &failure,
+                );
+                // What is configured in full needs no description, only a careful heartbeat.
+                if let (FailureKind::Denied, Some(name)) = (failure.kind, configured) {
+                    let found = Found {
+                        hook: HookRef {
+                            group: group.clone(),
+                            name: name.clone(),
+                        },
+                        heartbeat_interval: interval.unwrap_or(BLIND_HEARTBEAT_INTERVAL),
+                        global_timeout: None,
+                    };
+                    self.use_hook(found, turn);
+                }
+            }
+        }
+    }
+
+    fn use_hook(&mut self, found: Found, turn: &mut Turn<'_>) {
+        turn.say(Note::HookFound {
+            hook: found.hook.clone(),
+            heartbeat_interval: found.heartbeat_interval,
+            global_timeout: found.global_timeout,
+        });
+        *self = Self::Found(found);
+    }
+
+    fn none(&mut self, why: NoHook, turn: &mut Turn<'_>) {
+        turn.say(Note::NoHook(why.clone()));
+        *self = Self::Nothing(why);
+    }
+
+    pub(in super::super) fn advance(&mut self, turn: &mut Turn<'_>) {
+        match self {
+            Self::FindingGroup(call) => {
+                if call.start(turn.now) {
+                    turn.act(Action::FindGroup { tags: true });
+                }
+            }
+            Self::FindingHook { group, call } => {
+                if call.start(turn.now) {
+                    turn.act(Action::DescribeLifecycleHooks {
+                        group: group.clone(),
+                    });
+                }
+            }
+            Self::NotWanted | Self::Found(_) | Self::Nothing(_) => {}
+        }
+    }
+
+    pub(super) fn wake(&self, wake: &mut Wake) {
+        if let Self::FindingGroup(call) | Self::FindingHook { call, .. } = self {
+            wake.consider(call.wake_at());
+        }
+    }
+}
+
+/// Ours is the configured hook, else the only candidate.
+fn choose<'a>(
+    hooks: &'a [LifecycleHook],
+    configured: Option<&String>,
+    group: &str,
+) -> Result<&'a LifecycleHook, NoHook> {
+    let candidates: Vec<&LifecycleHook> = hooks
+        .iter()
+        .filter(|hook| hook.name != MANAGED_DRAINING_HOOK)
+        .collect();
+    let names = || candidates.iter().map(|hook| hook.name.clone()).collect();
+    let group = group.to_owned();
+    if let Some(configured) = configured {
+        return candidates
+            .iter()
+            .find(|hook| hook.name == *configured)
+            .copied()
+            .ok_or_else(|| NoHook::Missing {
+                group,
+                configured: configured.clone(),
+                names: names(),
+            });
+    }
+    match candidates.as_slice() {
+        [] => Err(NoHook::None { group }),
+        [only] => Ok(only),
+        _ => Err(NoHook::Ambiguous {
+            group,
+            names: names(),
+        }),
+    }
+}

@@ -1,0 +1,83 @@
+//! What the driver tells the core: time, signals to the process, and the outcomes of actions.
+
+use super::facts::{
+    ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, Instance,
+    LifecycleHook, MetadataReading, Task,
+};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Time has passed: the moment that the core asked to be woken at has come.
+    Tick,
+    /// The process was asked to stop (SIGTERM, SIGINT).
+    StopRequested {
+        /// `SIGTERM`, `SIGINT`
+        signal: &'static str,
+    },
+    /// Outcome of [`super::Action::ReadInstance`].
+    Instance(Result<Instance, Failure>),
+    /// Outcome of [`super::Action::ReadMetadata`].
+    Metadata(MetadataReading),
+    /// Outcome of [`super::Action::ReadContainerInstance`]; `None` while the ECS agent has no ARN yet.
+    ContainerInstance(Result<Option<ContainerInstance>, Failure>),
+    /// Outcome of [`super::Action::Remember`].
+    Remembered(Result<(), Failure>),
+    /// Outcome of [`super::Action::SetActive`].
+    ActiveSet(Result<StateChange, Failure>),
+    /// Outcome of an action that a drain asked for.
+    Drain {
+        /// Which drain asked: answers to an earlier one are dropped.
+        epoch: u32,
+        /// The outcome.
+        answer: Answer,
+    },
+}
+
+/// Outcomes of the actions that belong to one drain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Of [`super::Action::ReadTasks`].
+    Tasks(Result<Vec<Task>, Failure>),
+    /// Of [`super::Action::SetDraining`].
+    DrainingSet(Result<StateChange, Failure>),
+    /// Of [`super::Action::DescribeContainerInstance`].
+    ContainerInstance(Result<ContainerInstanceView, Failure>),
+    /// Of [`super::Action::ClassifyTasks`].
+    Classified(Result<Vec<ApiTask>, Failure>),
+    /// Of [`super::Action::ListTasks`].
+    ApiTasks(Result<Vec<ApiTask>, Failure>),
+    /// Of [`super::Action::StopTask`].
+    TaskStopped {
+        /// Task ARN.
+        task: String,
+        /// How it went.
+        result: Result<(), Failure>,
+    },
+    /// Of [`super::Action::FindGroup`]; `None` where Auto Scaling does not know the instance.
+    Group(Result<Option<AutoScalingInstance>, Failure>),
+    /// Of [`super::Action::DescribeLifecycleHooks`]: the terminating ones.
+    Hooks(Result<Vec<LifecycleHook>, Failure>),
+    /// Of [`super::Action::Heartbeat`].
+    Heartbeat(Result<Accepted, Failure>),
+    /// Of [`super::Action::Signal`].
+    Signalled(Result<Accepted, Failure>),
+    /// Of [`super::Action::Complete`].
+    Completed(Result<Accepted, Failure>),
+}
+
+/// The answer to a request that carries nothing but "yes".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// AWS's request id.
+    pub request_id: Option<String>,
+}
+
+/// The answer to `UpdateContainerInstancesState`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateChange {
+    /// The container instance as it is now.
+    pub view: ContainerInstanceView,
+    /// AWS's request id.
+    pub request_id: Option<String>,
+}

@@ -1,0 +1,157 @@
+//! The condition of what the agent depends on: what to say of a failure, and how often.
+//!
+//! A dependency that is away is a reported condition, never an exit and never a guess.
+
+use std::time::Duration;
+
+use super::facts::{Failure, FailureKind};
+use super::note::Note;
+use super::time::Moment;
+
+/// Something outside that the agent asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dependency {
+    /// The instance metadata service.
+    Metadata,
+    /// The ECS agent's introspection server.
+    Introspection,
+    /// The Amazon ECS API.
+    Ecs,
+    /// The Auto Scaling API.
+    AutoScaling,
+    /// CloudFormation.
+    CloudFormation,
+    /// The state directory.
+    StateDirectory,
+}
+
+impl Dependency {
+    /// For a person.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Metadata => "instance metadata",
+            Self::Introspection => "ECS agent introspection",
+            Self::Ecs => "Amazon ECS",
+            Self::AutoScaling => "Auto Scaling",
+            Self::CloudFormation => "CloudFormation",
+            Self::StateDirectory => "state directory",
+        }
+    }
+}
+
+/// A failing dependency is spoken of again after this long.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
+
+/// What is failing now, and what has been said of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    failing: Vec<Condition>,
+    denied: Vec<&'static str>,
+}
+
+/// One failing dependency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Which.
+    pub dependency: Dependency,
+    /// Since when.
+    pub since: Moment,
+    /// The last failure.
+    pub last: Failure,
+    said_at: Option<Moment>,
+}
+
+impl Health {
+    /// Everything that is failing now.
+    pub fn failing(&self) -> &[Condition] {
+        &self.failing
+    }
+
+    /// Records a good answer.
+    pub fn good(&mut self, dependency: Dependency, now: Moment, notes: &mut Vec<Note>) {
+        let Some(at) = self.failing.iter().position(|c| c.dependency == dependency) else {
+            return;
+        };
+        let condition = self.failing.swap_remove(at);
+        if condition.said_at.is_some() {
+            notes.push(Note::Recovered {
+                dependency,
+                after: now.since(condition.since),
+            });
+        }
+    }
+
+    /// Records a failed poll: said the first time, then once a minute. `quiet_for` is how long it may
+    /// fail before it is worth a word.
+    pub fn bad(
+        &mut self,
+        dependency: Dependency,
+        failure: &Failure,
+        now: Moment,
+        quiet_for: Duration,
+        notes: &mut Vec<Note>,
+    ) {
+        let condition = self.touch(dependency, failure, now);
+        let for_ = now.since(condition.since);
+        let due = condition
+            .said_at
+            .is_none_or(|said| now.since(said) >= REMIND_EVERY);
+        if for_ >= quiet_for && due {
+            condition.said_at = Some(now);
+            notes.push(Note::Failing {
+                dependency,
+                failure: failure.clone(),
+                for_,
+            });
+        }
+    }
+
+    /// Records a failed call that is tried again in `retry_in`. A missing permission is said once.
+    pub fn call_failed(
+        &mut self,
+        dependency: Dependency,
+        what: &'static str,
+        failure: &Failure,
+        now: Moment,
+        retry_in: Duration,
+        notes: &mut Vec<Note>,
+    ) {
+        self.touch(dependency, failure, now).said_at = Some(now);
+        if failure.kind != FailureKind::Denied {
+            notes.push(Note::CallFailed {
+                what,
+                failure: failure.clone(),
+                retry_in,
+            });
+        } else if !self.denied.contains(&what) {
+            self.denied.push(what);
+            notes.push(Note::Denied {
+                what,
+                failure: failure.clone(),
+            });
+        }
+    }
+
+    fn touch(&mut self, dependency: Dependency, failure: &Failure, now: Moment) -> &mut Condition {
+        let at = self
+            .failing
+            .iter()
+            .position(|c| c.dependency == dependency)
+            .unwrap_or_else(|| {
+                self.failing.push(Condition {
+                    dependency,
+                    since: now,
+                    last: failure.clone(),
+                    said_at: None,
+                });
+                self.failing.len() - 1
+            });
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the position was just found or pushed"
+        )]
+        let condition = &mut self.failing[at];
+        condition.last = failure.clone();
+        condition
+    }
+}

@@ -1,0 +1,69 @@
+//! The loop: one queue of events, one owner of the state.
+//!
+//! ```text
+//!   signals ──┐                        ┌──▶ notes ──▶ narrate ──▶ journal
+//!   time ─────┼──▶ event ──▶ step ─────┤
+//!   answers ──┘     ▲                  └──▶ actions ──▶ act ──┐
+//!                   └─────────────────────────────────────────┘
+//! ```
+//!
+//! Effects run beside the loop and come back as events: nothing that is slow can delay anything else.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::act::Effects;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::decide::{self, Action, Event, Memory, State};
+use crate::narrate;
+
+/// Runs until the process is asked to stop.
+pub async fn run(
+    settings: &Settings,
+    effects: Arc<Effects>,
+    clock: Clock,
+    recalled: Option<Memory>,
+    mut stop: mpsc::UnboundedReceiver<&'static str>,
+) {
+    let (answers, mut events) = mpsc::unbounded_channel();
+    let mut state = State::new(recalled, clock.now());
+    let mut event = Event::Tick;
+    loop {
+        let step = decide::step(state, event, clock.now(), settings);
+        state = step.state;
+        for note in &step.notes {
+            narrate::narrate(note, &state);
+        }
+        for action in step.actions {
+            if action == Action::Exit {
+                // What is under way is dropped with the runtime. Nothing is finished in a hurry.
+                return;
+            }
+            let (effects, answers) = (Arc::clone(&effects), answers.clone());
+            let (epoch, instance) = (state.epoch, state.instance.clone());
+            tokio::spawn(async move {
+                if let Some(event) = effects.run(action, epoch, instance).await {
+                    // The loop has ended where nobody listens any more.
+                    let _ = answers.send(event);
+                }
+            });
+        }
+        let wake = state.wake_at(clock.now(), settings);
+        event = tokio::select! {
+            biased;
+            Some(signal) = stop.recv() => Event::StopRequested { signal },
+            Some(event) = events.recv() => event,
+            () = sleep_until(wake, clock) => Event::Tick,
+        };
+    }
+}
+
+async fn sleep_until(wake: Option<decide::Moment>, clock: Clock) {
+    match wake {
+        Some(moment) => tokio::time::sleep_until(clock.instant_of(moment)).await,
+        // Something is under way, and its answer is the next event.
+        None => std::future::pending().await,
+    }
+}

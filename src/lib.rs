@@ -1,0 +1,18 @@
+//! The library behind the `ecs-lifecycle-agent` binary: observe → decide → act.
+//!
+//! Read in this order: [`decide`] (the state machine, pure), [`observe`] and [`act`] (its eyes and hands),
+//! [`driver`] (the loop that joins them), [`narrate`] (what is said of it). `docs/architecture.md` has the
+//! picture. It is a library for the sake of its tests; nothing in it is a stable interface.
+
+pub mod act;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod decide;
+pub mod driver;
+pub mod http;
+pub mod logging;
+pub mod narrate;
+pub mod observe;
+pub mod signals;
+pub mod terminal;

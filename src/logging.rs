@@ -1,0 +1,122 @@
+//! Where the log goes: to the journal with its fields as fields, or to a terminal for reading.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
+
+use log::{Log as _, kv};
+use systemd_journal_logger::{JournalLog, connected_to_journal};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{LogLevel, LogSettings, LogTarget};
+
+/// Only our own messages: a library's may hold what must not be logged.
+const OURS: &str = env!("CARGO_CRATE_NAME");
+
+/// Starts logging.
+///
+/// # Errors
+/// Where the journal is wanted and not there, or logging was started before.
+pub fn start(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error>> {
+    let journal = match settings.target {
+        LogTarget::Journal => true,
+        LogTarget::Terminal => false,
+        LogTarget::Auto => connected_to_journal(),
+    };
+    let level = match settings.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let ours = Targets::new().with_target(OURS, level);
+    let registry = tracing_subscriber::registry();
+    if journal {
+        let logger = JournalLog::new()?
+            .with_extra_fields([("VERSION", env!("CARGO_PKG_VERSION"))])
+            .with_syslog_identifier(env!("CARGO_PKG_NAME").to_owned());
+        registry
+            .with(Journal { logger }.with_filter(ours))
+            .try_init()?;
+    } else {
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false);
+        registry.with(layer.with_filter(ours)).try_init()?;
+    }
+    Ok(())
+}
+
+/// Hands tracing's events to systemd-journal-logger, which speaks the `log` crate's language. The
+/// bridge that tracing has for that flattens the fields into the text.
+struct Journal {
+    logger: JournalLog,
+}
+
+impl<S: Subscriber> Layer<S> for Journal {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let metadata = event.metadata();
+        let level = match *metadata.level() {
+            Level::ERROR => log::Level::Error,
+            Level::WARN => log::Level::Warn,
+            Level::INFO => log::Level::Info,
+            Level::DEBUG => log::Level::Debug,
+            Level::TRACE => log::Level::Trace,
+        };
+        // A person reads the message alone: it has to say what the fields say.
+        let mut message = fields.message;
+        for (name, value) in &fields.others {
+            let _ = write!(message, " {name}={value}");
+        }
+        let pairs: Vec<(&str, &str)> = fields
+            .others
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        self.logger.log(
+            &log::Record::builder()
+                .level(level)
+                .target(metadata.target())
+                .module_path(metadata.module_path())
+                .file(metadata.file())
+                .line(metadata.line())
+                .key_values(&pairs as &dyn kv::Source)
+                .args(format_args!("{message}"))
+                .build(),
+        );
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Vec<(&'static str, String)>,
+}
+
+impl Fields {
+    fn take(&mut self, field: &Field, value: String) {
+        if field.name() == "message" {
+            self.message = value;
+        } else {
+            self.others.push((field.name(), value));
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.take(field, format!("{value:?}"));
+    }
+}

@@ -1,0 +1,458 @@
+//! What the agent says: every message that it can log about its work, in one place.
+//!
+//! One line a transition, at the level that an operator should see it at, with the facts as fields: in
+//! the journal they are fields of the entry, on a terminal they follow the text.
+//!
+//! Levels: `error` needs a person, `warn` may come to need one, `info` is the story of a drain, `debug`
+//! is what only a developer wants.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::decide::{
+    DeadlineSource, Failure, NoHook, Note, Outcome, Phase, State, TargetLifecycleState, WaitedFor,
+    short,
+};
+
+/// As many tasks as one line names.
+const MOST_NAMED: usize = 10;
+
+/// Says it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table: one arm a message, nothing else"
+)]
+pub fn narrate(note: &Note, state: &State) {
+    let container_instance = state
+        .container_instance
+        .as_ref()
+        .map_or("-", |known| known.id());
+    let cluster = state
+        .container_instance
+        .as_ref()
+        .map_or("-", |known| known.cluster.as_str());
+    match note {
+        Note::Watching { instance } => {
+            info!(
+                instance_id = instance.instance_id,
+                region = instance.region,
+                "watching over this instance"
+            );
+        }
+        Note::ContainerInstanceKnown(known) => {
+            info!(
+                cluster = known.cluster,
+                container_instance = known.id(),
+                "the ECS agent has registered this container instance"
+            );
+        }
+        Note::TargetLifecycleState { from, to } => {
+            info!(
+                from = target(from.as_ref()),
+                to = target(to.as_ref()),
+                "target lifecycle state changed"
+            );
+        }
+        Note::UnknownTarget(text) => {
+            warn!(
+                target_lifecycle_state = text,
+                "target lifecycle state is one that this version does not know; nothing is done about it"
+            );
+        }
+        Note::NeverInService(to) => {
+            info!(
+                target_lifecycle_state = to.as_str(),
+                "on the way into the warm pool, never in service so far: nothing to drain"
+            );
+        }
+        Note::DrainStarted {
+            reason,
+            deadline,
+            in_,
+            resumed,
+        } => {
+            let (deadline_in, set_by) = (span(*in_), deadline.source.as_str());
+            if *resumed {
+                info!(cluster, container_instance, reason = %reason, deadline_in, set_by, "drain taken up again after a restart, with the deadline it had");
+            } else {
+                info!(cluster, container_instance, reason = %reason, deadline_in, set_by, "drain started");
+            }
+        }
+        Note::DrainChanged {
+            reason,
+            deadline,
+            in_,
+        } => {
+            info!(reason = %reason, deadline_in = span(*in_), set_by = deadline.source.as_str(), "drain goes on with a new reason or deadline");
+        }
+        Note::AwaitingContainerInstance => {
+            warn!(
+                "cannot drain yet: the ECS agent has not told which container instance this is; asking it until it does, or the deadline comes"
+            );
+        }
+        Note::Draining { view, request_id } => {
+            info!(
+                cluster,
+                container_instance,
+                running = view.running,
+                pending = view.pending,
+                request_id = id(request_id.as_ref()),
+                "container instance is DRAINING: ECS places nothing more here"
+            );
+        }
+        Note::ContainerInstanceGone(view) => {
+            warn!(
+                cluster,
+                container_instance,
+                status = view.status.as_str(),
+                "ECS does not know this container instance any more; waiting for what still runs here"
+            );
+        }
+        Note::SetBack(view) => {
+            warn!(
+                cluster,
+                container_instance,
+                status = view.status.as_str(),
+                "somebody set the container instance back while it drains; setting it to DRAINING again"
+            );
+        }
+        Note::HookFound {
+            hook,
+            heartbeat_interval,
+            global_timeout,
+        } => {
+            info!(
+                auto_scaling_group = hook.group,
+                lifecycle_hook = hook.name,
+                heartbeat_every = span(*heartbeat_interval),
+                global_timeout = global_timeout.map(span),
+                "lifecycle hook found: this agent completes it"
+            );
+        }
+        Note::NoHook(why) => no_hook(why),
+        Note::Waiting {
+            tasks,
+            why,
+            deadline,
+            in_,
+        } => {
+            info!(
+                cluster,
+                container_instance,
+                tasks_left = tasks.len(),
+                tasks = list(tasks),
+                deadline_in = span(*in_),
+                set_by = deadline.source.as_str(),
+                "waiting {why}"
+            );
+        }
+        Note::FallbackToApi { away_for } => {
+            warn!(
+                away_for = span(*away_for),
+                "the ECS agent's introspection is away: asking the ECS API about tasks instead, slowly"
+            );
+        }
+        Note::BackToIntrospection => {
+            info!("the ECS agent's introspection is back: asking it about tasks again")
+        }
+        Note::StoppingTask { task } => {
+            info!(
+                task = short(task),
+                "stopping a standalone task, as standalone_tasks = \"stop\" says"
+            );
+        }
+        Note::TaskStopAccepted { task } => info!(task = short(task), "ECS stops the task"),
+        Note::EcsDisagrees { view } => {
+            info!(
+                running = view.running,
+                pending = view.pending,
+                "no container is left here, but ECS still counts tasks: waiting for it to agree"
+            );
+        }
+        Note::HeartbeatAccepted {
+            hook,
+            next_in,
+            request_id,
+        } => {
+            debug!(
+                lifecycle_hook = hook.name,
+                next_in = span(*next_in),
+                request_id = id(request_id.as_ref()),
+                "heartbeat recorded"
+            );
+        }
+        Note::HeartbeatEarly { hook, next_in } => {
+            debug!(
+                lifecycle_hook = hook.name,
+                next_in = span(*next_in),
+                "heartbeat refused: no active lifecycle action (yet)"
+            );
+        }
+        Note::DrainOver {
+            outcome: Outcome::Drained,
+            took,
+            ..
+        } => {
+            info!(
+                cluster,
+                container_instance,
+                took = span(*took),
+                "drained: no task is left on this instance"
+            );
+        }
+        Note::DrainOver {
+            outcome: Outcome::TimedOut,
+            took,
+            left,
+            deadline,
+        } => {
+            error!(
+                cluster,
+                container_instance,
+                took = span(*took),
+                tasks_left = left.len(),
+                tasks = list(left),
+                set_by = deadline.source.as_str(),
+                "deadline reached with tasks still on this instance{}",
+                hint(deadline.source)
+            );
+        }
+        Note::Signalled {
+            status,
+            stack,
+            resource,
+            request_id,
+        } => {
+            info!(
+                stack,
+                resource,
+                status = status.as_str(),
+                request_id = id(request_id.as_ref()),
+                "CloudFormation signalled"
+            );
+        }
+        Note::SignalNotAwaited { stack, resource } => {
+            info!(
+                stack,
+                resource, "CloudFormation does not wait for a signal at present: none needed"
+            );
+        }
+        Note::SignalGivenUp { failure } => {
+            error!(
+                error = failure.message,
+                request_id = id(failure.request_id.as_ref()),
+                "CloudFormation could not be signalled; not tried again. Check the stack and resource in [cloudformation]"
+            );
+        }
+        Note::CompleteEarly {
+            hook,
+            lifecycle_state,
+            next_in,
+        } => {
+            info!(
+                lifecycle_hook = hook.name,
+                lifecycle_state = lifecycle_state.as_deref().unwrap_or("-"),
+                next_in = span(*next_in),
+                "too early to complete the lifecycle action: trying again"
+            );
+        }
+        Note::Completed {
+            hook,
+            result,
+            after,
+            request_id,
+        } => {
+            info!(
+                auto_scaling_group = hook.group,
+                lifecycle_hook = hook.name,
+                result = result.as_str(),
+                after = span(*after),
+                request_id = id(request_id.as_ref()),
+                "lifecycle action completed: this instance may be terminated"
+            );
+        }
+        Note::AlreadyCompleted {
+            hook,
+            lifecycle_state,
+        } => {
+            info!(
+                lifecycle_hook = hook.name,
+                lifecycle_state = lifecycle_state.as_deref().unwrap_or("gone"),
+                "lifecycle action was complete already"
+            );
+        }
+        Note::NothingToComplete { why } => info!(why, "no lifecycle action to complete"),
+        Note::CalledOff { reason, target } => {
+            info!(reason = %reason, target_lifecycle_state = target.as_str(), "drain called off");
+        }
+        Note::ReturnedToService(known) => {
+            info!(
+                cluster = known.cluster,
+                container_instance = known.id(),
+                "container instance is ACTIVE again"
+            );
+        }
+        Note::LeftDraining(known) => {
+            warn!(
+                cluster = known.cluster,
+                container_instance = known.id(),
+                "the container instance may still be DRAINING: it was not this agent that took it out of service, so it is left as it is"
+            );
+        }
+        Note::CallFailed {
+            what,
+            failure,
+            retry_in,
+        } => {
+            warn!(
+                error = failure.message,
+                code = id(failure.code.as_ref()),
+                request_id = id(failure.request_id.as_ref()),
+                retry_in = span(*retry_in),
+                "{what} failed; trying again"
+            );
+        }
+        Note::Denied { what, failure } => denied(what, failure),
+        Note::Failing {
+            dependency,
+            failure,
+            for_,
+        } => {
+            warn!(
+                error = failure.message,
+                for_ = span(*for_),
+                "{} does not answer as it should; trying on",
+                dependency.as_str()
+            );
+        }
+        Note::Recovered { dependency, after } => {
+            info!(
+                after = span(*after),
+                "{} answers again",
+                dependency.as_str()
+            );
+        }
+        Note::Stopping {
+            signal,
+            draining: true,
+        } => {
+            warn!(
+                signal,
+                phase = phase(state),
+                "stopping in the middle of a drain: nothing is completed; the next start takes it up again"
+            );
+        }
+        Note::Stopping {
+            signal,
+            draining: false,
+        } => info!(signal, "stopping"),
+    }
+}
+
+fn no_hook(why: &NoHook) {
+    match why {
+        NoHook::NotInAGroup => {
+            error!(
+                "Auto Scaling does not know this instance: draining, but there is no lifecycle action to complete"
+            );
+        }
+        NoHook::None { group } => {
+            error!(
+                auto_scaling_group = group,
+                "the group has no terminating lifecycle hook for this agent: draining, but nothing holds the instance meanwhile. Add a hook for autoscaling:EC2_INSTANCE_TERMINATING"
+            );
+        }
+        NoHook::Ambiguous { group, names } => {
+            error!(
+                auto_scaling_group = group,
+                lifecycle_hooks = names.join(", "),
+                "the group has several terminating lifecycle hooks: draining, but completing none of them. Name ours in autoscaling.lifecycle_hook_name"
+            );
+        }
+        NoHook::Missing {
+            group,
+            configured,
+            names,
+        } => {
+            error!(
+                auto_scaling_group = group,
+                configured,
+                lifecycle_hooks = names.join(", "),
+                "the configured lifecycle hook is not among the group's terminating ones: draining, but completing nothing. Correct autoscaling.lifecycle_hook_name"
+            );
+        }
+    }
+}
+
+fn denied(what: &str, failure: &Failure) {
+    error!(
+        error = failure.message,
+        request_id = id(failure.request_id.as_ref()),
+        "the instance role lacks {what}: allow it. Going on with what can still be done"
+    );
+}
+
+fn hint(source: DeadlineSource) -> &'static str {
+    match source {
+        DeadlineSource::DrainTimeout => {
+            ": result_on_timeout decides; drain.timeout gives them longer"
+        }
+        DeadlineSource::SpotInterruption => ": EC2 takes the instance now",
+        DeadlineSource::GlobalTimeout => {
+            ": the lifecycle hook cannot be held any longer; raise its HeartbeatTimeout"
+        }
+    }
+}
+
+fn target(target: Option<&TargetLifecycleState>) -> &str {
+    target.map_or("(not set)", TargetLifecycleState::as_str)
+}
+
+fn id(value: Option<&String>) -> &str {
+    value.map_or("-", String::as_str)
+}
+
+/// The phase in one word.
+pub fn phase(state: &State) -> &'static str {
+    match &state.phase {
+        Phase::Starting => "starting",
+        Phase::Watching => "watching",
+        Phase::Draining(_) => "draining",
+        Phase::Completing(..) => "completing",
+        Phase::Done(_) => "done",
+        Phase::Returning { .. } => "returning",
+    }
+}
+
+/// A duration for a person: whole seconds, or milliseconds under ten seconds.
+pub fn span(duration: Duration) -> String {
+    let rounded = if duration >= Duration::from_secs(10) {
+        Duration::from_secs(duration.as_secs())
+    } else {
+        Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(0))
+    };
+    humantime::format_duration(rounded).to_string()
+}
+
+/// The tasks, the first ten by name: `web:8 (service web, stopping, 0a1b2c…)`.
+fn list(tasks: &[WaitedFor]) -> String {
+    let mut text: Vec<String> = tasks.iter().take(MOST_NAMED).map(one).collect();
+    if let Some(more) = tasks.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        text.push(format!("and {more} more"));
+    }
+    text.join(", ")
+}
+
+fn one(task: &WaitedFor) -> String {
+    let state = if task.stopping {
+        "stopping"
+    } else {
+        "not told to stop"
+    };
+    let kind = task
+        .kind
+        .as_ref()
+        .map_or_else(String::new, |kind| format!("{kind}, "));
+    format!("{} ({kind}{state}, {})", task.definition, short(&task.arn))
+}

@@ -1,0 +1,205 @@
+//! The EC2 instance metadata service, version 2 only.
+//!
+//! 404 is "not set", never an error. 401 means the token is stale: a new one, and one more try. There is
+//! no way back to version 1.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, StatusCode};
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::decide::{Failure, FailureKind, Instance, MetadataReading, SpotInstanceAction};
+use crate::http::{self, Answer};
+
+use super::parse::{self, Misfit};
+
+/// The longest that the service grants.
+const TOKEN_TTL: Duration = Duration::from_secs(21_600);
+/// A token is renewed this long before its end.
+const TOKEN_MARGIN: Duration = Duration::from_secs(300);
+/// No metadata that the agent reads comes near this.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// A client of the metadata service.
+pub struct Imds {
+    http: Client,
+    endpoint: String,
+    timeout: Duration,
+    token: Mutex<Option<Token>>,
+}
+
+struct Token {
+    value: String,
+    renew_at: Instant,
+}
+
+impl Imds {
+    /// `endpoint` without a trailing slash; `timeout` is for each single request.
+    pub fn new(http: Client, endpoint: &str, timeout: Duration) -> Self {
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        Self {
+            http,
+            endpoint,
+            timeout,
+            token: Mutex::new(None),
+        }
+    }
+
+    /// Reads who this machine is.
+    ///
+    /// # Errors
+    /// Where the service does not answer, or with something else.
+    pub async fn instance(&self) -> Result<Instance, Failure> {
+        self.required(
+            "dynamic/instance-identity/document",
+            parse::identity_document,
+        )
+        .await
+    }
+
+    /// Reads the paths that can start or call off a drain, side by side.
+    pub async fn reading(&self, clock: &Clock) -> MetadataReading {
+        let (target, spot) = tokio::join!(
+            self.optional(
+                "meta-data/autoscaling/target-lifecycle-state",
+                parse::target_lifecycle_state
+            ),
+            self.optional(
+                "meta-data/spot/instance-action",
+                parse::spot_instance_action
+            ),
+        );
+        let spot = spot.map(|notice| {
+            notice.map(|(notice, time)| SpotInstanceAction {
+                action: notice.action,
+                time: notice.time,
+                deadline: clock.moment_of(time),
+            })
+        });
+        MetadataReading {
+            target_lifecycle_state: target,
+            spot_instance_action: spot,
+        }
+    }
+
+    /// Reads an instance tag; `None` where it, or tags in metadata altogether, are not there.
+    ///
+    /// # Errors
+    /// Where the service does not answer, or with something else.
+    pub async fn tag(&self, key: &str) -> Result<Option<String>, Failure> {
+        self.optional(&format!("meta-data/tags/instance/{key}"), parse::tag)
+            .await
+    }
+
+    /// The raw identity document and its signature, for CloudFormation. Never to be logged.
+    ///
+    /// # Errors
+    /// Where the service does not answer, or has none.
+    pub async fn identity(&self) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        let raw = |body: &[u8]| Ok(body.to_vec());
+        let document = self
+            .required("dynamic/instance-identity/document", raw)
+            .await?;
+        let signature = self
+            .required("dynamic/instance-identity/signature", raw)
+            .await?;
+        Ok((document, signature))
+    }
+
+    async fn required<T>(
+        &self,
+        path: &str,
+        parse: impl Fn(&[u8]) -> Result<T, Misfit>,
+    ) -> Result<T, Failure> {
+        self.optional(path, parse).await?.ok_or_else(|| {
+            let message = format!(
+                "GET {}/latest/{path}: status 404: not there (yet)",
+                self.endpoint
+            );
+            Failure::new(FailureKind::Refused, message)
+        })
+    }
+
+    async fn optional<T>(
+        &self,
+        path: &str,
+        parse: impl Fn(&[u8]) -> Result<T, Misfit>,
+    ) -> Result<Option<T>, Failure> {
+        let url = format!("{}/latest/{path}", self.endpoint);
+        let what = format!("GET {url}");
+        let mut answer = self.get(&what, &url).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            *self.token.lock().await = None;
+            answer = self.get(&what, &url).await?;
+        }
+        match answer.status {
+            StatusCode::OK => parse(&answer.body).map(Some).map_err(|misfit| {
+                Failure::new(FailureKind::Malformed, format!("{what}: {misfit}"))
+            }),
+            StatusCode::NOT_FOUND => Ok(None),
+            status => {
+                // The body of an identity path must not be quoted, whatever the status: say the status.
+                let mut bare = answer;
+                bare.body.clear();
+                let mut failure = http::unexpected_status(&what, &bare);
+                if status == StatusCode::UNAUTHORIZED {
+                    failure.message = format!("{what}: status 401, with a fresh token too");
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn get(&self, what: &str, url: &str) -> Result<Answer, Failure> {
+        let token = self.token().await?;
+        let request = self.http.get(url).header("X-aws-ec2-metadata-token", token);
+        http::fetch(what, request, self.timeout, BODY_LIMIT).await
+    }
+
+    async fn token(&self) -> Result<String, Failure> {
+        // Held over the request: of two readers that find no token, one fetches it.
+        let mut held = self.token.lock().await;
+        if let Some(token) = held
+            .as_ref()
+            .filter(|token| Instant::now() < token.renew_at)
+        {
+            return Ok(token.value.clone());
+        }
+        *held = None;
+        let url = format!("{}/latest/api/token", self.endpoint);
+        let what = format!("PUT {url}");
+        let request = self
+            .http
+            .put(&url)
+            .header("X-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL.as_secs());
+        let answer = http::fetch(&what, request, self.timeout, BODY_LIMIT).await?;
+        if answer.status != StatusCode::OK {
+            return Err(http::unexpected_status(&what, &answer));
+        }
+        let value = std::str::from_utf8(&answer.body)
+            .ok()
+            .map(str::trim)
+            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()))
+            .ok_or_else(|| Failure::new(FailureKind::Malformed, format!("{what}: not a token")))?
+            .to_owned();
+        let granted = granted_ttl(&answer);
+        let renew_at = Instant::now() + granted.saturating_sub(TOKEN_MARGIN.min(granted / 2));
+        *held = Some(Token {
+            value: value.clone(),
+            renew_at,
+        });
+        Ok(value)
+    }
+}
+
+/// The service says how long the token lives; it need not be what was asked for.
+fn granted_ttl(answer: &Answer) -> Duration {
+    answer
+        .headers
+        .get("X-aws-ec2-metadata-token-ttl-seconds")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .map_or(TOKEN_TTL, Duration::from_secs)
+        .min(TOKEN_TTL)
+}

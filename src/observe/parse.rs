@@ -1,0 +1,206 @@
+//! Parsers for what the metadata service and the ECS agent answer. Pure, total: any bytes in, a value or
+//! an explanation out. An answer of the wrong shape is an error, never "nothing".
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+
+use crate::decide::{ContainerInstance, Instance, TargetLifecycleState, Task, TaskStatus};
+
+/// Why an answer makes no sense.
+pub type Misfit = String;
+
+/// The fields of the instance identity document that the agent needs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IdentityDocument {
+    instance_id: String,
+    region: String,
+}
+
+/// `dynamic/instance-identity/document`
+///
+/// # Errors
+/// Where it is not the JSON object that it should be.
+pub fn identity_document(body: &[u8]) -> Result<Instance, Misfit> {
+    // The document goes into an Authorization header elsewhere: no part of it may reach a log.
+    let document: IdentityDocument = serde_json::from_slice(body)
+        .map_err(|error| format!("not an instance identity document ({})", kind_of(&error)))?;
+    let plain = |text: &str| {
+        !text.is_empty()
+            && text.len() <= 64
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    if !plain(&document.instance_id) || !document.instance_id.starts_with("i-") {
+        return Err("instanceId is not an instance id".to_owned());
+    }
+    if !plain(&document.region) {
+        return Err("region is not a region name".to_owned());
+    }
+    Ok(Instance {
+        instance_id: document.instance_id,
+        region: document.region,
+    })
+}
+
+/// `autoscaling/target-lifecycle-state`
+///
+/// # Errors
+/// Where it is not one short word of text.
+pub fn target_lifecycle_state(body: &[u8]) -> Result<TargetLifecycleState, Misfit> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| "not UTF-8".to_owned())?
+        .trim();
+    let word = !text.is_empty()
+        && text.len() <= 64
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == ':');
+    if word {
+        Ok(TargetLifecycleState::parse(text))
+    } else {
+        Err("not a lifecycle state".to_owned())
+    }
+}
+
+/// A Spot notice as the metadata service words it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SpotNotice {
+    /// `terminate`, `stop` or `hibernate`.
+    pub action: String,
+    /// RFC 3339.
+    pub time: String,
+}
+
+/// `spot/instance-action`: the notice, and its time.
+///
+/// # Errors
+/// Where it is not the JSON object that it should be, or its time is none.
+pub fn spot_instance_action(body: &[u8]) -> Result<(SpotNotice, SystemTime), Misfit> {
+    let notice: SpotNotice = serde_json::from_slice(body)
+        .map_err(|error| format!("not a Spot instance action ({})", kind_of(&error)))?;
+    if !["terminate", "stop", "hibernate"].contains(&notice.action.as_str()) {
+        return Err("action is none of terminate, stop, hibernate".to_owned());
+    }
+    let time = humantime::parse_rfc3339(&notice.time).map_err(|error| format!("time: {error}"))?;
+    Ok((notice, time))
+}
+
+/// The name in an instance tag.
+///
+/// # Errors
+/// Where it is not text.
+pub fn tag(body: &[u8]) -> Result<String, Misfit> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| "not UTF-8".to_owned())?
+        .trim();
+    if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
+        return Err("not a tag value".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AgentMetadata {
+    cluster: String,
+    // Required, and null until the ECS agent has registered: an answer without it is another answer.
+    #[serde(deserialize_with = "Option::deserialize")]
+    container_instance_arn: Option<String>,
+}
+
+/// `/v1/metadata` of the ECS agent; `None` while it has no ARN yet.
+///
+/// # Errors
+/// Where it is another answer: an unknown path is answered with status 200, too.
+pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> {
+    let metadata: AgentMetadata = serde_json::from_slice(body)
+        .map_err(|error| format!("not the ECS agent's metadata ({error})"))?;
+    let Some(arn) = metadata
+        .container_instance_arn
+        .filter(|arn| !arn.is_empty())
+    else {
+        return Ok(None);
+    };
+    if !arn.starts_with("arn:")
+        || !arn.contains(":container-instance/")
+        || arn.chars().any(char::is_control)
+    {
+        return Err("ContainerInstanceArn is not a container instance's ARN".to_owned());
+    }
+    if metadata.cluster.is_empty() || metadata.cluster.chars().any(char::is_control) {
+        return Err("Cluster is no cluster name".to_owned());
+    }
+    Ok(Some(ContainerInstance {
+        cluster: metadata.cluster,
+        arn,
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AgentTasks {
+    tasks: Vec<AgentTask>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AgentTask {
+    arn: String,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    version: Option<String>,
+    known_status: String,
+    #[serde(default)]
+    desired_status: Option<String>,
+}
+
+/// `/v1/tasks` of the ECS agent, without the stopped ones, which it lists for hours.
+///
+/// # Errors
+/// Where it is another answer: `{"Tasks":null}` is the ECS agent's internal error, not "no tasks".
+pub fn agent_tasks(body: &[u8]) -> Result<Vec<Task>, Misfit> {
+    let list: AgentTasks = serde_json::from_slice(body)
+        .map_err(|error| format!("not the ECS agent's tasks ({error})"))?;
+    Ok(list
+        .tasks
+        .into_iter()
+        .map(|task| Task {
+            known: status(&task.known_status),
+            desired: task
+                .desired_status
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .map(status),
+            definition: definition(task.family.as_deref(), task.version.as_deref()),
+            arn: task.arn,
+        })
+        .filter(|task| task.known != TaskStatus::Stopped)
+        .collect())
+}
+
+/// Anything that is not known to be stopped counts as not stopped.
+pub fn status(text: &str) -> TaskStatus {
+    match text {
+        "STOPPED" => TaskStatus::Stopped,
+        "RUNNING" => TaskStatus::Running,
+        _ => TaskStatus::Pending,
+    }
+}
+
+fn definition(family: Option<&str>, version: Option<&str>) -> String {
+    match (family, version) {
+        (Some(family), Some(version)) => format!("{family}:{version}"),
+        (Some(family), None) => family.to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+/// What is wrong with a JSON text, without quoting any of it.
+fn kind_of(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        serde_json::error::Category::Io => "unreadable",
+        serde_json::error::Category::Syntax => "not JSON",
+        serde_json::error::Category::Data => "of another shape",
+        serde_json::error::Category::Eof => "cut short",
+    }
+}

@@ -1,0 +1,13 @@
+//! The pure core, through its one function: tables for every transition, and a random world in virtual
+//! time for the invariants. No socket, no clock, no sleep.
+
+#![allow(
+    unreachable_pub,
+    reason = "modules of one test program share their helpers"
+)]
+
+mod agent;
+mod parts;
+mod properties;
+mod transitions;
+mod world;

@@ -1,0 +1,79 @@
+//! Drains in which nothing goes wrong.
+
+use std::time::Duration;
+
+use ecs_lifecycle_simulator::{AWS_CALLS, What};
+
+use super::stage::{PATIENCE, Stage, web};
+
+#[tokio::test]
+async fn a_plain_drain_takes_five_calls_and_kills_nothing() {
+    let stage = Stage::new(vec![web(300), web(600), web(900)]).await;
+    let agent = stage.watching().await;
+    stage.instance.terminate();
+    stage.completed().await;
+    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+    stage.assert_safe();
+    stage.simulator.world(|world| {
+        let counts: Vec<_> = world
+            .requests()
+            .counts()
+            .into_iter()
+            .filter(|(op, _)| !op.starts_with("im") && !op.starts_with("in"))
+            .collect();
+        assert_eq!(
+            world.requests().count(AWS_CALLS),
+            5,
+            "{counts:?}\n{}",
+            agent.text()
+        );
+    });
+}
+
+#[tokio::test]
+async fn idle_it_makes_no_call_to_aws() {
+    let stage = Stage::new(vec![web(100)]).await;
+    let _agent = stage.watching().await;
+    stage
+        .until("fifty polls", |world| {
+            world
+                .requests()
+                .count("imds:GET /latest/meta-data/autoscaling/target-lifecycle-state")
+                >= 50
+        })
+        .await;
+    assert_eq!(stage.count(AWS_CALLS), 0);
+}
+
+#[tokio::test]
+async fn draining_comes_at_once_even_with_no_tasks() {
+    let stage = Stage::new(Vec::new()).await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    stage.completed().await;
+    assert_eq!(stage.count("ecs:UpdateContainerInstancesState"), 1);
+    stage.simulator.world(|world| {
+        let draining = world.event_of(stage.instance.id(), |what| {
+            matches!(what, What::ContainerInstanceStatusChanged { .. })
+        });
+        assert!(draining.is_some());
+    });
+}
+
+#[tokio::test]
+async fn a_stop_signal_completes_nothing_and_is_obeyed_within_two_seconds() {
+    for signal in ["TERM", "INT"] {
+        let stage = Stage::new(vec![web(60_000)]).await;
+        let mut agent = stage.watching().await;
+        stage.instance.terminate();
+        stage
+            .until("DRAINING", |world| {
+                world.requests().count("ecs:UpdateContainerInstancesState") > 0
+            })
+            .await;
+        agent.signal(signal).await.unwrap();
+        let status = agent.ended(Duration::from_secs(2)).await.unwrap();
+        assert!(status.success(), "{status}");
+        assert_eq!(stage.count("autoscaling:CompleteLifecycleAction"), 0);
+    }
+}

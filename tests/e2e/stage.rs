@@ -1,0 +1,110 @@
+//! What nearly every test needs: a simulated instance, and an agent on it.
+
+use std::time::Duration;
+
+use ecs_lifecycle_rig::{AgentBuilder, AgentProcess, Scratch};
+use ecs_lifecycle_simulator::{
+    GroupSpec, HookSpec, Instance, Options, Scenario, Simulator, TaskSpec, World,
+};
+
+/// Longer than anything here takes, on a machine busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A simulated instance, and an agent to be started on it.
+pub struct Stage {
+    pub simulator: Simulator,
+    pub instance: Instance,
+    pub builder: AgentBuilder,
+    pub scratch: Scratch,
+}
+
+/// A group whose hook becomes active quickly.
+pub fn group() -> GroupSpec {
+    GroupSpec::new("demo-asg")
+        .wait_delay(Duration::from_millis(100))
+        .hook(HookSpec::terminating("drain-hook").heartbeat_timeout(Duration::from_secs(3600)))
+}
+
+/// A task of a service, gone `millis` after it was told to stop.
+pub fn web(millis: u64) -> TaskSpec {
+    TaskSpec::service("web").stop_duration(Duration::from_millis(millis))
+}
+
+impl Stage {
+    /// With the default group.
+    pub async fn new(tasks: Vec<TaskSpec>) -> Self {
+        Self::with_group(group(), tasks).await
+    }
+
+    /// With a group of the test's own.
+    pub async fn with_group(group: GroupSpec, tasks: Vec<TaskSpec>) -> Self {
+        let Scenario {
+            simulator,
+            instance,
+        } = Scenario::with_group(Options::default(), group, tasks)
+            .await
+            .unwrap();
+        let scratch = Scratch::new().unwrap();
+        let binary = env!("CARGO_BIN_EXE_ecs-lifecycle-agent");
+        // A tenth of the default intervals: the same course of events, sooner.
+        let builder = AgentBuilder::new(binary, &instance, scratch.path())
+            .set("metadata", "poll_interval", "100ms")
+            .set("ecs", "introspection_poll_interval", "100ms");
+        Self {
+            simulator,
+            instance,
+            builder,
+            scratch,
+        }
+    }
+
+    /// Sets a configuration key for the agents to come.
+    pub fn set(mut self, section: &str, key: &str, value: &str) -> Self {
+        self.builder = self.builder.set(section, key, value);
+        self
+    }
+
+    /// Starts an agent, and waits until it watches and knows its container instance.
+    pub async fn watching(&self) -> AgentProcess {
+        let agent = self.builder.start().unwrap();
+        agent
+            .logged("target lifecycle state changed", PATIENCE)
+            .await
+            .unwrap();
+        agent
+            .logged("the ECS agent has registered", PATIENCE)
+            .await
+            .unwrap();
+        agent
+    }
+
+    /// Waits for something to become true of the world.
+    pub async fn until(&self, what: &str, condition: impl FnMut(&World) -> bool) {
+        self.simulator
+            .wait_until(what, PATIENCE, condition)
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the hook's action was completed, by whomever.
+    pub async fn completed(&self) {
+        let id = self.instance.id().to_owned();
+        self.until("a completion", move |world| world.completions(&id) > 0)
+            .await;
+    }
+
+    /// How often an operation arrived.
+    pub fn count(&self, operation: &str) -> usize {
+        self.simulator
+            .world(|world| world.requests().count(operation))
+    }
+
+    /// The one thing that must hold whatever happens: no container was killed, and one completion at the
+    /// most was accepted.
+    pub fn assert_safe(&self) {
+        self.simulator.world(|world| {
+            assert!(world.killed().is_empty(), "killed: {:?}", world.killed());
+            assert!(world.completions(self.instance.id()) <= 1);
+        });
+    }
+}

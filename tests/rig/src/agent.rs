@@ -1,0 +1,291 @@
+//! The agent as a child process.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ecs_lifecycle_simulator::Instance;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+/// One line of the agent's log.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// When it was read.
+    pub at: Instant,
+    /// The line, as it was.
+    pub text: String,
+}
+
+/// How to start an agent.
+#[derive(Clone, Debug)]
+pub struct AgentBuilder {
+    binary: PathBuf,
+    environment: BTreeMap<String, String>,
+    arguments: Vec<String>,
+}
+
+impl AgentBuilder {
+    /// Of `binary`, for a simulated instance. The child gets no environment but what is set here, so
+    /// that nothing of the machine's own AWS configuration leaks in.
+    #[must_use]
+    pub fn new(binary: impl AsRef<Path>, instance: &Instance, state_directory: &Path) -> Self {
+        let mut builder = Self {
+            binary: binary.as_ref().to_owned(),
+            environment: instance.env().into_iter().collect(),
+            arguments: Vec::new(),
+        };
+        builder = builder
+            .set(
+                "ecs",
+                "introspection_endpoint",
+                instance.introspection_endpoint(),
+            )
+            .set(
+                "agent",
+                "state_directory",
+                state_directory.display().to_string(),
+            )
+            .set("log", "target", "terminal");
+        builder
+    }
+
+    /// Sets a configuration key, as an environment variable does.
+    #[must_use]
+    pub fn set(self, section: &str, key: &str, value: impl Into<String>) -> Self {
+        let name = format!(
+            "ECS_LIFECYCLE_AGENT_{}__{}",
+            section.to_uppercase(),
+            key.to_uppercase()
+        );
+        self.env(&name, value)
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Starts it. `--config /dev/null` keeps the machine's own configuration files out.
+    ///
+    /// # Errors
+    /// Where the binary cannot be started.
+    pub fn start(&self) -> io::Result<AgentProcess> {
+        let mut child = Command::new(&self.binary)
+            .env_clear()
+            .envs(&self.environment)
+            .args(["--config", "/dev/null"])
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let log = Log::default();
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(log.clone().follow(BufReader::new(stdout)));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(log.clone().follow(BufReader::new(stderr)));
+        }
+        Ok(AgentProcess { child, log })
+    }
+}
+
+#[derive(Clone)]
+struct Log {
+    lines: Arc<Mutex<Vec<LogLine>>>,
+    count: Arc<watch::Sender<usize>>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            lines: Arc::default(),
+            count: Arc::new(watch::Sender::new(0)),
+        }
+    }
+}
+
+impl Log {
+    async fn follow(self, reader: impl tokio::io::AsyncBufRead + Unpin) {
+        let mut lines = reader.lines();
+        while let Ok(Some(text)) = lines.next_line().await {
+            self.lock().push(LogLine {
+                at: Instant::now(),
+                text,
+            });
+            self.count.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<LogLine>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running agent; killed when dropped.
+pub struct AgentProcess {
+    child: Child,
+    log: Log,
+}
+
+impl AgentProcess {
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Its log so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogLine> {
+        self.log.lock().clone()
+    }
+
+    /// Its log so far, as one text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.log
+            .lock()
+            .iter()
+            .map(|line| format!("{}\n", line.text))
+            .collect()
+    }
+
+    /// Waits until a line of the log contains `part`, and returns that line.
+    ///
+    /// # Errors
+    /// The whole log, where none has come in time.
+    pub async fn logged(&self, part: &str, timeout: Duration) -> Result<String, String> {
+        let mut count = self.log.count.subscribe();
+        let search = async {
+            loop {
+                count.borrow_and_update();
+                let found = self
+                    .log
+                    .lock()
+                    .iter()
+                    .find(|line| line.text.contains(part))
+                    .cloned();
+                if let Some(line) = found {
+                    return line.text;
+                }
+                if count.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        };
+        tokio::time::timeout(timeout, search).await.map_err(|_| {
+            format!(
+                "{part:?} was not logged within {timeout:?}:\n{}",
+                self.text()
+            )
+        })
+    }
+
+    /// SIGKILL, and waits for the end.
+    ///
+    /// # Errors
+    /// Where it cannot be killed.
+    pub async fn kill(&mut self) -> io::Result<()> {
+        self.child.kill().await
+    }
+
+    /// Sends a signal by name (`TERM`, `INT`).
+    ///
+    /// # Errors
+    /// Where `kill` cannot be run, or says no.
+    pub async fn signal(&self, name: &str) -> io::Result<()> {
+        let id = self
+            .child
+            .id()
+            .ok_or_else(|| io::Error::other("the agent has ended"))?;
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(id.to_string())
+            .status()
+            .await?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other("kill failed"))
+        }
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// Where it does not come in time.
+    pub async fn ended(&mut self, timeout: Duration) -> io::Result<ExitStatus> {
+        tokio::time::timeout(timeout, self.child.wait())
+            .await
+            .map_err(|_| {
+                io::Error::other(format!("still running after {timeout:?}:\n{}", self.text()))
+            })?
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn is_running(&mut self) -> io::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// A value of `/proc/PID/status` in bytes: `VmHWM` is the peak of resident memory.
+    ///
+    /// # Errors
+    /// Where there is no such value.
+    pub fn memory(&self, field: &str) -> io::Result<u64> {
+        let id = self
+            .child
+            .id()
+            .ok_or_else(|| io::Error::other("the agent has ended"))?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+            .and_then(|rest| rest.split_whitespace().next())
+            .and_then(|kib| kib.parse::<u64>().ok())
+            .map(|kib| kib * 1024)
+            .ok_or_else(|| io::Error::other(format!("no {field} in /proc/{id}/status")))
+    }
+
+    /// Processor time so far, user and system, in clock ticks of `_SC_CLK_TCK` (100 a second on Linux).
+    ///
+    /// # Errors
+    /// Where `/proc` does not tell.
+    pub fn cpu_ticks(&self) -> io::Result<u64> {
+        let id = self
+            .child
+            .id()
+            .ok_or_else(|| io::Error::other("the agent has ended"))?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // The second field, in parentheses, may hold spaces; utime and stime are the 14th and 15th.
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let field = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok());
+        field(11)
+            .zip(field(12))
+            .map(|(user, system)| user + system)
+            .ok_or_else(|| io::Error::other("no times in /proc/PID/stat"))
+    }
+}

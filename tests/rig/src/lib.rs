@@ -1,0 +1,9 @@
+//! Runs the real `ecs-lifecycle-agent` binary as a child process, with its log caught line by line.
+//!
+//! It knows nothing of what the agent should do: that is for the tests, the demo and the benchmark.
+
+pub mod agent;
+pub mod scratch;
+
+pub use agent::{AgentBuilder, AgentProcess, LogLine};
+pub use scratch::Scratch;

@@ -1,0 +1,121 @@
+//! One instance: what EC2, Auto Scaling, ECS and the metadata service know of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::credentials::Identity;
+use super::states::{
+    ContainerInstanceStatus, LifecycleActionResult, LifecycleState, SpotAction,
+    TargetLifecycleState,
+};
+use crate::clock::SimTime;
+use crate::spec::TaskSpec;
+
+/// An instance in the model.
+#[derive(Clone, Debug)]
+pub struct InstanceModel {
+    /// Its id.
+    pub id: String,
+    /// Its group, if any.
+    pub group: Option<String>,
+    /// `LifecycleState`; `None`: in no group (any more).
+    pub lifecycle_state: Option<LifecycleState>,
+    /// `target-lifecycle-state`; `None` is a 404.
+    pub target_lifecycle_state: Option<TargetLifecycleState>,
+    /// Where it goes once its terminating hooks are done.
+    pub(crate) destination: Destination,
+    /// Counts changes of the lifecycle state, so that transitions made void by one are ignored.
+    pub(crate) epoch: u64,
+    /// The hooks of the present (or last) `:Wait` state.
+    pub hooks: Vec<PendingHook>,
+    /// Accepted completions per hook name.
+    pub completions: BTreeMap<String, u32>,
+    /// When it was gone.
+    pub gone_at: Option<SimTime>,
+    /// Its cluster.
+    pub cluster: String,
+    /// `containerInstanceArn`.
+    pub container_instance_arn: String,
+    /// Whether it is registered.
+    pub registered: bool,
+    /// The container instance's status.
+    pub status: ContainerInstanceStatus,
+    /// Whether the ECS agent runs (`agentConnected`, and whether introspection answers).
+    pub ecs_agent_up: bool,
+    /// ARNs of its tasks, in the order of their placement.
+    pub tasks: Vec<String>,
+    /// Tasks to be placed some time after `DRAINING`.
+    pub(crate) arrivals: Vec<TaskSpec>,
+    /// An announced Spot interruption.
+    pub spot: Option<(SpotAction, SimTime)>,
+    /// A rebalance recommendation.
+    pub rebalance: Option<SimTime>,
+    /// Scheduled maintenance events.
+    pub maintenance: Vec<MaintenanceEvent>,
+    /// Tags in the metadata, where they are enabled.
+    pub metadata_tags: Option<BTreeMap<String, String>>,
+    /// Metadata tokens and credentials.
+    pub(crate) identity: Identity,
+}
+
+impl InstanceModel {
+    /// The hook of this name, if its action is pending.
+    #[must_use]
+    pub fn pending_hook(&self, name: &str) -> Option<&PendingHook> {
+        let waiting = self.lifecycle_state.is_some_and(LifecycleState::is_wait);
+        self.hooks
+            .iter()
+            .find(|h| waiting && h.name == name && h.result.is_none())
+    }
+
+    /// Whether it exists no more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone_at.is_some()
+    }
+}
+
+/// Where an instance goes after its terminating hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Gone,
+    WarmPool(TargetLifecycleState),
+}
+
+/// A hook of an instance in a `:Wait` state.
+#[derive(Clone, Debug)]
+pub struct PendingHook {
+    /// `LifecycleHookName`.
+    pub name: String,
+    /// `LifecycleActionToken`.
+    pub token: String,
+    /// `HeartbeatTimeout`.
+    pub heartbeat_timeout: Duration,
+    /// When it lapses for want of a heartbeat.
+    pub heartbeat_deadline: SimTime,
+    /// When it lapses in any case.
+    pub global_deadline: SimTime,
+    /// Completions and heartbeats are refused before.
+    pub accepting_from: SimTime,
+    /// Taken if it lapses.
+    pub default_result: LifecycleActionResult,
+    /// `None` while it is pending.
+    pub result: Option<LifecycleActionResult>,
+}
+
+/// A scheduled maintenance event, as the metadata service lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaintenanceEvent {
+    /// `EventId`.
+    pub id: String,
+    /// `Code`: `system-reboot`, `instance-stop`, `instance-retirement`, …
+    pub code: String,
+    /// `State`: `active`, `completed` or `canceled`.
+    pub state: String,
+    /// `Description`.
+    pub description: String,
+    /// `NotBefore`.
+    pub not_before: SimTime,
+    /// `NotAfter`.
+    pub not_after: Option<SimTime>,
+}

@@ -1,0 +1,139 @@
+//! Auto Scaling groups and their lifecycle hooks.
+
+use std::time::Duration;
+
+use crate::model::{HookTransition, LifecycleActionResult};
+
+/// An Auto Scaling group.
+#[derive(Clone, Debug)]
+pub struct GroupSpec {
+    /// Its name.
+    pub name: String,
+    /// Its lifecycle hooks.
+    pub hooks: Vec<HookSpec>,
+    /// From `Terminating` to `Terminating:Wait` (load-balancer deregistration), likewise `Pending`.
+    pub wait_delay: Duration,
+    /// How long completions and heartbeats are refused even after `:Wait` is reached.
+    pub acceptance_delay: Duration,
+    /// From `Terminating:Proceed` to gone (likewise to `Warmed:*`).
+    pub terminate_delay: Duration,
+    /// `RetentionTriggers.TerminateHookAbandon=retain`.
+    pub retain_on_abandon: bool,
+}
+
+impl GroupSpec {
+    /// A group without hooks: 1 s to `:Wait`, completions accepted at once, 1 s from `:Proceed` to gone.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            hooks: Vec::new(),
+            wait_delay: Duration::from_secs(1),
+            acceptance_delay: Duration::ZERO,
+            terminate_delay: Duration::from_secs(1),
+            retain_on_abandon: false,
+        }
+    }
+
+    /// Adds a hook.
+    #[must_use]
+    pub fn hook(mut self, hook: HookSpec) -> Self {
+        self.hooks.push(hook);
+        self
+    }
+
+    /// Sets the time from `Terminating` to `Terminating:Wait`.
+    #[must_use]
+    pub fn wait_delay(mut self, delay: Duration) -> Self {
+        self.wait_delay = delay;
+        self
+    }
+
+    /// Sets how long completions are refused after `:Wait`.
+    #[must_use]
+    pub fn acceptance_delay(mut self, delay: Duration) -> Self {
+        self.acceptance_delay = delay;
+        self
+    }
+
+    /// Sets the time from `Terminating:Proceed` to gone.
+    #[must_use]
+    pub fn terminate_delay(mut self, delay: Duration) -> Self {
+        self.terminate_delay = delay;
+        self
+    }
+
+    /// Keeps abandoned instances in `Terminating:Retained`.
+    #[must_use]
+    pub fn retain_on_abandon(mut self) -> Self {
+        self.retain_on_abandon = true;
+        self
+    }
+}
+
+/// A lifecycle hook. `HeartbeatTimeout` has no lower bound here, so that tests may be quick.
+#[derive(Clone, Debug)]
+pub struct HookSpec {
+    /// `LifecycleHookName`.
+    pub name: String,
+    /// `LifecycleTransition`.
+    pub transition: HookTransition,
+    /// `HeartbeatTimeout`.
+    pub heartbeat_timeout: Duration,
+    /// `GlobalTimeout`; by default min(172800 s, 100 × heartbeat timeout).
+    pub global_timeout: Option<Duration>,
+    /// `DefaultResult`.
+    pub default_result: LifecycleActionResult,
+}
+
+impl HookSpec {
+    /// A hook on `autoscaling:EC2_INSTANCE_TERMINATING`: 3600 s, `DefaultResult` `ABANDON`.
+    #[must_use]
+    pub fn terminating(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            transition: HookTransition::Terminating,
+            heartbeat_timeout: Duration::from_secs(3600),
+            global_timeout: None,
+            default_result: LifecycleActionResult::Abandon,
+        }
+    }
+
+    /// A hook on `autoscaling:EC2_INSTANCE_LAUNCHING`: 3600 s, `DefaultResult` `ABANDON`.
+    #[must_use]
+    pub fn launching(name: &str) -> Self {
+        Self {
+            transition: HookTransition::Launching,
+            ..Self::terminating(name)
+        }
+    }
+
+    /// Sets `HeartbeatTimeout`.
+    #[must_use]
+    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.heartbeat_timeout = timeout;
+        self
+    }
+
+    /// Sets `GlobalTimeout`.
+    #[must_use]
+    pub fn global_timeout(mut self, timeout: Duration) -> Self {
+        self.global_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets `DefaultResult`.
+    #[must_use]
+    pub fn default_result(mut self, result: LifecycleActionResult) -> Self {
+        self.default_result = result;
+        self
+    }
+
+    /// The global timeout that applies.
+    #[must_use]
+    pub fn effective_global_timeout(&self) -> Duration {
+        let most = Duration::from_secs(172_800);
+        self.global_timeout
+            .unwrap_or_else(|| most.min(self.heartbeat_timeout.saturating_mul(100)))
+    }
+}

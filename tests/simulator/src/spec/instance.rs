@@ -1,0 +1,155 @@
+//! A simulated EC2 instance that is a container instance of a cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::TaskSpec;
+use crate::model::{ContainerInstanceStatus, LifecycleState, TargetLifecycleState};
+
+/// An instance to add with [`Simulator::add_instance`](crate::Simulator::add_instance).
+#[derive(Clone, Debug)]
+pub struct InstanceSpec {
+    /// Its id; a deterministic one by default.
+    pub id: Option<String>,
+    /// The cluster it is registered in.
+    pub cluster: String,
+    /// The Auto Scaling group it belongs to, if any.
+    pub group: Option<String>,
+    /// What runs on it from the start.
+    pub tasks: Vec<TaskSpec>,
+    /// The status of its container instance.
+    pub status: ContainerInstanceStatus,
+    /// Whether it is registered: if not, introspection shows a null ARN and ECS does not know it.
+    pub registered: bool,
+    /// Whether the ECS agent runs (its introspection port refuses connections if not).
+    pub ecs_agent_up: bool,
+    /// `LifecycleState` in the group.
+    pub lifecycle_state: LifecycleState,
+    /// `target-lifecycle-state` in the metadata; `None` is a 404.
+    pub target_lifecycle_state: Option<TargetLifecycleState>,
+    /// Tags in the metadata; `None` where `InstanceMetadataTags` is off.
+    pub metadata_tags: Option<BTreeMap<String, String>>,
+    /// The instance profile's role; `None` without a profile.
+    pub role: Option<String>,
+    /// Lifetime of its credentials; the simulator's by default.
+    pub credential_lifetime: Option<Duration>,
+    /// Longest life of a metadata token whatever was asked for (a caller cannot see that).
+    pub max_token_ttl: Option<Duration>,
+}
+
+impl Default for InstanceSpec {
+    fn default() -> Self {
+        Self {
+            id: None,
+            cluster: "default".to_owned(),
+            group: None,
+            tasks: Vec::new(),
+            status: ContainerInstanceStatus::Active,
+            registered: true,
+            ecs_agent_up: true,
+            lifecycle_state: LifecycleState::InService,
+            target_lifecycle_state: Some(TargetLifecycleState::InService),
+            metadata_tags: None,
+            role: Some("demo-instance-role".to_owned()),
+            credential_lifetime: None,
+            max_token_ttl: None,
+        }
+    }
+}
+
+impl InstanceSpec {
+    /// An `ACTIVE` instance of the cluster, outside any Auto Scaling group.
+    #[must_use]
+    pub fn new(cluster: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: &str) -> Self {
+        self.id = Some(id.to_owned());
+        self
+    }
+
+    /// Puts it in a group.
+    #[must_use]
+    pub fn group(mut self, group: &str) -> Self {
+        self.group = Some(group.to_owned());
+        self
+    }
+
+    /// Adds a task.
+    #[must_use]
+    pub fn task(mut self, task: TaskSpec) -> Self {
+        self.tasks.push(task);
+        self
+    }
+
+    /// Sets the container instance's status.
+    #[must_use]
+    pub fn status(mut self, status: ContainerInstanceStatus) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Not registered with ECS yet: null ARN.
+    #[must_use]
+    pub fn unregistered(mut self) -> Self {
+        self.registered = false;
+        self
+    }
+
+    /// The ECS agent is down at first.
+    #[must_use]
+    pub fn ecs_agent_down(mut self) -> Self {
+        self.ecs_agent_up = false;
+        self
+    }
+
+    /// Sets `target-lifecycle-state`, or leaves it unset (404).
+    #[must_use]
+    pub fn target_lifecycle_state(mut self, state: Option<TargetLifecycleState>) -> Self {
+        self.target_lifecycle_state = state;
+        self
+    }
+
+    /// Sets `LifecycleState`.
+    #[must_use]
+    pub fn lifecycle_state(mut self, state: LifecycleState) -> Self {
+        self.lifecycle_state = state;
+        self
+    }
+
+    /// Enables tags in the metadata and adds one.
+    #[must_use]
+    pub fn tag(mut self, key: &str, value: &str) -> Self {
+        self.metadata_tags
+            .get_or_insert_default()
+            .insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets the lifetime of the credentials handed out.
+    #[must_use]
+    pub fn credential_lifetime(mut self, lifetime: Duration) -> Self {
+        self.credential_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Ends every metadata token after this long, whatever lifetime was asked for.
+    #[must_use]
+    pub fn max_token_ttl(mut self, ttl: Duration) -> Self {
+        self.max_token_ttl = Some(ttl);
+        self
+    }
+
+    /// Without an instance profile.
+    #[must_use]
+    pub fn without_role(mut self) -> Self {
+        self.role = None;
+        self
+    }
+}

@@ -1,0 +1,16 @@
+//! What a test declares: options, clusters, groups, hooks, instances, tasks and stacks.
+//!
+//! Every duration in a specification is simulated time. Everything has a default; the builder
+//! methods take and return `self`.
+
+mod group;
+mod instance;
+mod options;
+mod stack;
+mod task;
+
+pub use group::{GroupSpec, HookSpec};
+pub use instance::InstanceSpec;
+pub use options::Options;
+pub use stack::{ResourceSpec, StackSpec};
+pub use task::{ApiSkew, ServiceSpec, TaskKind, TaskSpec};

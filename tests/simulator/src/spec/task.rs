@@ -1,0 +1,225 @@
+//! Tasks and services.
+
+use std::time::Duration;
+
+/// What a task belongs to, which decides what draining does to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskKind {
+    /// A task of a `REPLICA` service: replaced elsewhere, then told to stop.
+    Service {
+        /// The service's name.
+        name: String,
+    },
+    /// A task of a `DAEMON` service: told to stop once all other service tasks are stopped.
+    Daemon {
+        /// The service's name.
+        name: String,
+    },
+    /// Started by `RunTask`: draining leaves it alone.
+    Standalone,
+}
+
+impl TaskKind {
+    /// The service's name, for a service's task.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Self::Service { name } | Self::Daemon { name } => Some(name),
+            Self::Standalone => None,
+        }
+    }
+}
+
+/// When the ECS API says `STOPPED`, relative to when the container is really gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApiSkew {
+    /// At the same time.
+    #[default]
+    Exact,
+    /// The API says so this much too early.
+    Ahead(Duration),
+    /// The API says so this much later.
+    Behind(Duration),
+}
+
+/// A task to run on an instance.
+#[derive(Clone, Debug)]
+pub struct TaskSpec {
+    /// `Family` of its task definition; also its container's name.
+    pub family: String,
+    /// `Version` (revision) of its task definition.
+    pub version: u32,
+    /// What it belongs to.
+    pub kind: TaskKind,
+    /// From being told to stop until its container is gone.
+    pub stop_duration: Duration,
+    /// From `DRAINING` until ECS tells it to stop (a replacement has to be up elsewhere first).
+    pub replacement_delay: Duration,
+    /// Scale-in protection, from its placement: it is not told to stop meanwhile.
+    pub protected_for: Duration,
+    /// Ends by itself after running this long.
+    pub runs_for: Option<Duration>,
+    /// How long it is `PENDING` after its placement.
+    pub pending_for: Duration,
+    /// Placed only this long after its instance becomes `DRAINING` (the placement was under way).
+    pub after_draining: Option<Duration>,
+    /// When the ECS API reports `STOPPED`.
+    pub api_skew: ApiSkew,
+    /// How far local introspection is behind the truth.
+    pub local_lag: Duration,
+    /// Leaves `DesiredStatus` out of the introspection answer.
+    pub omit_desired_status: bool,
+    /// `startedBy` of a standalone task.
+    pub started_by: Option<String>,
+}
+
+impl TaskSpec {
+    fn new(family: &str, kind: TaskKind) -> Self {
+        Self {
+            family: family.to_owned(),
+            version: 1,
+            kind,
+            stop_duration: Duration::from_millis(200),
+            replacement_delay: Duration::from_millis(200),
+            protected_for: Duration::ZERO,
+            runs_for: None,
+            pending_for: Duration::ZERO,
+            after_draining: None,
+            api_skew: ApiSkew::Exact,
+            local_lag: Duration::ZERO,
+            omit_desired_status: false,
+            started_by: None,
+        }
+    }
+
+    /// A running task of the `REPLICA` service of that name: 0.2 s until it is told to stop, 0.2 s to stop.
+    #[must_use]
+    pub fn service(name: &str) -> Self {
+        Self::new(
+            name,
+            TaskKind::Service {
+                name: name.to_owned(),
+            },
+        )
+    }
+
+    /// A running task of the `DAEMON` service of that name.
+    #[must_use]
+    pub fn daemon(name: &str) -> Self {
+        Self::new(
+            name,
+            TaskKind::Daemon {
+                name: name.to_owned(),
+            },
+        )
+    }
+
+    /// A running standalone task.
+    #[must_use]
+    pub fn standalone(family: &str) -> Self {
+        Self::new(family, TaskKind::Standalone)
+    }
+
+    /// Sets the time from being told to stop until the container is gone.
+    #[must_use]
+    pub fn stop_duration(mut self, duration: Duration) -> Self {
+        self.stop_duration = duration;
+        self
+    }
+
+    /// Sets the time from `DRAINING` until ECS tells it to stop.
+    #[must_use]
+    pub fn replacement_delay(mut self, delay: Duration) -> Self {
+        self.replacement_delay = delay;
+        self
+    }
+
+    /// Protects it from scale-in.
+    #[must_use]
+    pub fn protected_for(mut self, duration: Duration) -> Self {
+        self.protected_for = duration;
+        self
+    }
+
+    /// Lets it end by itself.
+    #[must_use]
+    pub fn runs_for(mut self, duration: Duration) -> Self {
+        self.runs_for = Some(duration);
+        self
+    }
+
+    /// Keeps it `PENDING` at first.
+    #[must_use]
+    pub fn pending_for(mut self, duration: Duration) -> Self {
+        self.pending_for = duration;
+        self
+    }
+
+    /// Places it only that long after `DRAINING`.
+    #[must_use]
+    pub fn after_draining(mut self, delay: Duration) -> Self {
+        self.after_draining = Some(delay);
+        self
+    }
+
+    /// Sets when the ECS API reports `STOPPED`.
+    #[must_use]
+    pub fn api_skew(mut self, skew: ApiSkew) -> Self {
+        self.api_skew = skew;
+        self
+    }
+
+    /// Lets introspection lag behind the truth.
+    #[must_use]
+    pub fn local_lag(mut self, lag: Duration) -> Self {
+        self.local_lag = lag;
+        self
+    }
+
+    /// Leaves `DesiredStatus` out of introspection.
+    #[must_use]
+    pub fn omit_desired_status(mut self) -> Self {
+        self.omit_desired_status = true;
+        self
+    }
+
+    /// Sets `startedBy`.
+    #[must_use]
+    pub fn started_by(mut self, who: &str) -> Self {
+        self.started_by = Some(who.to_owned());
+        self
+    }
+}
+
+/// An ECS service. Services of placed tasks that were not declared are added as needed.
+#[derive(Clone, Debug)]
+pub struct ServiceSpec {
+    /// Its cluster.
+    pub cluster: String,
+    /// Its name.
+    pub name: String,
+    /// Whether its `schedulingStrategy` is `DAEMON`.
+    pub daemon: bool,
+}
+
+impl ServiceSpec {
+    /// A `REPLICA` service.
+    #[must_use]
+    pub fn replica(cluster: &str, name: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            name: name.to_owned(),
+            daemon: false,
+        }
+    }
+
+    /// A `DAEMON` service.
+    #[must_use]
+    pub fn daemon(cluster: &str, name: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            name: name.to_owned(),
+            daemon: true,
+        }
+    }
+}
