@@ -74,9 +74,23 @@ pub fn narrate(note: &Note, state: &State) {
         } => {
             let (deadline_in, set_by) = (span(*in_), deadline.source.as_str());
             if *resumed {
-                info!(cluster, container_instance, reason = %reason, deadline_in, set_by, "drain taken up again after a restart, with the deadline it had");
+                info!(
+                    cluster,
+                    container_instance,
+                    reason = reason.to_string(),
+                    deadline_in,
+                    set_by,
+                    "drain taken up again after a restart, with the deadline it had"
+                );
             } else {
-                info!(cluster, container_instance, reason = %reason, deadline_in, set_by, "drain started");
+                info!(
+                    cluster,
+                    container_instance,
+                    reason = reason.to_string(),
+                    deadline_in,
+                    set_by,
+                    "drain started"
+                );
             }
         }
         Note::DrainChanged {
@@ -84,7 +98,12 @@ pub fn narrate(note: &Note, state: &State) {
             deadline,
             in_,
         } => {
-            info!(reason = %reason, deadline_in = span(*in_), set_by = deadline.source.as_str(), "drain goes on with a new reason or deadline");
+            info!(
+                reason = reason.to_string(),
+                deadline_in = span(*in_),
+                set_by = deadline.source.as_str(),
+                "drain goes on with a new reason or deadline"
+            );
         }
         Note::AwaitingContainerInstance => {
             warn!(
@@ -284,7 +303,11 @@ pub fn narrate(note: &Note, state: &State) {
         }
         Note::NothingToComplete { why } => info!(why, "no lifecycle action to complete"),
         Note::CalledOff { reason, target } => {
-            info!(reason = %reason, target_lifecycle_state = target.as_str(), "drain called off");
+            info!(
+                reason = reason.to_string(),
+                target_lifecycle_state = target.as_str(),
+                "drain called off"
+            );
         }
         Note::ReturnedToService(known) => {
             info!(

@@ -81,6 +81,7 @@ impl Effects {
                 local.clone(),
                 &endpoints.imds,
                 settings.metadata.request_timeout,
+                clock,
             ),
             introspection: Introspection::new(
                 local,
@@ -119,7 +120,7 @@ impl Effects {
     ) -> Option<Event> {
         let event = match action {
             Action::ReadInstance => Event::Instance(self.imds.instance().await),
-            Action::ReadMetadata => Event::Metadata(self.imds.reading(&self.clock).await),
+            Action::ReadMetadata => Event::Metadata(self.imds.reading().await),
             Action::ReadContainerInstance => {
                 Event::ContainerInstance(self.introspection.container_instance().await)
             }

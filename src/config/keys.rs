@@ -47,6 +47,9 @@ sections! {
         api_poll_interval: Duration = secs(15), between(millis(100), mins(10));
         /// How long the ECS API alone must say that all tasks have stopped before it is believed.
         api_settle: Duration = secs(30), between(secs(0), mins(10));
+        /// How long after DRAINING a task may still arrive that ECS placed just before: a drain is
+        /// not over sooner.
+        placement_settle: Duration = secs(2), between(secs(0), mins(10));
     }
 
     /// How AWS APIs are called.

@@ -3,13 +3,13 @@
 //! 404 is "not set", never an error. 401 means the token is stale: a new one, and one more try. There is
 //! no way back to version 1.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::decide::{Failure, FailureKind, Instance, MetadataReading, SpotInstanceAction};
+use crate::decide::{Failure, FailureKind, Instance, MetadataReading, Moment, SpotInstanceAction};
 use crate::http::{self, Answer};
 
 use super::parse::{self, Misfit};
@@ -26,22 +26,24 @@ pub struct Imds {
     http: Client,
     endpoint: String,
     timeout: Duration,
+    clock: Clock,
     token: Mutex<Option<Token>>,
 }
 
 struct Token {
     value: String,
-    renew_at: Instant,
+    renew_at: Moment,
 }
 
 impl Imds {
     /// `endpoint` without a trailing slash; `timeout` is for each single request.
-    pub fn new(http: Client, endpoint: &str, timeout: Duration) -> Self {
+    pub fn new(http: Client, endpoint: &str, timeout: Duration, clock: Clock) -> Self {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         Self {
             http,
             endpoint,
             timeout,
+            clock,
             token: Mutex::new(None),
         }
     }
@@ -59,7 +61,7 @@ impl Imds {
     }
 
     /// Reads the paths that can start or call off a drain, side by side.
-    pub async fn reading(&self, clock: &Clock) -> MetadataReading {
+    pub async fn reading(&self) -> MetadataReading {
         let (target, spot) = tokio::join!(
             self.optional(
                 "meta-data/autoscaling/target-lifecycle-state",
@@ -74,7 +76,7 @@ impl Imds {
             notice.map(|(notice, time)| SpotInstanceAction {
                 action: notice.action,
                 time: notice.time,
-                deadline: clock.moment_of(time),
+                deadline: self.clock.moment_of(time),
             })
         });
         MetadataReading {
@@ -162,7 +164,7 @@ impl Imds {
         let mut held = self.token.lock().await;
         if let Some(token) = held
             .as_ref()
-            .filter(|token| Instant::now() < token.renew_at)
+            .filter(|token| self.clock.now() < token.renew_at)
         {
             return Ok(token.value.clone());
         }
@@ -184,7 +186,7 @@ impl Imds {
             .ok_or_else(|| Failure::new(FailureKind::Malformed, format!("{what}: not a token")))?
             .to_owned();
         let granted = granted_ttl(&answer);
-        let renew_at = Instant::now() + granted.saturating_sub(TOKEN_MARGIN.min(granted / 2));
+        let renew_at = self.clock.now() + granted.saturating_sub(TOKEN_MARGIN.min(granted / 2));
         *held = Some(Token {
             value: value.clone(),
             renew_at,

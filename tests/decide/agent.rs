@@ -48,7 +48,10 @@ impl Agent {
     }
 
     /// One that drains for `target`, DRAINING accepted, hook found.
-    pub fn draining(policy: Settings, target: TargetLifecycleState) -> Self {
+    ///
+    /// Nothing more will arrive from before DRAINING: that it may has a test of its own.
+    pub fn draining(mut policy: Settings, target: TargetLifecycleState) -> Self {
+        policy.ecs.placement_settle = Duration::ZERO;
         let mut agent = Self::in_service(policy);
         agent.target(Some(target));
         if agent.did("DescribeContainerInstance") {

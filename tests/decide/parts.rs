@@ -77,6 +77,28 @@ fn one_empty_read_is_not_enough() {
     assert_eq!(agent.phase(), "Completing");
 }
 
+/// ECS may have placed a task in the moment before DRAINING that nobody counts yet.
+#[test]
+fn an_instance_that_looks_empty_at_once_is_not_believed_at_once() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent.target(Some(Terminated));
+    agent.remembered();
+    agent.answer(Answer::DrainingSet(Ok(draining_set(0))));
+    agent.clear();
+    for _ in 0..3 {
+        agent.answer(Answer::Tasks(Ok(Vec::new())));
+        assert!(!agent.did("DescribeContainerInstance"));
+        agent.pass(Duration::from_millis(500));
+    }
+    agent.answer(Answer::Tasks(Ok(Vec::new())));
+    assert!(!agent.did("DescribeContainerInstance"));
+    agent.pass(Duration::from_millis(500));
+    assert!(
+        agent.did("DescribeContainerInstance"),
+        "two seconds after DRAINING"
+    );
+}
+
 #[test]
 fn a_failed_read_between_two_empty_ones_starts_the_count_again() {
     let mut agent = draining();

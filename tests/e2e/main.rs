@@ -13,5 +13,14 @@
     reason = "modules of one test program share their helpers"
 )]
 
+mod deadline;
+mod early;
+mod fleet;
+mod hooks;
+mod leftovers;
 mod plain;
+mod reasons;
+mod restart;
+mod signal;
 mod stage;
+mod surface;

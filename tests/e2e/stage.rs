@@ -1,10 +1,11 @@
 //! What nearly every test needs: a simulated instance, and an agent on it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use ecs_lifecycle_rig::{AgentBuilder, AgentProcess, Scratch};
 use ecs_lifecycle_simulator::{
-    GroupSpec, HookSpec, Instance, Options, Scenario, Simulator, TaskSpec, World,
+    GroupSpec, HookSpec, Instance, InstanceSpec, Options, Simulator, TaskSpec, World,
 };
 
 /// Longer than anything here takes, on a machine busy with other tests.
@@ -25,6 +26,18 @@ pub fn group() -> GroupSpec {
         .hook(HookSpec::terminating("drain-hook").heartbeat_timeout(Duration::from_secs(3600)))
 }
 
+/// An agent for `instance`, at a tenth of the default intervals: the same course of events, sooner.
+pub fn builder(instance: &Instance, state_directory: &Path) -> AgentBuilder {
+    AgentBuilder::new(
+        env!("CARGO_BIN_EXE_ecs-lifecycle-agent"),
+        instance,
+        state_directory,
+    )
+    .set("metadata", "poll_interval", "100ms")
+    .set("ecs", "introspection_poll_interval", "100ms")
+    .set("ecs", "placement_settle", "300ms")
+}
+
 /// A task of a service, gone `millis` after it was told to stop.
 pub fn web(millis: u64) -> TaskSpec {
     TaskSpec::service("web").stop_duration(Duration::from_millis(millis))
@@ -38,18 +51,24 @@ impl Stage {
 
     /// With a group of the test's own.
     pub async fn with_group(group: GroupSpec, tasks: Vec<TaskSpec>) -> Self {
-        let Scenario {
-            simulator,
-            instance,
-        } = Scenario::with_group(Options::default(), group, tasks)
-            .await
-            .unwrap();
+        let instance = InstanceSpec::new("demo").group(&group.name);
+        let instance = tasks.into_iter().fold(instance, InstanceSpec::task);
+        Self::with_instance(group, instance).await
+    }
+
+    /// With a group and an instance of the test's own.
+    pub async fn with_instance(group: GroupSpec, instance: InstanceSpec) -> Self {
+        Self::with_options(Options::default(), group, instance).await
+    }
+
+    /// With a simulator of the test's own.
+    pub async fn with_options(options: Options, group: GroupSpec, instance: InstanceSpec) -> Self {
+        let simulator = Simulator::start(options).await.unwrap();
+        simulator.add_cluster("demo");
+        simulator.add_group(group);
+        let instance = simulator.add_instance(instance).await.unwrap();
         let scratch = Scratch::new().unwrap();
-        let binary = env!("CARGO_BIN_EXE_ecs-lifecycle-agent");
-        // A tenth of the default intervals: the same course of events, sooner.
-        let builder = AgentBuilder::new(binary, &instance, scratch.path())
-            .set("metadata", "poll_interval", "100ms")
-            .set("ecs", "introspection_poll_interval", "100ms");
+        let builder = builder(&instance, scratch.path());
         Self {
             simulator,
             instance,

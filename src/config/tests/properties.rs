@@ -79,15 +79,17 @@ fn ecs() -> impl Strategy<Value = EcsSettings> {
         duration(0, 600),
         duration(100, 600),
         duration(0, 600),
+        duration(0, 600),
     )
         .prop_map(
-            |(endpoint, timeout, interval, grace, api_interval, settle)| EcsSettings {
+            |(endpoint, timeout, interval, grace, api_interval, settle, placement)| EcsSettings {
                 introspection_endpoint: endpoint,
                 introspection_timeout: timeout,
                 introspection_poll_interval: interval,
                 introspection_grace: grace,
                 api_poll_interval: api_interval,
                 api_settle: settle,
+                placement_settle: placement,
             },
         )
 }

@@ -27,6 +27,7 @@ fn every_duration_is_held_to_its_bounds() {
         ("ecs.introspection_grace", "", "0s", "10m", "10m 1s"),
         ("ecs.api_poll_interval", "99ms", "100ms", "10m", "10m 1s"),
         ("ecs.api_settle", "", "0s", "10m", "10m 1s"),
+        ("ecs.placement_settle", "", "0s", "10m", "10m 1s"),
         ("aws.request_timeout", "99ms", "100ms", "60s", "61s"),
         ("drain.timeout", "99ms", "100ms", "48h", "48h 1s"),
         ("drain.standalone_stop_after", "", "0s", "47h 59m", "48h 1s"),

@@ -31,6 +31,9 @@ pub use tasks::{Source, TaskWatch};
 /// finds the deadline it had before. A stuck disk must not hold up the drain.
 const MEMORY_HEAD_START: Duration = Duration::from_millis(250);
 
+/// How long before the end of the hook's GlobalTimeout the drain has to be over.
+const GLOBAL_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
+
 /// Why an instance is drained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DrainReason {
@@ -172,14 +175,14 @@ impl Drain {
             at: self.started_at + policy.drain.timeout,
             source: DeadlineSource::DrainTimeout,
         };
-        // The global clock starts at `Terminating:Wait`, which is after we saw the target state: to
-        // count from here is on the safe side.
+        // The global clock starts at `Terminating:Wait`, which may be a little before we saw the target
+        // state; and what is completed after its end is not completed by us.
         let global = self
             .hook
             .found()
             .and_then(|found| found.global_timeout)
             .map(|timeout| Deadline {
-                at: self.started_at + timeout,
+                at: self.started_at + (timeout - GLOBAL_TIMEOUT_MARGIN.min(timeout / 4)),
                 source: DeadlineSource::GlobalTimeout,
             });
         let spot = self.spot_deadline.map(|at| Deadline {
@@ -355,7 +358,7 @@ impl Drain {
         wake.consider(Some(self.report_at));
         wake.consider(Some(self.began + MEMORY_HEAD_START));
         self.wake_for_completion(wake, policy);
-        self.placement.wake(wake);
+        self.placement.wake(wake, policy);
         self.tasks.wake(wake, policy);
         self.leftovers.wake(wake, self.started_at, policy);
     }

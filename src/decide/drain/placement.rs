@@ -5,6 +5,7 @@
 //! `DescribeContainerInstances` is for the end of the drain, and for whenever something looks as if
 //! somebody had set the instance back.
 
+use super::super::Policy;
 use super::super::action::Action;
 use super::super::call::Call;
 use super::super::event::StateChange;
@@ -69,6 +70,12 @@ impl Placement {
     /// Since when it has.
     pub fn draining_since(&self) -> Option<Moment> {
         self.draining_since
+    }
+
+    /// Whether that was long enough ago for everything placed before to have arrived.
+    pub(super) fn has_settled(&self, turn: &Turn<'_>) -> bool {
+        self.draining_since
+            .is_some_and(|since| turn.now.since(since) >= turn.policy.ecs.placement_settle)
     }
 
     /// Whether it was this agent that took the instance out of service.
@@ -229,7 +236,11 @@ impl Placement {
         }
     }
 
-    pub(super) fn wake(&self, wake: &mut Wake) {
+    pub(super) fn wake(&self, wake: &mut Wake, policy: &Policy) {
+        wake.consider(
+            self.draining_since
+                .map(|since| since + policy.ecs.placement_settle),
+        );
         wake.consider(self.set.wake_at());
         wake.consider(self.look.wake_at());
     }

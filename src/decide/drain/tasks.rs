@@ -283,6 +283,11 @@ impl TaskWatch {
             return;
         }
         let closed = view.status.takes_no_tasks();
+        if closed && !placement.has_settled(turn) {
+            // What was placed just before DRAINING may be on its way, and in no count yet.
+            self.agreement = Agreement::NotAsked;
+            return;
+        }
         let none = view.running == 0 && view.pending == 0;
         if closed && Leftovers::may_ignore(turn.policy) && self.source == Source::Introspection {
             // The counts include what is ignored: the list has to say what they are.
@@ -331,6 +336,7 @@ impl TaskWatch {
         if self.source == Source::Introspection
             && self.empty_reads >= 2
             && self.agreement == Agreement::NotAsked
+            && (placement.has_settled(turn) || !placement.is_draining())
         {
             self.agreement = Agreement::Asked;
             placement.ask_look(turn.now);

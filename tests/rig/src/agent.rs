@@ -1,5 +1,10 @@
 //! The agent as a child process.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a log line is stamped when it is read"
+)]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

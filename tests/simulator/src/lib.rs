@@ -7,8 +7,11 @@
 //!
 //! Start with [`Scenario`] or [`Simulator::start`]; see the README for an example.
 //!
-//! - [`model`]: the pure state machine. - [`spec`]: what a test declares.
-//! - `fault`: faults and gates. - `net`: sockets. - `metadata`, `api`: the protocols.
+//! - [`model`]: the pure state machine.
+//! - [`spec`]: what a test declares.
+//! - `fault`: faults and gates.
+//! - `net`: sockets.
+//! - `metadata`, `api`: the protocols.
 
 mod api;
 mod clock;

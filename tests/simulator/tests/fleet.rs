@@ -116,10 +116,12 @@ async fn the_same_calls_make_the_same_world() {
     async fn history() -> Vec<(String, String)> {
         let tasks = vec![TaskSpec::service("web"), TaskSpec::daemon("logs")];
         let options = Options::default().speed(1000.0);
+        let hook = HookSpec::terminating(HOOK).heartbeat_timeout(Duration::from_secs(20));
+        let group = GroupSpec::new("demo-asg").hook(hook);
         let Scenario {
             simulator,
             instance,
-        } = Scenario::with_tasks(options, tasks).await.unwrap();
+        } = Scenario::with_group(options, group, tasks).await.unwrap();
         instance.terminate();
         instance.wait_until_gone(SOON).await.unwrap();
         let line = |e: &TruthEvent| (e.instance.clone(), format!("{:?}", e.what));

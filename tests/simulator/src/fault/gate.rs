@@ -105,7 +105,7 @@ impl HeldRequest {
 #[derive(Debug)]
 pub struct Gate {
     arrivals: mpsc::UnboundedReceiver<HeldRequest>,
-    _entry: Arc<Entry>,
+    entry: Arc<Entry>,
 }
 
 impl Gate {
@@ -119,7 +119,7 @@ impl Gate {
             Ok(None) => Err("the simulator is gone".to_owned()),
             Err(_) => Err(format!(
                 "no request reached the gate for {timeout:?}: {:?}",
-                self._entry.hold
+                self.entry.hold
             )),
         }
     }
@@ -157,10 +157,7 @@ impl Gates {
         });
         self.0.retain(|e| e.strong_count() > 0);
         self.0.push(Arc::downgrade(&entry));
-        Gate {
-            arrivals,
-            _entry: entry,
-        }
+        Gate { arrivals, entry }
     }
 
     /// The gates at which a request has to stop, counted when it arrives.

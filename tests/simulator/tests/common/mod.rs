@@ -219,10 +219,11 @@ pub async fn query(
     operation: &str,
     params: &[(&str, &str)],
 ) -> io::Result<Answer> {
-    let mut body = form_urlencoded::Serializer::new(String::new());
-    body.append_pair("Action", operation)
+    let body = form_urlencoded::Serializer::new(String::new())
+        .append_pair("Action", operation)
         .append_pair("Version", version)
-        .extend_pairs(params);
+        .extend_pairs(params)
+        .finish();
     let authorization = keys.authorization();
     let mut headers = vec![
         ("Content-Type", "application/x-www-form-urlencoded"),
@@ -231,7 +232,7 @@ pub async fn query(
     if let Some(token) = &keys.token {
         headers.push(("X-Amz-Security-Token", token));
     }
-    send(endpoint, "POST", "/", &headers, &body.finish()).await
+    send(endpoint, "POST", "/", &headers, &body).await
 }
 
 pub const AUTO_SCALING: &str = "2011-01-01";

@@ -1,0 +1,217 @@
+//! Nothing is completed while a container still runs, whatever ECS and introspection say.
+
+use std::time::Duration;
+
+use ecs_lifecycle_simulator::{ApiSkew, ContainerInstanceStatus, Fault, FaultKind, TaskSpec, What};
+
+use super::stage::{PATIENCE, Stage, web};
+
+const TASKS: &str = "introspection:GET /v1/tasks";
+const DRAINING: &str = "ecs:UpdateContainerInstancesState";
+
+/// Waits for the end, and asserts that nobody was killed.
+async fn ends_well(stage: &Stage) {
+    stage.completed().await;
+    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+    stage.assert_safe();
+}
+
+#[tokio::test]
+async fn ecs_says_stopped_ten_seconds_too_early() {
+    let skew = ApiSkew::Ahead(Duration::from_secs(10));
+    let stage = Stage::new(vec![web(11_000).api_skew(skew)]).await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    ends_well(&stage).await;
+}
+
+/// The same with introspection broken throughout, at the default intervals: the API alone is believed
+/// only after it has said the same for longer than it runs ahead.
+async fn too_early_and_introspection_is(broken: FaultKind) {
+    let skew = ApiSkew::Ahead(Duration::from_secs(10));
+    let stage = Stage::new(vec![web(12_000).api_skew(skew)])
+        .await
+        .set("ecs", "introspection_grace", "1s")
+        .set("ecs", "api_poll_interval", "2s");
+    let agent = stage.watching().await;
+    stage.simulator.fault(Fault::on(TASKS, broken));
+    stage.instance.terminate();
+    agent
+        .logged("asking the ECS API about tasks instead", PATIENCE)
+        .await
+        .unwrap();
+    ends_well(&stage).await;
+}
+
+#[tokio::test]
+async fn ecs_says_stopped_ten_seconds_too_early_and_introspection_fails() {
+    too_early_and_introspection_is(FaultKind::InternalError).await;
+}
+
+#[tokio::test]
+async fn ecs_says_stopped_ten_seconds_too_early_and_introspection_answers_nonsense() {
+    too_early_and_introspection_is(FaultKind::WrongType).await;
+}
+
+#[tokio::test]
+async fn introspection_answers_nonsense_for_a_while() {
+    let broken = [
+        FaultKind::InternalError,
+        FaultKind::Garbage,
+        FaultKind::WrongType,
+        FaultKind::Empty,
+        FaultKind::Truncated,
+        FaultKind::Status(
+            200,
+            Some(r#"{"AvailableCommands":["/v1/metadata"]}"#.to_owned()),
+        ),
+        FaultKind::Status(200, Some(r#"{"Tasks":null}"#.to_owned())),
+    ];
+    for kind in broken {
+        let stage = Stage::new(vec![web(1_500)]).await;
+        let agent = stage.watching().await;
+        // The ECS API runs ahead meanwhile: nobody who believes it is safe.
+        stage
+            .simulator
+            .fault(Fault::on(TASKS, kind.clone()).times(8));
+        stage.instance.terminate();
+        ends_well(&stage).await;
+        assert!(stage.count(TASKS) > 8, "{kind:?}:\n{}", agent.text());
+    }
+}
+
+#[tokio::test]
+async fn the_ecs_agent_restarts_in_mid_drain() {
+    let stage = Stage::new(vec![web(2_000)]).await;
+    let agent = stage.watching().await;
+    stage.instance.terminate();
+    stage
+        .until("DRAINING", |world| world.requests().accepted(DRAINING) > 0)
+        .await;
+    stage.instance.ecs_agent_down().await;
+    let down = stage.count("imds:GET /latest/meta-data/spot/instance-action");
+    stage
+        .until("a second of silence", |world| {
+            world
+                .requests()
+                .count("imds:GET /latest/meta-data/spot/instance-action")
+                > down + 10
+        })
+        .await;
+    stage.instance.ecs_agent_up().unwrap();
+    ends_well(&stage).await;
+    assert!(
+        !agent
+            .text()
+            .contains("asking the ECS API about tasks instead")
+    );
+}
+
+#[tokio::test]
+async fn a_task_is_placed_just_after_draining() {
+    let late = web(700)
+        .after_draining(Duration::from_millis(150))
+        .pending_for(Duration::from_millis(300));
+    let stage = Stage::new(vec![web(200), late]).await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    ends_well(&stage).await;
+}
+
+/// An instance that looks empty must drain too, or what arrives a moment later dies.
+#[tokio::test]
+async fn a_task_is_placed_on_an_instance_that_was_empty() {
+    let late = web(700)
+        .after_draining(Duration::from_millis(50))
+        .pending_for(Duration::from_millis(300));
+    let stage = Stage::new(vec![late]).await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    ends_well(&stage).await;
+}
+
+#[tokio::test]
+async fn ecs_lags_behind_the_containers() {
+    let stage = Stage::new(vec![
+        web(300).api_skew(ApiSkew::Behind(Duration::from_secs(2))),
+    ])
+    .await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    ends_well(&stage).await;
+}
+
+#[tokio::test]
+async fn somebody_sets_the_instance_back_while_it_drains() {
+    // ECS tells the task to stop only after a while; set back before that, it never does.
+    let slow = web(300).replacement_delay(Duration::from_millis(1_500));
+    let stage = Stage::new(vec![slow])
+        .await
+        .set("drain", "recheck_after", "1s");
+    let agent = stage.watching().await;
+    stage.instance.terminate();
+    stage
+        .until("DRAINING", |world| world.requests().accepted(DRAINING) > 0)
+        .await;
+    stage
+        .instance
+        .set_container_instance_status(ContainerInstanceStatus::Active);
+    ends_well(&stage).await;
+    assert_eq!(stage.count(DRAINING), 2);
+    assert!(
+        agent
+            .text()
+            .contains("somebody set the container instance back")
+    );
+}
+
+#[tokio::test]
+async fn the_last_look_finds_the_instance_set_back() {
+    let stage = Stage::new(vec![
+        TaskSpec::standalone("job").runs_for(Duration::from_secs(3)),
+    ])
+    .await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    stage
+        .until("DRAINING", |world| world.requests().accepted(DRAINING) > 0)
+        .await;
+    stage
+        .instance
+        .set_container_instance_status(ContainerInstanceStatus::Active);
+    ends_well(&stage).await;
+    let id = stage.instance.id().to_owned();
+    stage.simulator.world(|world| {
+        let changes = world
+            .events_of(&id)
+            .filter(|event| {
+                matches!(
+                    &event.what,
+                    What::ContainerInstanceStatusChanged {
+                        to: ContainerInstanceStatus::Draining,
+                        ..
+                    }
+                )
+            })
+            .count();
+        assert_eq!(changes, 2, "DRAINING again before the completion");
+    });
+}
+
+#[tokio::test]
+async fn the_container_instance_is_still_registering() {
+    let stage = Stage::new(vec![]).await;
+    stage
+        .instance
+        .set_container_instance_status(ContainerInstanceStatus::Registering);
+    let agent = stage.watching().await;
+    stage.instance.terminate();
+    agent
+        .logged("UpdateContainerInstancesState failed", PATIENCE)
+        .await
+        .unwrap();
+    stage
+        .instance
+        .set_container_instance_status(ContainerInstanceStatus::Active);
+    ends_well(&stage).await;
+}

@@ -1,0 +1,148 @@
+//! Tasks that draining does not stop.
+
+use std::time::Duration;
+
+use ecs_lifecycle_simulator::{AWS_CALLS, InstanceSpec, Options, TaskSpec, What};
+
+use super::stage::{PATIENCE, Stage, group, web};
+
+fn job(millis: u64) -> TaskSpec {
+    TaskSpec::standalone("job")
+        .runs_for(Duration::from_millis(millis))
+        .stop_duration(Duration::from_millis(200))
+}
+
+async fn ends_well(stage: &Stage) {
+    stage.completed().await;
+    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+    stage.assert_safe();
+}
+
+#[tokio::test]
+async fn wait_waits_for_a_standalone_task_at_no_further_cost() {
+    let stage = Stage::new(vec![web(100), job(3_000)]).await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    ends_well(&stage).await;
+    assert_eq!(stage.count(AWS_CALLS), 5);
+    assert_eq!(stage.count("ecs:StopTask"), 0);
+}
+
+#[tokio::test]
+async fn stop_stops_standalone_tasks_only_and_gives_a_reason() {
+    let stage = Stage::new(vec![
+        web(2_000).replacement_delay(Duration::from_secs(1)),
+        job(600_000),
+        job(600_000),
+    ])
+    .await
+    .set("drain", "standalone_tasks", "stop")
+    .set("drain", "standalone_stop_after", "500ms");
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    ends_well(&stage).await;
+    assert_eq!(stage.count("ecs:StopTask"), 2);
+    stage.simulator.world(|world| {
+        let reasons: Vec<_> = world
+            .events_of(stage.instance.id())
+            .filter_map(|event| match &event.what {
+                What::TaskToldToStop { reason, .. } if reason.contains("ecs-lifecycle-agent") => {
+                    Some(reason)
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+    });
+}
+
+#[tokio::test]
+async fn ignore_does_not_wait_but_does_for_the_rest() {
+    let stage = Stage::new(vec![
+        web(2_000),
+        job(600_000),
+        TaskSpec::daemon("logs").stop_duration(Duration::from_secs(600)),
+    ])
+    .await
+    .set("drain", "standalone_tasks", "ignore")
+    .set("drain", "daemon_tasks", "ignore");
+    let agent = stage.watching().await;
+    stage.instance.terminate();
+    stage.completed().await;
+    agent.logged("drained", PATIENCE).await.unwrap();
+    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+    stage.simulator.world(|world| {
+        // The ignored ones die with the instance, as the policy says; the service's task must not.
+        let killed = world.killed();
+        assert_eq!(killed.len(), 2, "{killed:?}");
+        let web_gone = world
+            .tasks_of(stage.instance.id())
+            .filter(|task| task.spec.kind.service() == Some("web"))
+            .all(|task| !killed.contains(&task.arn));
+        assert!(web_gone);
+    });
+}
+
+#[tokio::test]
+async fn a_daemon_is_stopped_last_and_waited_for() {
+    let stage = Stage::new(vec![
+        web(500),
+        TaskSpec::daemon("logs").stop_duration(Duration::from_millis(500)),
+    ])
+    .await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    ends_well(&stage).await;
+}
+
+#[tokio::test]
+async fn three_hundred_tasks_cost_no_more_than_one() {
+    let stage = Stage::new((0..300).map(|n| web(100 + 10 * n)).collect()).await;
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    ends_well(&stage).await;
+    assert_eq!(stage.count(AWS_CALLS), 5);
+}
+
+/// The API lists a hundred at a time: to read one page only would be to be blind to the rest.
+#[tokio::test]
+async fn the_fallback_reads_every_page() {
+    let mut instance = InstanceSpec::new("demo").group("demo-asg");
+    for n in 0..250 {
+        // Those of the first pages are gone at once, the last ones late.
+        instance = instance.task(web(if n < 200 { 10 } else { 4_000 }));
+    }
+    let stage = Stage::with_options(Options::default(), group(), instance)
+        .await
+        .set("ecs", "introspection_grace", "0s")
+        .set("ecs", "api_poll_interval", "500ms")
+        .set("ecs", "api_settle", "1s");
+    let agent = stage.watching().await;
+    stage.instance.ecs_agent_down().await;
+    stage.instance.terminate();
+    // With the ECS agent down nothing stops: what is listed stays listed.
+    agent
+        .logged("asking the ECS API about tasks instead", PATIENCE)
+        .await
+        .unwrap();
+    stage
+        .until("three full lists", |world| {
+            let lists = world.requests().matching("ecs:DescribeTasks").count();
+            lists >= 9
+        })
+        .await;
+    stage.simulator.world(|world| {
+        let most = world
+            .requests()
+            .matching("ecs:DescribeTasks")
+            .map(|request| request.params["tasks"].as_array().map_or(0, Vec::len))
+            .max();
+        assert_eq!(most, Some(100));
+    });
+    stage.instance.ecs_agent_up().unwrap();
+    agent
+        .logged("introspection is back", PATIENCE)
+        .await
+        .unwrap();
+    ends_well(&stage).await;
+}

@@ -1,0 +1,93 @@
+//! The command line, and what `--quick` changes.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How to call it.
+pub(crate) const USAGE: &str = "usage: bench --agent PATH [--out DIR] [--quick]";
+
+/// What to measure, and how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The agent's release binary.
+    pub(crate) agent: PathBuf,
+    /// Where `bench.json` goes.
+    pub(crate) out: PathBuf,
+    /// Fewer samples, shorter waits.
+    pub(crate) quick: bool,
+}
+
+impl Options {
+    /// From the arguments, without the program's name.
+    pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        let mut arguments = arguments;
+        let (mut agent, mut out, mut quick) = (None, PathBuf::from("target/bench"), false);
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                let missing = format!("{} needs a value", argument.display());
+                arguments.next().map(PathBuf::from).ok_or(missing)
+            };
+            match argument.to_str() {
+                Some("--agent") => agent = Some(value()?),
+                Some("--out") => out = value()?,
+                Some("--quick") => quick = true,
+                _ => return Err(format!("{} is not known", argument.display())),
+            }
+        }
+        let agent = agent.ok_or("--agent is missing")?;
+        if !agent.is_file() {
+            return Err(format!("{} is not a file", agent.display()));
+        }
+        Ok(Self { agent, out, quick })
+    }
+
+    fn either<T>(&self, quick: T, full: T) -> T {
+        if self.quick { quick } else { full }
+    }
+
+    /// How many drains are timed.
+    pub(crate) fn samples(&self) -> usize {
+        self.either(12, 48)
+    }
+
+    /// How many starts are timed.
+    pub(crate) fn starts(&self) -> usize {
+        self.either(5, 15)
+    }
+
+    /// How long the idle agent is looked at.
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_secs(self.either(15, 60))
+    }
+
+    /// By how much the drains of two hours are sped up.
+    pub(crate) fn time_scale(&self) -> u32 {
+        self.either(480, 120)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options, String> {
+        Options::parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn the_agent_has_to_be_named_and_there() {
+        assert_eq!(parse(&[]).unwrap_err(), "--agent is missing");
+        assert_eq!(parse(&["--agent"]).unwrap_err(), "--agent needs a value");
+        assert!(parse(&["--agent", "/nonexistent"]).is_err());
+        assert!(parse(&["--fast"]).is_err());
+    }
+
+    #[test]
+    fn the_rest_has_defaults() {
+        let agent = std::env::current_exe().unwrap();
+        let options = parse(&["--quick", "--agent", agent.to_str().unwrap()]).unwrap();
+        assert!(options.quick);
+        assert_eq!(options.out, PathBuf::from("target/bench"));
+    }
+}
