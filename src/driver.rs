@@ -18,6 +18,9 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::decide::{self, Action, Event, Memory, State};
 use crate::narrate;
+use crate::signals::Stop;
+use crate::status;
+use crate::systemd::Notifier;
 
 /// Runs until the process is asked to stop.
 pub async fn run(
@@ -25,10 +28,11 @@ pub async fn run(
     effects: Arc<Effects>,
     clock: Clock,
     recalled: Option<Memory>,
-    mut stop: mpsc::UnboundedReceiver<&'static str>,
+    mut stop: mpsc::UnboundedReceiver<Stop>,
 ) {
     let (answers, mut events) = mpsc::unbounded_channel();
     let mut state = State::new(recalled, clock.now());
+    let mut notifier = Notifier::from_environment();
     let mut event = Event::Tick;
     loop {
         let step = decide::step(state, event, clock.now(), settings);
@@ -50,10 +54,16 @@ pub async fn run(
                 }
             });
         }
-        let wake = state.wake_at(clock.now(), settings);
+        let now = clock.now();
+        let line = status::line(&state, now, settings);
+        notifier.tell(now, state.is_ready(), state.leave_at(), &line);
+        let wake = [state.wake_at(now, settings), notifier.wake_at()]
+            .into_iter()
+            .flatten()
+            .min();
         event = tokio::select! {
             biased;
-            Some(signal) = stop.recv() => Event::StopRequested { signal },
+            Some(Stop { signal, shutdown }) = stop.recv() => Event::StopRequested { signal, shutdown },
             Some(event) = events.recv() => event,
             () = sleep_until(wake, clock) => Event::Tick,
         };

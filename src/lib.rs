@@ -15,4 +15,6 @@ pub mod logging;
 pub mod narrate;
 pub mod observe;
 pub mod signals;
+pub mod status;
+pub mod systemd;
 pub mod terminal;

@@ -65,7 +65,7 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let stop = signals::watch()?;
+        let stop = signals::watch(settings.drain.on_shutdown.is_some())?;
         driver::run(settings, Arc::new(effects), clock, recalled, stop).await;
         Ok::<_, std::io::Error>(())
     })?;

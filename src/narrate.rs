@@ -194,7 +194,7 @@ pub fn narrate(note: &Note, state: &State) {
             next_in,
             request_id,
         } => {
-            debug!(
+            info!(
                 lifecycle_hook = hook.name,
                 next_in = span(*next_in),
                 request_id = id(request_id.as_ref()),
@@ -356,6 +356,19 @@ pub fn narrate(note: &Note, state: &State) {
                 dependency.as_str()
             );
         }
+        Note::ShutdownHeldUp { signal, grace } => {
+            warn!(
+                signal,
+                grace = span(*grace),
+                "the machine is shut down: holding that up to drain, as drain.on_shutdown says"
+            );
+        }
+        Note::Leaving { draining: true } => {
+            error!(
+                "the time that drain.on_shutdown grants is over with tasks still on this instance: the shutdown goes on, nothing is completed"
+            );
+        }
+        Note::Leaving { draining: false } => info!("drained: the shutdown goes on"),
         Note::Stopping {
             signal,
             draining: true,
@@ -422,6 +435,7 @@ fn hint(source: DeadlineSource) -> &'static str {
             ": result_on_timeout decides; drain.timeout gives them longer"
         }
         DeadlineSource::SpotInterruption => ": EC2 takes the instance now",
+        DeadlineSource::Shutdown => ": the machine goes down",
         DeadlineSource::GlobalTimeout => {
             ": the lifecycle hook cannot be held any longer; raise its HeartbeatTimeout"
         }

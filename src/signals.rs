@@ -1,30 +1,74 @@
-//! Signals to the process.
+//! Signals to the process, and whether they mean the whole machine.
 
 use std::io;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 
-/// Passes on SIGTERM and SIGINT by name.
+/// The service manager has this long to say what it is doing: the process has to end within two seconds.
+const ASKING: Duration = Duration::from_millis(1_500);
+
+/// The process was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// `SIGTERM`, `SIGINT`
+    pub signal: &'static str,
+    /// Whether it is the whole machine that is being shut down.
+    pub shutdown: bool,
+}
+
+/// Passes on SIGTERM and SIGINT. Only where it makes a difference (`ask_systemd`), systemd is asked
+/// whether the machine is being shut down, or just this service stopped.
 ///
 /// # Errors
 /// Where the handlers cannot be set up.
-pub fn watch() -> io::Result<mpsc::UnboundedReceiver<&'static str>> {
+pub fn watch(ask_systemd: bool) -> io::Result<mpsc::UnboundedReceiver<Stop>> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let (send, receive) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(signal) = signals.next().await {
-            let name = if signal == SIGINT {
+            let shutdown = ask_systemd && signal == SIGTERM && machine_stops().await;
+            let signal = if signal == SIGINT {
                 "SIGINT"
             } else {
                 "SIGTERM"
             };
-            if send.send(name).is_err() {
+            if send.send(Stop { signal, shutdown }).is_err() {
                 return;
             }
         }
     });
     Ok(receive)
+}
+
+/// `systemctl is-system-running` says `stopping` from the moment that a shutdown has begun.
+async fn machine_stops() -> bool {
+    let ask = tokio::task::spawn_blocking(|| {
+        let output = Command::new("systemctl")
+            .arg("is-system-running")
+            .stdin(Stdio::null())
+            .output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim() == "stopping")
+    });
+    match tokio::time::timeout(ASKING, ask).await {
+        Ok(Ok(Ok(stopping))) => stopping,
+        // Not to know means to stop at once: the next start takes the drain up again.
+        Ok(Ok(Err(error))) => {
+            tracing::warn!(
+                error = error.to_string(),
+                "systemctl cannot be asked whether the machine is shut down: stopping at once"
+            );
+            false
+        }
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!(
+                "systemctl did not say in time whether the machine is shut down: stopping at once"
+            );
+            false
+        }
+    }
 }

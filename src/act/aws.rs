@@ -10,6 +10,8 @@ use tokio::sync::Mutex;
 
 use crate::decide::{Failure, FailureKind, Instance};
 
+use super::bounded::Bounded;
+
 /// The SDK's configuration, made when it is first needed: an idle agent asks AWS nothing, and holds no
 /// credentials.
 pub struct Aws {
@@ -77,7 +79,7 @@ impl Aws {
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(instance.region.clone()))
-            .http_client(http)
+            .http_client(Bounded(http))
             // Every request that leaves the instance is decided by the core: see `decide::call`.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);

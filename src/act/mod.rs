@@ -5,6 +5,7 @@
 
 pub mod autoscaling;
 pub mod aws;
+pub mod bounded;
 pub mod cloudformation;
 pub mod ecs;
 pub mod failure;

@@ -78,6 +78,9 @@ sections! {
         /// How long a drain may stand still, with tasks that ECS has not told to stop, before ECS is
         /// asked whether the instance is still DRAINING and whose tasks they are. Doubles each time.
         recheck_after: Duration = mins(5), between(millis(100), hours(48));
+        /// When the machine is shut down without a word from Auto Scaling: how long the shutdown is
+        /// held up to drain. Not set: not at all.
+        on_shutdown: Option<Duration> = None, optional(between(millis(100), hours(1)), "90s");
     }
 
     /// Which lifecycle action is completed. What is not set here, the agent finds out.

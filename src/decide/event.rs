@@ -14,6 +14,8 @@ pub enum Event {
     StopRequested {
         /// `SIGTERM`, `SIGINT`
         signal: &'static str,
+        /// Whether it is the whole machine that is being shut down.
+        shutdown: bool,
     },
     /// Outcome of [`super::Action::ReadInstance`].
     Instance(Result<Instance, Failure>),

@@ -157,6 +157,13 @@ pub enum Note {
         dependency: Dependency,
         after: Duration,
     },
+    /// The machine is shut down, which is held up to drain.
+    ShutdownHeldUp {
+        signal: &'static str,
+        grace: Duration,
+    },
+    /// The shutdown goes on.
+    Leaving { draining: bool },
     /// The process was asked to stop.
     Stopping {
         signal: &'static str,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::action::Action;
 use super::call::{Call, seed_of};
 use super::completion::Completion;
-use super::drain::{Drain, DrainReason, Outcome};
+use super::drain::{Drain, DrainReason, Outcome, SHUTDOWN};
 use super::event::Event;
 use super::facts::{
     ContainerInstance, Failure, Instance, MetadataReading, SpotInstanceAction, TargetLifecycleState,
@@ -50,6 +50,8 @@ pub struct State {
     metadata_started: Moment,
     metadata_reads: u64,
     read_identity: Call,
+    /// The machine is shut down, and goes down at this moment at the latest.
+    leave_at: Option<Moment>,
     exiting: bool,
 }
 
@@ -106,7 +108,8 @@ impl State {
             read_metadata: Call::idle(),
             metadata_started: now,
             metadata_reads: 0,
-            read_identity: Call::due_at(now),
+            read_identity: Call::idle(),
+            leave_at: None,
             exiting: false,
         }
     }
@@ -122,6 +125,11 @@ impl State {
         self.metadata_reads > 0
     }
 
+    /// Until when a shutdown of the machine is held up, if it is.
+    pub fn leave_at(&self) -> Option<Moment> {
+        self.leave_at.filter(|_| !self.exiting)
+    }
+
     /// What is written down, or on its way there.
     pub fn memory(&self) -> &Memory {
         &self.memory
@@ -133,6 +141,7 @@ impl State {
             return None;
         }
         let mut wake = Wake { now, at: None };
+        wake.consider(self.leave_at);
         for call in [
             &self.remember,
             &self.read_instance,
@@ -156,12 +165,7 @@ impl State {
     pub(super) fn absorb(&mut self, event: Event, turn: &mut Turn<'_>) {
         match event {
             Event::Tick => {}
-            Event::StopRequested { signal } => {
-                let draining = matches!(self.phase, Phase::Draining(_) | Phase::Completing(..));
-                turn.say(Note::Stopping { signal, draining });
-                turn.act(Action::Exit);
-                self.exiting = true;
-            }
+            Event::StopRequested { signal, shutdown } => self.stop(signal, shutdown, turn),
             Event::Instance(result) => self.absorb_instance(result, turn),
             Event::Metadata(reading) => self.absorb_metadata(reading, turn),
             Event::ContainerInstance(result) => self.absorb_identity(result, turn),
@@ -200,6 +204,39 @@ impl State {
         }
     }
 
+    /// A stop signal completes nothing. Where the whole machine goes down, and the policy grants the
+    /// time, the drain goes on, or begins; a second signal ends that.
+    fn stop(&mut self, signal: &'static str, shutdown: bool, turn: &mut Turn<'_>) {
+        let grace = turn
+            .policy
+            .drain
+            .on_shutdown
+            .filter(|_| shutdown && self.leave_at.is_none());
+        match grace {
+            Some(grace) if self.instance.is_some() && !matches!(self.phase, Phase::Done(_)) => {
+                self.leave_at = Some(turn.now + grace);
+                turn.say(Note::ShutdownHeldUp { signal, grace });
+            }
+            _ => self.exit(
+                Note::Stopping {
+                    signal,
+                    draining: self.is_draining(),
+                },
+                turn,
+            ),
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining(_) | Phase::Completing(..))
+    }
+
+    fn exit(&mut self, last_words: Note, turn: &mut Turn<'_>) {
+        turn.say(last_words);
+        turn.act(Action::Exit);
+        self.exiting = true;
+    }
+
     fn absorb_instance(&mut self, result: Result<Instance, Failure>, turn: &mut Turn<'_>) {
         match result {
             Ok(instance) => {
@@ -236,11 +273,9 @@ impl State {
             .unwrap_or_default();
         self.written = self.memory.clone();
         self.memory.instance_id.clone_from(&instance.instance_id);
-        if self.container_instance.is_none() && self.memory.container_instance.is_some() {
-            self.container_instance
-                .clone_from(&self.memory.container_instance);
-            self.read_identity.ask(turn.now);
-        }
+        self.container_instance
+            .clone_from(&self.memory.container_instance);
+        self.read_identity.ask(turn.now);
     }
 
     fn absorb_metadata(&mut self, reading: MetadataReading, turn: &mut Turn<'_>) {
@@ -362,6 +397,19 @@ impl State {
             return;
         }
         self.change_phase(turn);
+        if let Some(leave_at) = self.leave_at {
+            if turn.now >= leave_at || !self.is_draining() {
+                return self.exit(
+                    Note::Leaving {
+                        draining: self.is_draining(),
+                    },
+                    turn,
+                );
+            }
+            if let Phase::Draining(drain) = &mut self.phase {
+                drain.leave_at(leave_at);
+            }
+        }
         self.memory
             .container_instance
             .clone_from(&self.container_instance);
@@ -445,9 +493,17 @@ impl State {
             Some(target) if is_warm(target) && self.memory.was_in_service => {
                 Some(DrainReason::WarmPool(target.clone()))
             }
-            _ => self.spot.as_ref().map(|spot| DrainReason::Spot {
+            _ => self.other_reason(),
+        }
+    }
+
+    fn other_reason(&self) -> Option<DrainReason> {
+        match (&self.spot, self.leave_at) {
+            (Some(spot), _) => Some(DrainReason::Spot {
                 action: spot.action.clone(),
             }),
+            (None, Some(_)) => Some(DrainReason::Shutdown),
+            (None, None) => None,
         }
     }
 
@@ -473,8 +529,10 @@ impl State {
             // Watching, Returning, or a drain that ended for another reason: a new one.
             (_, Some(reason)) => self.begin(reason, turn),
             (Phase::Watching, None) => {
-                // Left over by a process that died in a drain which has been called off since.
-                if in_service && self.memory.drain.is_some() {
+                // Left over by a process that ended in a drain which has been called off since. One for
+                // a shutdown is over once the machine is up again.
+                let left_over = self.memory.drain.as_ref();
+                if left_over.is_some_and(|drain| in_service || drain.reason == SHUTDOWN) {
                     self.call_off(None, turn);
                 }
             }

@@ -2,6 +2,11 @@
 //! time for the invariants. No socket, no clock, no sleep.
 
 #![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(
     unreachable_pub,
     reason = "modules of one test program share their helpers"
 )]

@@ -147,7 +147,12 @@ const ROWS: &[Row] = &[
     Row {
         name: "asked to stop before anything is known",
         agent: starting,
-        happens: |a| a.event(Event::StopRequested { signal: "SIGTERM" }),
+        happens: |a| {
+            a.event(Event::StopRequested {
+                signal: "SIGTERM",
+                shutdown: false,
+            })
+        },
         phase: "Starting",
         does: &["Exit"],
         says: &["Stopping"],
@@ -292,7 +297,12 @@ const ROWS: &[Row] = &[
     Row {
         name: "asked to stop while watching",
         agent: in_service,
-        happens: |a| a.event(Event::StopRequested { signal: "SIGINT" }),
+        happens: |a| {
+            a.event(Event::StopRequested {
+                signal: "SIGINT",
+                shutdown: false,
+            })
+        },
         phase: "Watching",
         does: &["Exit"],
         says: &["Stopping"],
@@ -381,7 +391,12 @@ const ROWS: &[Row] = &[
     Row {
         name: "asked to stop in mid-drain",
         agent: draining,
-        happens: |a| a.event(Event::StopRequested { signal: "SIGTERM" }),
+        happens: |a| {
+            a.event(Event::StopRequested {
+                signal: "SIGTERM",
+                shutdown: false,
+            })
+        },
         phase: "Draining",
         does: &["Exit"],
         says: &["Stopping"],
@@ -414,7 +429,12 @@ const ROWS: &[Row] = &[
     Row {
         name: "asked to stop while completing",
         agent: completing,
-        happens: |a| a.event(Event::StopRequested { signal: "SIGTERM" }),
+        happens: |a| {
+            a.event(Event::StopRequested {
+                signal: "SIGTERM",
+                shutdown: false,
+            })
+        },
         phase: "Completing",
         does: &["Exit"],
         says: &["Stopping"],
@@ -518,7 +538,12 @@ const ROWS: &[Row] = &[
     Row {
         name: "asked to stop when done",
         agent: done,
-        happens: |a| a.event(Event::StopRequested { signal: "SIGTERM" }),
+        happens: |a| {
+            a.event(Event::StopRequested {
+                signal: "SIGTERM",
+                shutdown: false,
+            })
+        },
         phase: "Done",
         does: &["Exit"],
         says: &["Stopping"],

@@ -269,7 +269,10 @@ impl World {
                     return;
                 }
                 if !kill {
-                    self.step(Event::StopRequested { signal: "SIGTERM" });
+                    self.step(Event::StopRequested {
+                        signal: "SIGTERM",
+                        shutdown: false,
+                    });
                 }
                 self.state = None;
                 self.life += 1;

@@ -11,7 +11,7 @@ fn an_unknown_key_is_refused_with_the_closest_one() {
         format!(
             "{CONFIG}:3: drain.timout: there is no such key: did you mean timeout? [drain] has the \
              keys timeout, result_on_timeout, standalone_tasks, standalone_stop_after, \
-             daemon_tasks, report_interval, recheck_after"
+             daemon_tasks, report_interval, recheck_after, on_shutdown"
         )
     );
     let far = main_file("[aws]\ncolour = \"blue\"\n").only_problem();

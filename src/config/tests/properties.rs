@@ -52,9 +52,19 @@ fn drain() -> impl Strategy<Value = DrainSettings> {
         any_of(),
         duration(100, 3600),
         duration(100, 48 * 3600),
+        proptest::option::of(duration(100, 3600)),
     )
         .prop_map(
-            |(timeout, result_on_timeout, tasks, part, daemon_tasks, report, recheck)| {
+            |(
+                timeout,
+                result_on_timeout,
+                tasks,
+                part,
+                daemon_tasks,
+                report,
+                recheck,
+                on_shutdown,
+            )| {
                 DrainSettings {
                     timeout,
                     result_on_timeout,
@@ -66,6 +76,7 @@ fn drain() -> impl Strategy<Value = DrainSettings> {
                     daemon_tasks,
                     report_interval: report,
                     recheck_after: recheck,
+                    on_shutdown,
                 }
             },
         )

@@ -46,6 +46,8 @@ pub enum DrainReason {
         /// `terminate`, `stop` or `hibernate`.
         action: String,
     },
+    /// The machine is shut down, without a word from Auto Scaling.
+    Shutdown,
 }
 
 impl DrainReason {
@@ -54,12 +56,13 @@ impl DrainReason {
         match self {
             Self::Terminated(target) | Self::WarmPool(target) => target.as_str().to_owned(),
             Self::Spot { action } => format!("spot:{action}"),
+            Self::Shutdown => SHUTDOWN.to_owned(),
         }
     }
 
     /// Whether there is a lifecycle action to complete at the end.
     pub fn has_lifecycle_action(&self) -> bool {
-        !matches!(self, Self::Spot { .. })
+        matches!(self, Self::Terminated(_) | Self::WarmPool(_))
     }
 
     /// Whether a drain for `old` becomes one for this: Auto Scaling's word outranks a Spot notice, as it
@@ -76,9 +79,13 @@ impl fmt::Display for DrainReason {
                 write!(f, "target lifecycle state {target}")
             }
             Self::Spot { action } => write!(f, "Spot interruption ({action})"),
+            Self::Shutdown => f.write_str("shutdown of the machine"),
         }
     }
 }
+
+/// How [`DrainReason::Shutdown`] is remembered.
+pub(super) const SHUTDOWN: &str = "shutdown";
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +114,8 @@ pub enum DeadlineSource {
     SpotInterruption,
     /// The hook's GlobalTimeout.
     GlobalTimeout,
+    /// The machine is shut down.
+    Shutdown,
 }
 
 impl DeadlineSource {
@@ -116,6 +125,7 @@ impl DeadlineSource {
             Self::DrainTimeout => "drain.timeout",
             Self::SpotInterruption => "Spot interruption",
             Self::GlobalTimeout => "GlobalTimeout of the lifecycle hook",
+            Self::Shutdown => "drain.on_shutdown",
         }
     }
 }
@@ -139,6 +149,7 @@ pub struct Drain {
     pub leftovers: Leftovers,
     began: Moment,
     spot_deadline: Option<Moment>,
+    leave_at: Option<Moment>,
     nothing_ever_ran: bool,
     report_at: Moment,
 }
@@ -164,6 +175,7 @@ impl Drain {
             started_at,
             began: turn.now,
             spot_deadline: spot.map(|spot| spot.deadline),
+            leave_at: None,
             nothing_ever_ran,
             report_at: turn.now + turn.policy.drain.report_interval,
         }
@@ -189,12 +201,21 @@ impl Drain {
             at,
             source: DeadlineSource::SpotInterruption,
         });
-        [global, spot]
+        let leave = self.leave_at.map(|at| Deadline {
+            at,
+            source: DeadlineSource::Shutdown,
+        });
+        [global, spot, leave]
             .into_iter()
             .flatten()
             .fold(policy_deadline, |first, other| {
                 if other.at < first.at { other } else { first }
             })
+    }
+
+    /// The machine goes down at `moment`, whatever this drain has come to.
+    pub(super) fn leave_at(&mut self, moment: Moment) {
+        self.leave_at = Some(moment);
     }
 
     /// The hook that is ours to complete, once found.
@@ -327,7 +348,7 @@ impl Drain {
     }
 
     fn report(&mut self, deadline: Deadline, turn: &mut Turn<'_>) {
-        if turn.now < self.report_at {
+        if turn.now < self.report_at || self.tasks.is_reading() {
             return;
         }
         self.report_at = turn.now + turn.policy.drain.report_interval;

@@ -92,6 +92,11 @@ impl TaskWatch {
         }
     }
 
+    /// Whether a read is under way, whose answer is about to make this out of date.
+    pub(super) fn is_reading(&self) -> bool {
+        self.read.is_in_flight()
+    }
+
     /// Everything that is not STOPPED, as last read.
     pub fn running(&self) -> &[Task] {
         &self.tasks

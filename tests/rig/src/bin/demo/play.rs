@@ -43,10 +43,6 @@ pub async fn play(stage: &mut Stage, view: &mut View) -> io::Result<Ended> {
 }
 
 async fn acts(stage: &mut Stage, view: &mut View) -> io::Result<Record> {
-    let instance = stage.instance.id().to_owned();
-    stage.note(&format!(
-        "instance {instance} is in service, the agent watches it"
-    ));
     until(stage, view, |record| {
         record.said_at("the ECS agent has registered").is_some()
     })

@@ -45,6 +45,10 @@ impl Stage {
         simulator.add_stack(&StackSpec::new(STACK).waiting_for(RESOURCE, 1));
         let now = Instant::now();
         let started = now.checked_sub(simulator.now()).unwrap_or(now);
+        let said = format!(
+            "instance {} is in service, and the agent starts",
+            instance.id()
+        );
         let state = Scratch::new()?;
         let agent = AgentBuilder::new(binary, &instance, state.path())
             .set("cloudformation", "stack_name", STACK)
@@ -58,7 +62,7 @@ impl Stage {
             instance,
             agent,
             started,
-            notes: Vec::new(),
+            notes: vec![(now - started, said)],
             memory_peak_bytes: 0,
             _state: state,
         })

@@ -120,12 +120,12 @@ impl Screen {
                 style.bold(&title),
                 style.faint(&format!("{:>7.1} s", record.now.as_secs_f64()))
             ),
-            field("Auto Scaling", &state, 20)
-                + &field("  metadata target", &last(record.target_states()), 12)
-                + &field("  ECS", &last(record.container_instance_states()), 8),
-            field("AWS calls   ", &calls, 20)
-                + &field("  heartbeats     ", &heartbeats, 12)
-                + &field("  agent memory", &memory, 8),
+            field("Auto Scaling", &state, 19)
+                + &field("  target state", &last(record.target_states()), 11)
+                + &field("  ECS   ", &last(record.container_instance_states()), 8),
+            field("AWS calls   ", &calls, 19)
+                + &field("  heartbeats  ", &heartbeats, 11)
+                + &field("  memory", &memory, 8),
         ]
     }
 

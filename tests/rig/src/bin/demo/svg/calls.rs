@@ -2,7 +2,7 @@
 
 use ecs_lifecycle_simulator::{Outcome, Service};
 
-use super::canvas::{Anchor, Canvas, Font, GREY};
+use super::canvas::{Anchor, Canvas, Font};
 use super::labels::{self, GAP, Label, Room};
 use super::scale::Scale;
 use super::text::width;
@@ -16,7 +16,9 @@ pub const LEGEND: [(&str, &str); 3] = [
 ];
 const ECS: &str = "#e8820c";
 const AUTO_SCALING: &str = "#c2255c";
-const CLOUDFORMATION: &str = "#57606a";
+const CLOUDFORMATION: &str = "#24292f";
+/// Height of a dot in a line of text, from its baseline.
+const MIDDLE: f64 = 4.0;
 /// Calls nearer to each other than this share a label, a line each.
 const TOGETHER: f64 = 14.0;
 /// From one line to the next.
@@ -26,6 +28,7 @@ const FONT: Font = Font::plain(11.0);
 /// Below the lanes.
 const BELOW: f64 = 22.0;
 const LEADER: &str = "#afb8c1";
+const MARK: &str = "#8c959f";
 
 /// Draws them below `top`; returns the lower end.
 pub fn draw(canvas: &mut Canvas, record: &Record, scale: Scale, top: f64, margin: f64) -> f64 {
@@ -47,7 +50,8 @@ pub fn draw(canvas: &mut Canvas, record: &Record, scale: Scale, top: f64, margin
     let places = labels::place(&marks, room);
     let mut bottom = y + LINE;
     for ((group, mark), place) in groups.iter().zip(&marks).zip(&places) {
-        canvas.line((mark.x, y), (mark.x, place.bottom), LEADER, false);
+        let last = place.bottom - 3.5 - MIDDLE;
+        canvas.line((mark.x, y), (mark.x, last), LEADER, false);
         let (x, anchor) = if place.before {
             (mark.x - GAP, Anchor::End)
         } else {
@@ -56,13 +60,13 @@ pub fn draw(canvas: &mut Canvas, record: &Record, scale: Scale, top: f64, margin
         let mut baseline = place.top + LINE - 3.5;
         for call in *group {
             canvas.text((x, baseline), &line(call), FONT, anchor);
-            canvas.dot((mark.x, baseline - 4.0), 3.5, colour(call.service));
+            canvas.dot((mark.x, baseline - MIDDLE), 3.5, colour(call.service));
             baseline += LINE;
         }
         bottom = bottom.max(place.bottom);
     }
     for call in &record.calls {
-        canvas.dot((scale.x(call.at), y), 4.0, GREY);
+        canvas.dot((scale.x(call.at), y), 3.5, MARK);
     }
     bottom
 }

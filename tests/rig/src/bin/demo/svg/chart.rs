@@ -60,7 +60,8 @@ impl Chart {
         let beside = (self.scale.left - 10.0, baseline);
         self.lanes
             .text(beside, lane.kind, Font::grey(10.5), Anchor::End);
-        for bar in &lane.bars {
+        // Backwards, so that a very short one is not covered by the next.
+        for bar in lane.bars.iter().rev() {
             self.bar(bar, baseline);
         }
         if let Some(last) = lane.bars.last() {
