@@ -44,15 +44,17 @@ pub fn narrate(note: &Note, state: &State) {
             info!(
                 cluster = known.cluster,
                 container_instance = known.id(),
-                "the ECS agent has registered this container instance"
+                "this is a container instance of cluster {}",
+                known.cluster
             );
         }
+        Note::TargetLifecycleState { from: None, to } => {
+            let to = target(to.as_ref());
+            info!(to, "target lifecycle state is {to}");
+        }
         Note::TargetLifecycleState { from, to } => {
-            info!(
-                from = target(from.as_ref()),
-                to = target(to.as_ref()),
-                "target lifecycle state changed"
-            );
+            let (from, to) = (target(from.as_ref()), target(to.as_ref()));
+            info!(from, to, "target lifecycle state is now {to}");
         }
         Note::UnknownTarget(text) => {
             warn!(

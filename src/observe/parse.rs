@@ -1,9 +1,12 @@
 //! Parsers for what the metadata service and the ECS agent answer. Pure, total: any bytes in, a value or
 //! an explanation out. An answer of the wrong shape is an error, never "nothing".
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::SystemTime;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::decide::{ContainerInstance, Instance, TargetLifecycleState, Task, TaskStatus};
 
@@ -138,20 +141,23 @@ pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AgentTasks {
-    tasks: Vec<AgentTask>,
+    #[serde(deserialize_with = "not_stopped")]
+    tasks: Vec<Task>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct AgentTask {
-    arn: String,
-    #[serde(default)]
-    family: Option<String>,
-    #[serde(default)]
-    version: Option<String>,
-    known_status: String,
-    #[serde(default)]
-    desired_status: Option<String>,
+struct AgentTask<'a> {
+    #[serde(borrow)]
+    arn: Cow<'a, str>,
+    #[serde(borrow, default)]
+    family: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    version: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    known_status: Cow<'a, str>,
+    #[serde(borrow, default)]
+    desired_status: Option<Cow<'a, str>>,
 }
 
 /// `/v1/tasks` of the ECS agent, without the stopped ones, which it lists for hours.
@@ -159,23 +165,41 @@ struct AgentTask {
 /// # Errors
 /// Where it is another answer: `{"Tasks":null}` is the ECS agent's internal error, not "no tasks".
 pub fn agent_tasks(body: &[u8]) -> Result<Vec<Task>, Misfit> {
-    let list: AgentTasks = serde_json::from_slice(body)
-        .map_err(|error| format!("not the ECS agent's tasks ({error})"))?;
-    Ok(list
-        .tasks
-        .into_iter()
-        .map(|task| Task {
-            known: status(&task.known_status),
-            desired: task
-                .desired_status
-                .as_deref()
-                .filter(|text| !text.is_empty())
-                .map(status),
-            definition: definition(task.family.as_deref(), task.version.as_deref()),
-            arn: task.arn,
-        })
-        .filter(|task| task.known != TaskStatus::Stopped)
-        .collect())
+    serde_json::from_slice(body)
+        .map(|list: AgentTasks| list.tasks)
+        .map_err(|error| format!("not the ECS agent's tasks ({error})"))
+}
+
+/// Reads the list task by task, and keeps only those that are not stopped: of thousands that have run
+/// here in the last hours, no copy is ever made.
+fn not_stopped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D::Error> {
+    struct Each;
+    impl<'de> Visitor<'de> for Each {
+        type Value = Vec<Task>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of tasks")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut tasks = Vec::new();
+            while let Some(task) = list.next_element::<AgentTask<'de>>()? {
+                let known = status(&task.known_status);
+                if known != TaskStatus::Stopped {
+                    let desired = task
+                        .desired_status
+                        .as_deref()
+                        .filter(|text| !text.is_empty());
+                    tasks.push(Task {
+                        known,
+                        desired: desired.map(status),
+                        definition: definition(task.family.as_deref(), task.version.as_deref()),
+                        arn: task.arn.into_owned(),
+                    });
+                }
+            }
+            Ok(tasks)
+        }
+    }
+    deserializer.deserialize_seq(Each)
 }
 
 /// Anything that is not known to be stopped counts as not stopped.

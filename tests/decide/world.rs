@@ -38,7 +38,7 @@ pub struct Record {
     pub calls: BTreeMap<String, u64>,
     pub drain_started: Option<Moment>,
     pub hook_found: Option<Moment>,
-    pub drain_over: Option<(Moment, Outcome)>,
+    pub drains_over: Vec<(Moment, Outcome)>,
     pub ended_at: Option<Moment>,
     pub lapsed: bool,
     pub births: Vec<Moment>,
@@ -325,7 +325,7 @@ impl World {
                     self.record.hook_found.get_or_insert(self.now);
                 }
                 Note::DrainOver { outcome, .. } => {
-                    self.record.drain_over = Some((self.now, *outcome))
+                    self.record.drains_over.push((self.now, *outcome));
                 }
                 _ => {}
             }

@@ -26,7 +26,7 @@ async fn a_fleet_drains_at_once_under_throttling_and_nobody_is_lost() {
     }
     for (_, agent, _) in &fleet {
         agent
-            .logged("the ECS agent has registered", PATIENCE)
+            .logged("this is a container instance of cluster", PATIENCE)
             .await
             .unwrap();
     }

@@ -116,7 +116,7 @@ async fn a_spoilt_state_file_is_reported_and_outlived() {
             "{line}"
         );
         agent
-            .logged("the ECS agent has registered", PATIENCE)
+            .logged("this is a container instance of cluster", PATIENCE)
             .await
             .unwrap();
         stage.instance.terminate();

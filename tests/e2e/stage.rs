@@ -87,11 +87,11 @@ impl Stage {
     pub async fn watching(&self) -> AgentProcess {
         let agent = self.builder.start().unwrap();
         agent
-            .logged("target lifecycle state changed", PATIENCE)
+            .logged("target lifecycle state is", PATIENCE)
             .await
             .unwrap();
         agent
-            .logged("the ECS agent has registered", PATIENCE)
+            .logged("this is a container instance of cluster", PATIENCE)
             .await
             .unwrap();
         agent

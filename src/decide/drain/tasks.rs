@@ -408,11 +408,10 @@ impl TaskWatch {
     fn stall_at(&self, policy: &Policy) -> Option<Moment> {
         let untold = self.source == Source::Introspection
             && self.tasks.iter().any(|task| !task.is_stopping());
-        let after = policy
-            .drain
-            .recheck_after
-            .saturating_mul(1 << self.stalls.min(16));
-        untold.then(|| self.changed_at + after)
+        // What has not been read again cannot have moved.
+        let least = policy.ecs.introspection_poll_interval * 2;
+        let after = policy.drain.recheck_after.max(least);
+        untold.then(|| self.changed_at + after.saturating_mul(1 << self.stalls.min(16)))
     }
 
     pub(super) fn wake(&self, wake: &mut Wake, policy: &Policy) {

@@ -12,7 +12,7 @@ use crate::options::Options;
 /// Longer than anything takes that is waited for besides a drain itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The line that tells of the first reading of the metadata.
-pub(crate) const FIRST_READING: &str = "target lifecycle state changed";
+pub(crate) const FIRST_READING: &str = "target lifecycle state is";
 /// The agent's regular look at the metadata.
 pub(crate) const POLL: &str = "imds:GET /latest/meta-data/autoscaling/target-lifecycle-state";
 pub(crate) const SET_DRAINING: &str = "ecs:UpdateContainerInstancesState";
@@ -55,7 +55,7 @@ impl Stage {
         settings: &[Setting],
     ) -> Result<Self, String> {
         let stage = Self::started(options, simulator, tasks, settings).await?;
-        for line in [FIRST_READING, "the ECS agent has registered"] {
+        for line in [FIRST_READING, "this is a container instance of cluster"] {
             stage.agent.logged(line, PATIENCE).await?;
         }
         Ok(stage)
