@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,9 +71,17 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("read", &error)),
         };
-        let record: Record = serde_json::from_slice(&text)
-            .map_err(|error| self.failed("understand", &io::Error::other(error)))?;
-        Ok(Some(self.memory(record, clock)?))
+        self.understand(&text, clock).map(Some)
+    }
+
+    /// What a text in the form of the file means. It is the file's name that a failure names.
+    ///
+    /// # Errors
+    /// Where it is not the JSON object that it should be, or a time in it is none.
+    pub fn understand(&self, text: &[u8], clock: &Clock) -> Result<Memory, Failure> {
+        let record: Record = serde_json::from_slice(text)
+            .map_err(|error| self.failed("understand", &io::Error::other(brief(&error))))?;
+        self.memory(record, clock)
     }
 
     fn memory(&self, record: Record, clock: &Clock) -> Result<Memory, Failure> {
@@ -116,7 +124,11 @@ impl StateFile {
         .unwrap_or_else(|error| Err(self.failed("write", &io::Error::other(error))))
     }
 
-    fn replace(&self, memory: Memory, clock: &Clock) -> io::Result<()> {
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// Where serialisation fails, which it has no reason to.
+    pub fn compose(memory: Memory, clock: &Clock) -> serde_json::Result<Vec<u8>> {
         let (cluster, container_instance_arn) = memory
             .container_instance
             .map(|known| (known.cluster, known.arn))
@@ -134,6 +146,11 @@ impl StateFile {
         };
         let mut text = serde_json::to_vec_pretty(&record)?;
         text.push(b'\n');
+        Ok(text)
+    }
+
+    fn replace(&self, memory: Memory, clock: &Clock) -> io::Result<()> {
+        let text = Self::compose(memory, clock)?;
         let directory = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
         let next = self.path.with_extension("json.new");
@@ -152,6 +169,16 @@ impl StateFile {
     }
 }
 
+/// A time as the file has it. A remembered time at the edge of what can be written may have been moved
+/// beyond it by a clock that was set meanwhile: it stays at the edge.
 fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339_millis(time).to_string()
+    /// 9999-12-31T23:59:59Z
+    const LATEST: Duration = Duration::from_secs(253_402_300_799);
+    let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since_1970.min(LATEST)).to_string()
+}
+
+/// What is wrong, without more of the text than a log line can bear.
+fn brief(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(200).collect()
 }

@@ -121,6 +121,34 @@ pub fn load(request: &LoadRequest) -> Result<Effective, ConfigError> {
     }
     validate::check(&merged, &mut problems);
 
+    effective(merged, files, problems)
+}
+
+/// The configuration that one file of this content makes, without a file and without the environment:
+/// for the fuzzer, which is too quick for a disk.
+///
+/// # Errors
+///
+/// As [`load`].
+#[doc(hidden)]
+pub fn parse_text(content: &str) -> Result<Effective, ConfigError> {
+    let mut problems = Problems::default();
+    let mut merged = Merged::default();
+    let file = PathBuf::from("config.toml");
+    merged.apply(
+        fragment::from_toml(&file, content, &mut problems),
+        &mut problems,
+    );
+    problems.sort_by_line_since(0);
+    validate::check(&merged, &mut problems);
+    effective(merged, vec![file], problems)
+}
+
+fn effective(
+    merged: Merged,
+    files: Vec<PathBuf>,
+    problems: Problems,
+) -> Result<Effective, ConfigError> {
     problems.into_result()?;
     Ok(Effective {
         settings: Settings::from(merged.inputs),

@@ -27,8 +27,8 @@ struct IdentityDocument {
 /// Where it is not the JSON object that it should be.
 pub fn identity_document(body: &[u8]) -> Result<Instance, Misfit> {
     // The document goes into an Authorization header elsewhere: no part of it may reach a log.
-    let document: IdentityDocument = serde_json::from_slice(body)
-        .map_err(|error| format!("not an instance identity document ({})", kind_of(&error)))?;
+    let document: IdentityDocument =
+        object(body).map_err(|misfit| format!("not an instance identity document ({misfit})"))?;
     let plain = |text: &str| {
         !text.is_empty()
             && text.len() <= 64
@@ -78,8 +78,8 @@ pub struct SpotNotice {
 /// # Errors
 /// Where it is not the JSON object that it should be, or its time is none.
 pub fn spot_instance_action(body: &[u8]) -> Result<(SpotNotice, SystemTime), Misfit> {
-    let notice: SpotNotice = serde_json::from_slice(body)
-        .map_err(|error| format!("not a Spot instance action ({})", kind_of(&error)))?;
+    let notice: SpotNotice =
+        object(body).map_err(|misfit| format!("not a Spot instance action ({misfit})"))?;
     if !["terminate", "stop", "hibernate"].contains(&notice.action.as_str()) {
         return Err("action is none of terminate, stop, hibernate".to_owned());
     }
@@ -115,8 +115,8 @@ struct AgentMetadata {
 /// # Errors
 /// Where it is another answer: an unknown path is answered with status 200, too.
 pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> {
-    let metadata: AgentMetadata = serde_json::from_slice(body)
-        .map_err(|error| format!("not the ECS agent's metadata ({error})"))?;
+    let metadata: AgentMetadata =
+        object(body).map_err(|misfit| format!("not the ECS agent's metadata ({misfit})"))?;
     let Some(arn) = metadata
         .container_instance_arn
         .filter(|arn| !arn.is_empty())
@@ -216,6 +216,17 @@ fn definition(family: Option<&str>, version: Option<&str>) -> String {
         (Some(family), Some(version)) => format!("{family}:{version}"),
         (Some(family), None) => family.to_owned(),
         (None, _) => String::new(),
+    }
+}
+
+/// Reads a JSON object. serde by itself would take an array of the values, in the order of the fields,
+/// for one.
+fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, &'static str> {
+    let value = serde_json::from_slice(body).map_err(|error| kind_of(&error))?;
+    if body.trim_ascii_start().starts_with(b"{") {
+        Ok(value)
+    } else {
+        Err("of another shape")
     }
 }
 

@@ -14,5 +14,7 @@
 mod agent;
 mod parts;
 mod properties;
+mod shutdown;
+mod status;
 mod transitions;
 mod world;
