@@ -146,6 +146,9 @@ impl TaskWatch {
                 "for the ECS agent's introspection to answer"
             }
             (Source::Api, _, _, true) => "for the ECS API to say the same for a while",
+            (Source::Introspection, _, _, true) if self.agreement == Agreement::NotAsked => {
+                "for a second look at what is left"
+            }
             (Source::Introspection, _, _, true) => "for the ECS API to agree that nothing is left",
             _ => "for tasks to stop",
         }
