@@ -24,3 +24,4 @@ mod restart;
 mod signal;
 mod stage;
 mod surface;
+mod tls;

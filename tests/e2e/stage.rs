@@ -28,14 +28,13 @@ pub fn group() -> GroupSpec {
 
 /// An agent for `instance`, at a tenth of the default intervals: the same course of events, sooner.
 pub fn builder(instance: &Instance, state_directory: &Path) -> AgentBuilder {
-    AgentBuilder::new(
-        env!("CARGO_BIN_EXE_ecs-lifecycle-agent"),
-        instance,
-        state_directory,
-    )
-    .set("metadata", "poll_interval", "100ms")
-    .set("ecs", "introspection_poll_interval", "100ms")
-    .set("ecs", "placement_settle", "300ms")
+    // Another build, a packaged one say, can be put to the same tests.
+    let binary = std::env::var("AGENT_BINARY")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_ecs-lifecycle-agent").to_owned());
+    AgentBuilder::new(binary, instance, state_directory)
+        .set("metadata", "poll_interval", "100ms")
+        .set("ecs", "introspection_poll_interval", "100ms")
+        .set("ecs", "placement_settle", "300ms")
 }
 
 /// A task of a service, gone `millis` after it was told to stop.

@@ -77,6 +77,13 @@ impl AgentBuilder {
         self
     }
 
+    /// Takes an environment variable away again.
+    #[must_use]
+    pub fn unset(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: &str) -> Self {

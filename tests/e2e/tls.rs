@@ -1,0 +1,112 @@
+//! The way to AWS is TLS: a proxy with a certificate of its own stands before the simulator's APIs.
+
+use std::sync::Arc;
+
+use ecs_lifecycle_simulator::StackSpec;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use super::stage::{PATIENCE, Stage, web};
+
+/// Ends TLS for `localhost`, and passes on to `upstream` (`http://127.0.0.1:PORT`). Returns its URL, and
+/// its certificate.
+async fn proxy(upstream: &str) -> (String, String) {
+    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let private = PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let upstream = upstream.trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (acceptor, upstream) = (acceptor.clone(), upstream.clone());
+            tokio::spawn(async move {
+                // A client that does not trust us ends here: that is what one test is about.
+                let Ok(mut client) = acceptor.accept(client).await else {
+                    return;
+                };
+                let mut server = TcpStream::connect(upstream).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    (format!("https://localhost:{port}"), key.cert.pem())
+}
+
+/// A stage whose agent reaches every API by `AWS_ENDPOINT_URL` alone.
+async fn behind_tls(trusted: bool) -> Stage {
+    let mut stage = Stage::new(vec![web(500)])
+        .await
+        .set("cloudformation", "stack_name", "demo-stack")
+        .set("cloudformation", "logical_resource_id", "Group");
+    stage
+        .simulator
+        .add_stack(&StackSpec::new("demo-stack").waiting("Group"));
+    let (url, certificate) = proxy(&stage.simulator.aws_endpoint()).await;
+    let file = stage.scratch.path().join("ca.pem");
+    let other = rcgen::generate_simple_self_signed(vec!["elsewhere".to_owned()]).unwrap();
+    std::fs::write(
+        &file,
+        if trusted {
+            certificate
+        } else {
+            other.cert.pem()
+        },
+    )
+    .unwrap();
+    stage.builder = stage
+        .builder
+        .unset("AWS_ENDPOINT_URL_ECS")
+        .unset("AWS_ENDPOINT_URL_AUTO_SCALING")
+        .unset("AWS_ENDPOINT_URL_CLOUDFORMATION")
+        .env("AWS_ENDPOINT_URL", url)
+        .env("SSL_CERT_FILE", file.display().to_string());
+    stage
+}
+
+#[tokio::test]
+async fn a_drain_over_tls() {
+    let stage = behind_tls(true).await;
+    let agent = stage.watching().await;
+    stage.instance.terminate();
+    agent
+        .logged("lifecycle action completed", PATIENCE)
+        .await
+        .unwrap();
+    stage.assert_safe();
+    stage.simulator.world(|world| {
+        assert_eq!(
+            world.requests().accepted("cloudformation:SignalResource"),
+            1,
+            "{}",
+            agent.text()
+        );
+    });
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused_and_said() {
+    let stage = behind_tls(false).await;
+    let agent = stage.watching().await;
+    stage.instance.terminate();
+    let line = agent
+        .logged("ecs:UpdateContainerInstancesState failed", PATIENCE)
+        .await
+        .unwrap();
+    assert!(line.to_lowercase().contains("certificate"), "{line}");
+    stage.simulator.world(|world| {
+        assert_eq!(
+            world.requests().count("ecs:UpdateContainerInstancesState"),
+            0
+        );
+    });
+}

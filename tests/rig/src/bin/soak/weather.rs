@@ -1,0 +1,102 @@
+//! What goes wrong around one instance, every few seconds: metadata, the ECS agent, AWS, tokens,
+//! credentials.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use ecs_lifecycle_simulator::{AWS_CALLS, Fault, FaultKind};
+use tokio::time::sleep;
+
+use crate::counts;
+use crate::introspection::Mode;
+use crate::random::Random;
+use crate::stage::{Play, text};
+
+/// Never ends, but in trouble.
+pub(crate) async fn change(play: Play) -> Result<Infallible, String> {
+    let mut random = Random::new(2000 + play.number);
+    loop {
+        sleep(random.millis(300, 2500)).await;
+        counts::add(&play.counts.disturbances);
+        let while_ = random.millis(30, 600);
+        match random.between(0, 10) {
+            0 => play.instance.revoke_tokens(),
+            1 => play.instance.expire_credentials(),
+            2 => {
+                play.instance.close_imds().await;
+                sleep(while_).await;
+                play.instance.open_imds().map_err(text)?;
+            }
+            3 | 4 => {
+                let kind = metadata_fault(&mut random);
+                fault(&play, "imds:*", kind, while_).await;
+            }
+            5 => {
+                play.introspection.down();
+                play.instance.ecs_agent_down().await;
+                // Now and then for so long that ECS is asked instead.
+                sleep(while_ * u32::try_from(random.between(1, 5)).unwrap_or(1)).await;
+                play.instance.ecs_agent_up().map_err(text)?;
+                play.introspection.up().await.map_err(text)?;
+            }
+            6 => {
+                play.introspection.set(introspection_mode(&mut random));
+                sleep(while_).await;
+                play.introspection.set(Mode::Well);
+            }
+            _ => {
+                let kind = aws_fault(&mut random);
+                fault(&play, AWS_CALLS, kind, while_).await;
+            }
+        }
+    }
+}
+
+async fn fault(play: &Play, operation: &str, kind: FaultKind, while_: Duration) {
+    let simulator = play.instance.simulator();
+    let fault = simulator.fault(Fault::on(operation, kind).of_instance(play.instance.id()));
+    sleep(while_).await;
+    simulator.remove_fault(fault);
+}
+
+fn metadata_fault(random: &mut Random) -> FaultKind {
+    match random.between(0, 12) {
+        0 => FaultKind::Status(500, None),
+        1 => FaultKind::Status(503, None),
+        2 => FaultKind::Status(404, None),
+        3 => FaultKind::ExpiredCredentials,
+        4 => FaultKind::Hang,
+        5 => FaultKind::Garbage,
+        6 => FaultKind::Truncated,
+        7 => FaultKind::ResetMidBody,
+        8 => FaultKind::Empty,
+        9 => FaultKind::WrongType,
+        10 => FaultKind::Huge(100_000),
+        _ => FaultKind::Refuse,
+    }
+}
+
+fn introspection_mode(random: &mut Random) -> Mode {
+    match random.between(0, 5) {
+        0 => Mode::InternalError,
+        1 => Mode::Garbage,
+        2 => Mode::Hangs,
+        3 => Mode::Cut,
+        _ => Mode::Commands,
+    }
+}
+
+fn aws_fault(random: &mut Random) -> FaultKind {
+    match random.between(0, 10) {
+        0 => FaultKind::Throttled,
+        1 => FaultKind::InternalError,
+        2 => FaultKind::ExpiredCredentials,
+        3 => FaultKind::Hang,
+        4 => FaultKind::LostResponse,
+        5 => FaultKind::Garbage,
+        6 => FaultKind::Truncated,
+        7 => FaultKind::SlowResponse(Duration::from_millis(700)),
+        8 => FaultKind::ResetMidBody,
+        _ => FaultKind::Refuse,
+    }
+}
