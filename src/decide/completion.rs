@@ -218,11 +218,12 @@ impl Completion {
         }
     }
 
+    /// Within a second or two; after five minutes of refusals, not quite so often.
     fn early_delay(&self) -> Duration {
-        if self.refusals < 2 {
-            Duration::from_secs(1)
-        } else {
-            Duration::from_secs(2)
+        match self.refusals {
+            0..2 => Duration::from_secs(1),
+            2..150 => Duration::from_secs(2),
+            _ => Duration::from_secs(10),
         }
     }
 

@@ -14,6 +14,7 @@
 mod agent;
 mod parts;
 mod properties;
+mod returning;
 mod shutdown;
 mod status;
 mod transitions;
