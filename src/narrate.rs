@@ -338,7 +338,7 @@ pub fn narrate(note: &Note, state: &State) {
                 "{what} failed; trying again"
             );
         }
-        Note::Denied { what, failure } => denied(what, failure),
+        Note::Denied { action, failure } => denied(action, failure),
         Note::Failing {
             dependency,
             failure,
@@ -423,11 +423,11 @@ fn no_hook(why: &NoHook) {
     }
 }
 
-fn denied(what: &str, failure: &Failure) {
+fn denied(action: &str, failure: &Failure) {
     error!(
         error = failure.message,
         request_id = id(failure.request_id.as_ref()),
-        "the instance role lacks {what}: allow it. Going on with what can still be done"
+        "the instance role lacks {action}: allow it. Going on with what can still be done"
     );
 }
 

@@ -48,27 +48,25 @@ pub fn watch(ask_systemd: bool) -> io::Result<mpsc::UnboundedReceiver<Stop>> {
 /// `systemctl is-system-running` says `stopping` from the moment that a shutdown has begun.
 async fn machine_stops() -> bool {
     let ask = tokio::task::spawn_blocking(|| {
-        let output = Command::new("systemctl")
+        Command::new("systemctl")
             .arg("is-system-running")
             .stdin(Stdio::null())
-            .output();
-        output.map(|output| String::from_utf8_lossy(&output.stdout).trim() == "stopping")
+            .output()
     });
-    match tokio::time::timeout(ASKING, ask).await {
-        Ok(Ok(Ok(stopping))) => stopping,
-        // Not to know means to stop at once: the next start takes the drain up again.
-        Ok(Ok(Err(error))) => {
-            tracing::warn!(
-                error = error.to_string(),
-                "systemctl cannot be asked whether the machine is shut down: stopping at once"
-            );
-            false
-        }
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!(
-                "systemctl did not say in time whether the machine is shut down: stopping at once"
-            );
-            false
-        }
-    }
+    let trouble = match tokio::time::timeout(ASKING, ask).await {
+        Ok(Ok(Ok(output))) => match String::from_utf8_lossy(&output.stdout).trim() {
+            "stopping" => return true,
+            "initializing" | "starting" | "running" | "degraded" | "maintenance" => return false,
+            // `offline`, `unknown`, nothing: it could not ask.
+            _ => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        },
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(_)) | Err(_) => "no answer in time".to_owned(),
+    };
+    // Not to know means to stop at once: the next start takes the drain up again.
+    tracing::warn!(
+        error = trouble,
+        "systemctl does not say whether the machine is shut down: stopping at once"
+    );
+    false
 }

@@ -119,9 +119,7 @@ pub async fn heartbeat(
         .send()
         .await
         .map_err(|error| from_sdk(&what, &error))?;
-    Ok(Accepted {
-        request_id: answer.request_id().map(str::to_owned),
-    })
+    accepted(&what, answer.request_id())
 }
 
 /// `CompleteLifecycleAction`, by instance id.
@@ -148,8 +146,18 @@ pub async fn complete(
         .send()
         .await
         .map_err(|error| from_sdk(&what, &error))?;
+    accepted(&what, answer.request_id())
+}
+
+/// These answers hold nothing, and the SDK reads nothing of them: it takes any status 200 for a yes, that
+/// of a captive portal or of a proxy in trouble, too. AWS's own have a request id.
+fn accepted(what: &str, request_id: Option<&str>) -> Result<Accepted, Failure> {
+    let request_id = request_id
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| malformed(what, "no request id"))?
+        .to_owned();
     Ok(Accepted {
-        request_id: answer.request_id().map(str::to_owned),
+        request_id: Some(request_id),
     })
 }
 

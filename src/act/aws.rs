@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls;
 use aws_smithy_types::retry::RetryConfig;
@@ -77,9 +79,12 @@ impl Aws {
             .connect_timeout(self.request_timeout)
             .operation_timeout(self.request_timeout)
             .build();
+        let http = Bounded(http);
+        let region = Region::new(instance.region.clone());
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(instance.region.clone()))
-            .http_client(Bounded(http))
+            .region(region.clone())
+            .http_client(http.clone())
+            .credentials_provider(self.credentials(region, http).await)
             // Every request that leaves the instance is decided by the core: see `decide::call`.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
@@ -87,5 +92,25 @@ impl Aws {
             loader = loader.app_name(name);
         }
         loader.load().await
+    }
+
+    /// The SDK's own chain of providers, but without the retries of its metadata client: those are
+    /// decided by the core, too.
+    async fn credentials(&self, region: Region, http: Bounded) -> DefaultCredentialsChain {
+        let config = ProviderConfig::default()
+            .with_region(Some(region.clone()))
+            .with_http_client(http);
+        let imds = aws_config::imds::Client::builder()
+            .configure(&config)
+            .max_attempts(1)
+            .connect_timeout(self.request_timeout)
+            .read_timeout(self.request_timeout)
+            .build();
+        DefaultCredentialsChain::builder()
+            .region(region)
+            .imds_client(imds)
+            .configure(config)
+            .build()
+            .await
     }
 }

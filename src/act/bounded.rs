@@ -4,16 +4,20 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use http_body_util::Limited;
+use http_body_util::{BodyExt as _, Limited};
 
 /// A hundred tasks with all their details come to a tenth of it.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
+/// Where instance metadata names the role whose credentials it hands out.
+const ROLE: &str = "/latest/meta-data/iam/security-credentials/";
+
 /// An HTTP client whose answers end at the limit, with an error.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bounded(pub SharedHttpClient);
 
 impl HttpClient for Bounded {
@@ -33,10 +37,35 @@ struct BoundedConnector(SharedHttpConnector);
 
 impl HttpConnector for BoundedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let names_the_role = request.uri().ends_with(ROLE);
         let answer = self.0.call(request);
         HttpConnectorFuture::new(async move {
             let bound = |body| SdkBody::from_body_1_x(Limited::new(body, BODY_LIMIT));
-            answer.await.map(|response| response.map(bound))
+            let response = answer.await?.map(bound);
+            if names_the_role && response.status().is_success() {
+                with_a_role(response).await
+            } else {
+                Ok(response)
+            }
         })
     }
+}
+
+/// The name of the instance's role becomes part of the next request's URI. The SDK takes it as it comes,
+/// and panics where that makes no URI.
+async fn with_a_role(mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+    let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+    let name = body
+        .collect()
+        .await
+        .map_err(|error| ConnectorError::io(error))?
+        .to_bytes();
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(byte);
+    if name.is_empty() || !name.iter().all(plain) {
+        let why = "no credentials: what instance metadata gives for the role is no role's name";
+        return Err(ConnectorError::other(why.into(), None));
+    }
+    *response.body_mut() = SdkBody::from(name);
+    Ok(response)
 }

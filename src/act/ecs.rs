@@ -131,8 +131,8 @@ pub async fn list_tasks(
     for desired in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
         let what = format!("ecs:ListTasks {} on {}", desired.as_str(), target.id());
         let mut next = None;
-        for page in 0.. {
-            if page >= MOST_PAGES {
+        for number in 0.. {
+            if number >= MOST_PAGES {
                 return Err(malformed(&what, "pages without end"));
             }
             let answer = ecs
@@ -144,7 +144,9 @@ pub async fn list_tasks(
                 .send()
                 .await
                 .map_err(|error| from_sdk(&what, &error))?;
-            arns.extend_from_slice(answer.task_arns());
+            // To the SDK an empty body is an empty object. An absent list is no empty one.
+            let page = answer.task_arns.as_deref();
+            arns.extend_from_slice(page.ok_or_else(|| malformed(&what, "no list of tasks"))?);
             next = answer
                 .next_token()
                 .filter(|token| !token.is_empty())
@@ -179,7 +181,8 @@ pub async fn describe_tasks(
             .send()
             .await
             .map_err(|error| from_sdk(&what, &error))?;
-        for task in answer.tasks() {
+        let found = answer.tasks.as_deref();
+        for task in found.ok_or_else(|| malformed(&what, "no list of tasks"))? {
             tasks.push(api_task(&what, task)?);
         }
     }
@@ -236,7 +239,8 @@ async fn mark_daemons(ecs: &Client, cluster: &str, tasks: &mut [ApiTask]) -> Res
             .send()
             .await
             .map_err(|error| from_sdk(&what, &error))?;
-        for service in answer.services() {
+        let found = answer.services.as_deref();
+        for service in found.ok_or_else(|| malformed(&what, "no list of services"))? {
             if let Some(name) = service.service_name() {
                 let strategy = service.scheduling_strategy();
                 daemon.insert(
@@ -273,14 +277,18 @@ pub async fn stop_task(
     reason: &str,
 ) -> Result<(), Failure> {
     let what = format!("ecs:StopTask {}", short(task));
-    ecs.stop_task()
+    let answer = ecs
+        .stop_task()
         .cluster(cluster)
         .task(task)
         .reason(reason)
         .send()
         .await
-        .map(|_| ())
-        .map_err(|error| from_sdk(&what, &error))
+        .map_err(|error| from_sdk(&what, &error))?;
+    match answer.task() {
+        Some(_) => Ok(()),
+        None => Err(malformed(&what, "no task")),
+    }
 }
 
 fn malformed(what: &str, why: &str) -> Failure {

@@ -62,6 +62,12 @@ impl Call {
         self.failures = 0;
     }
 
+    /// The answer came, and the next call of the same search is due: what has failed so far still counts.
+    pub fn go_on(&mut self, now: Moment) {
+        self.in_flight = false;
+        self.set_due(now);
+    }
+
     /// The call failed: it is due again after a backoff. Returns that delay.
     pub fn failed(&mut self, now: Moment, failure: &Failure, seed: u64) -> Duration {
         let delay = retry_delay(failure.kind, self.failures, seed);

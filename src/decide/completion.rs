@@ -23,6 +23,8 @@ use crate::config::{ResultOnTimeout, SignalOnTimeout};
 const SIGNAL_HEAD_START: Duration = Duration::from_secs(1);
 /// How often a failing signal is tried in all.
 const SIGNAL_TRIES: u32 = 5;
+/// How long completions may be refused although the wait has begun.
+const ACCEPTED_LATE: Duration = Duration::from_secs(15);
 /// After this many refusals in a row the instance is looked at again.
 const LOOK_EVERY: u32 = 5;
 const COMPLETE: &str = "autoscaling:CompleteLifecycleAction";
@@ -39,6 +41,8 @@ pub struct Completion {
     look: Call,
     /// A request may have been carried out although no answer came.
     maybe_accepted: bool,
+    /// When the instance was first seen to wait.
+    waiting_since: Option<Moment>,
     refusals: u32,
     settled: bool,
 }
@@ -79,6 +83,7 @@ impl Completion {
             complete: Call::due_at(turn.now + head_start),
             look: Call::idle(),
             maybe_accepted: false,
+            waiting_since: None,
             refusals: 0,
             settled: false,
         }
@@ -245,7 +250,7 @@ impl Completion {
                 self.look.succeeded();
                 turn.good(health, Dependency::AutoScaling);
                 let lifecycle_state = instance.map(|instance| instance.lifecycle_state);
-                if self.is_over(lifecycle_state.as_deref()) {
+                if self.is_over(lifecycle_state.as_deref(), turn.now) {
                     self.settled = true;
                     turn.say(Note::AlreadyCompleted {
                         hook,
@@ -280,15 +285,22 @@ impl Completion {
     }
 
     /// Whether there is nothing left to complete, now that Auto Scaling has refused and shows `state`.
-    fn is_over(&self, state: Option<&str>) -> bool {
+    fn is_over(&mut self, state: Option<&str>, now: Moment) -> bool {
         match state {
             // Gone.
             None => true,
-            // Still on its way to the wait, or not even that: the target state runs ahead.
-            Some("Terminating" | "Warmed:Terminating" | "InService" | "Pending") => false,
-            // Waiting, and yet no action of ours: completed by the request whose answer was lost, with
-            // another hook still to go; else the wait has only just begun.
-            Some("Terminating:Wait" | "Warmed:Terminating:Wait") => self.maybe_accepted,
+            // Still on its way to the wait, or not even that: the target state runs ahead. Whatever was
+            // sent so far came too early, whether it was answered or not.
+            Some("Terminating" | "Warmed:Terminating" | "InService" | "Pending") => {
+                self.maybe_accepted = false;
+                false
+            }
+            // Waiting, and yet no action of ours: the wait has only just begun; or else it was completed
+            // by the request whose answer was lost, with another hook still to go.
+            Some("Terminating:Wait" | "Warmed:Terminating:Wait") => {
+                let since = *self.waiting_since.get_or_insert(now);
+                self.maybe_accepted && now.since(since) >= ACCEPTED_LATE
+            }
             Some(_) => true,
         }
     }

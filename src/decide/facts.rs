@@ -299,6 +299,15 @@ impl Failure {
             request_id: None,
         }
     }
+
+    /// The action that was tried, as IAM spells it, where it was one of AWS's: the message begins with it.
+    pub fn action(&self) -> Option<&str> {
+        let first = self.message.split([' ', ':']).next()?;
+        let action = self.message.split(' ').next()?.trim_end_matches(':');
+        ["ecs", "autoscaling", "cloudformation"]
+            .contains(&first)
+            .then_some(action)
+    }
 }
 
 impl fmt::Display for Failure {

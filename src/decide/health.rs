@@ -46,7 +46,7 @@ const REMIND_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     failing: Vec<Condition>,
-    denied: Vec<&'static str>,
+    denied: Vec<String>,
 }
 
 /// One failing dependency.
@@ -123,10 +123,14 @@ impl Health {
                 failure: failure.clone(),
                 retry_in,
             });
-        } else if !self.denied.contains(&what) {
-            self.denied.push(what);
+            return;
+        }
+        // Some effects are several calls: the failure says which of them it was.
+        let action = failure.action().unwrap_or(what).to_owned();
+        if !self.denied.contains(&action) {
+            self.denied.push(action.clone());
             notes.push(Note::Denied {
-                what,
+                action,
                 failure: failure.clone(),
             });
         }

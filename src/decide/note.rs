@@ -143,7 +143,7 @@ pub enum Note {
     },
     /// A call failed for want of a permission. Said once per action.
     Denied {
-        what: &'static str,
+        action: String,
         failure: Failure,
     },
     /// A dependency does not answer as it should.

@@ -99,12 +99,14 @@ impl Imds {
     /// # Errors
     /// Where the service does not answer, or has none.
     pub async fn identity(&self) -> Result<(Vec<u8>, Vec<u8>), Failure> {
-        let raw = |body: &[u8]| Ok(body.to_vec());
+        // Exactly as they are, once they are what they should be.
+        let document = |body: &[u8]| parse::identity_document(body).map(|_| body.to_vec());
         let document = self
-            .required("dynamic/instance-identity/document", raw)
+            .required("dynamic/instance-identity/document", document)
             .await?;
+        let signature = |body: &[u8]| parse::identity_signature(body).map(|()| body.to_vec());
         let signature = self
-            .required("dynamic/instance-identity/signature", raw)
+            .required("dynamic/instance-identity/signature", signature)
             .await?;
         Ok((document, signature))
     }

@@ -46,6 +46,19 @@ pub fn identity_document(body: &[u8]) -> Result<Instance, Misfit> {
     })
 }
 
+/// `dynamic/instance-identity/signature`
+///
+/// # Errors
+/// Where it is not base64, in one line or several.
+pub fn identity_signature(body: &[u8]) -> Result<(), Misfit> {
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(byte);
+    if !body.is_empty() && body.iter().all(base64) {
+        Ok(())
+    } else {
+        Err("not an instance identity signature".to_owned())
+    }
+}
+
 /// `autoscaling/target-lifecycle-state`
 ///
 /// # Errors

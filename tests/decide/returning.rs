@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use ecs_lifecycle_agent::config::Settings;
 use ecs_lifecycle_agent::decide::TargetLifecycleState::{InService, Standby, WarmedStopped};
-use ecs_lifecycle_agent::decide::{Answer, ContainerInstanceStatus as Status, FailureKind};
+use ecs_lifecycle_agent::decide::{
+    Answer, ContainerInstanceStatus as Status, Event, FailureKind, TaskStatus,
+};
 
-use super::agent::{Agent, draining_set, failure, view};
+use super::agent::{Agent, draining_set, failure, task, view};
 
 /// To the warm pool, with the container instance in `status` beforehand.
 fn to_the_pool(status: Status) -> Agent {
@@ -33,15 +35,69 @@ fn what_was_active_is_ours_and_what_was_draining_is_not() {
 fn where_nobody_could_tell_it_is_not_ours() {
     let mut agent = Agent::in_service(Settings::default());
     agent.target(Some(WarmedStopped));
-    agent.answer(Answer::ContainerInstance(Err(failure(
-        FailureKind::Throttled,
-    ))));
+    agent.answer(Answer::ContainerInstance(Err(failure(FailureKind::Denied))));
     agent.remembered();
     assert!(agent.did("SetDraining"), "the drain does not wait for it");
     agent.answer(Answer::DrainingSet(Ok(draining_set(1))));
     agent.clear();
     agent.target(Some(InService));
     assert!(!agent.did("SetActive") && agent.said("LeftDraining"));
+}
+
+/// A moment's trouble must not leave an instance DRAINING for good; nor may it hold up the drain for long.
+#[test]
+fn a_look_that_fails_is_repeated_a_few_times() {
+    let throttled = || Answer::ContainerInstance(Err(failure(FailureKind::Throttled)));
+    let mut agent = Agent::in_service(Settings::default());
+    agent.target(Some(WarmedStopped));
+    agent.remembered();
+    for _ in 0..3 {
+        agent.answer(throttled());
+        assert!(!agent.did("SetDraining"));
+        agent.pass(Duration::from_secs(4));
+        assert!(agent.did("DescribeContainerInstance"));
+    }
+    let mut hopeless = Agent::in_service(Settings::default());
+    std::mem::swap(&mut hopeless.state, &mut agent.state.clone());
+    hopeless.now = agent.now;
+    hopeless.answer(throttled());
+    assert!(hopeless.did("SetDraining"));
+    agent.answer(Answer::ContainerInstance(Ok(view(Status::Active, 1))));
+    agent.remembered();
+    assert!(agent.did("SetDraining"));
+    agent.clear();
+    agent.target(Some(InService));
+    agent.pass(Settings::default().aws.request_timeout + Duration::from_millis(1));
+    assert!(agent.did("SetActive"));
+}
+
+/// Whoever drained it has taken that back; the DRAINING that follows is this agent's.
+#[test]
+fn set_back_by_its_operator_and_drained_again_it_is_ours() {
+    let mut agent = to_the_pool(Status::Draining);
+    agent.remembered();
+    agent.pass(Duration::from_mins(1));
+    agent.answer(Answer::Tasks(Ok(vec![task("new", TaskStatus::Running)])));
+    assert!(agent.did("DescribeContainerInstance"));
+    agent.answer(Answer::ContainerInstance(Ok(view(Status::Active, 1))));
+    agent.remembered();
+    assert!(agent.said("SetBack") && agent.did("SetDraining"));
+    agent.answer(Answer::DrainingSet(Ok(draining_set(1))));
+    agent.target(Some(InService));
+    assert!(agent.did("SetActive"));
+}
+
+/// Wanted in the pool again before ACTIVE went through: the old deadline may have passed long ago.
+#[test]
+fn drained_again_before_it_was_active_it_has_a_new_deadline_and_is_still_ours() {
+    let mut agent = to_the_pool(Status::Active);
+    agent.target(Some(InService));
+    agent.pass(Duration::from_hours(1));
+    agent.event(Event::ActiveSet(Err(failure(FailureKind::Server))));
+    agent.target(Some(WarmedStopped));
+    assert_eq!(agent.phase(), "Draining");
+    let drain = agent.state.memory().drain.clone().unwrap();
+    assert!(drain.ours && drain.started_at == agent.now, "{drain:?}");
 }
 
 /// That it is ours is written down before the deed: a crash in between must not strand the instance.

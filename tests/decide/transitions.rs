@@ -107,6 +107,7 @@ fn done_to_pool() -> Agent {
 fn returning() -> Agent {
     let mut agent = done_to_pool();
     agent.target(Some(InService));
+    agent.remembered();
     agent
 }
 fn spot_done() -> Agent {
@@ -729,7 +730,8 @@ fn a_refused_completion_is_resolved_by_looking() {
     let cases = [
         (Some("Terminating"), false, "Completing"),
         (Some("Terminating:Wait"), false, "Completing"),
-        (Some("Terminating:Wait"), true, "Done"),
+        // Lost, but the wait may have begun after that: time will tell (below).
+        (Some("Terminating:Wait"), true, "Completing"),
         (Some("Terminating:Proceed"), false, "Done"),
         (Some("Terminating:Retained"), false, "Done"),
         (Some("Terminated"), false, "Done"),
@@ -765,6 +767,46 @@ fn a_refused_completion_is_resolved_by_looking() {
             );
         }
     }
+}
+
+/// Refuses every completion for `seconds`, with the instance in `state`; returns the phase after that.
+fn refused_for(agent: &mut Agent, seconds: u64, state: &str) -> &'static str {
+    let until = agent.now + Duration::from_secs(seconds);
+    while agent.now < until && agent.phase() == "Completing" {
+        agent.pass(Duration::from_millis(500));
+        if agent.did("Complete") {
+            agent.clear();
+            agent.answer(Answer::Completed(Err(no_active_action())));
+            if agent.did("FindGroup") {
+                agent.answer(Answer::Group(Ok(Some(group(state)))));
+            }
+        }
+    }
+    agent.phase()
+}
+
+/// The answer to a completion was lost. It may have been a refusal, as the wait had not begun: to take it
+/// for accepted would leave the instance to the hook's timeout.
+#[test]
+fn a_lost_answer_is_taken_for_accepted_only_once_the_wait_has_gone_on_for_a_while() {
+    let lost = |agent: &mut Agent| {
+        agent.answer(Answer::Completed(Err(failure(FailureKind::Timeout))));
+    };
+    let mut agent = completing();
+    lost(&mut agent);
+    assert_eq!(
+        refused_for(&mut agent, 14, "Terminating:Wait"),
+        "Completing"
+    );
+    assert_eq!(refused_for(&mut agent, 20, "Terminating:Wait"), "Done");
+    // Still on its way to the wait after the loss: nothing can have been accepted.
+    let mut agent = completing();
+    lost(&mut agent);
+    assert_eq!(refused_for(&mut agent, 10, "Terminating"), "Completing");
+    assert_eq!(
+        refused_for(&mut agent, 60, "Terminating:Wait"),
+        "Completing"
+    );
 }
 
 #[test]

@@ -28,7 +28,12 @@ pub enum HookSearch {
     /// There is no lifecycle action: a Spot interruption.
     NotWanted,
     /// Which group is it?
-    FindingGroup(Call),
+    FindingGroup {
+        /// `DescribeAutoScalingInstances`, where the tag will not do.
+        call: Call,
+        /// Whether the instance's tag will do.
+        tags: bool,
+    },
     /// Which hooks does it have?
     FindingHook {
         /// `AutoScalingGroupName`
@@ -91,7 +96,10 @@ impl HookSearch {
                 group: group.clone(),
                 call: Call::due_at(turn.now),
             },
-            None => Self::FindingGroup(Call::due_at(turn.now)),
+            None => Self::FindingGroup {
+                call: Call::due_at(turn.now),
+                tags: true,
+            },
         }
     }
 
@@ -106,7 +114,7 @@ impl HookSearch {
 
     /// Whether there is still hope for one.
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::FindingGroup(_) | Self::FindingHook { .. })
+        matches!(self, Self::FindingGroup { .. } | Self::FindingHook { .. })
     }
 
     pub(in super::super) fn absorb_group(
@@ -115,15 +123,22 @@ impl HookSearch {
         health: &mut Health,
         turn: &mut Turn<'_>,
     ) {
-        let Self::FindingGroup(call) = self else {
+        let Self::FindingGroup { call, tags } = self else {
             return;
         };
         match result {
             Ok(Some(found)) => {
                 turn.good(health, Dependency::AutoScaling);
+                let call = if *tags {
+                    Call::due_at(turn.now)
+                } else {
+                    // Here for the second time: a group that is refused again is asked for ever later.
+                    call.go_on(turn.now);
+                    call.clone()
+                };
                 *self = Self::FindingHook {
                     group: found.group,
-                    call: Call::due_at(turn.now),
+                    call,
                 };
             }
             Ok(None) => {
@@ -181,6 +196,14 @@ impl HookSearch {
                         global_timeout: None,
                     };
                     self.use_hook(found, turn);
+                } else if failure.kind == FailureKind::Refused
+                    && turn.policy.autoscaling.auto_scaling_group_name.is_none()
+                {
+                    // No group of that name: a tag may say anything, and Auto Scaling knows.
+                    *self = Self::FindingGroup {
+                        call: call.clone(),
+                        tags: false,
+                    };
                 }
             }
         }
@@ -202,9 +225,9 @@ impl HookSearch {
 
     pub(in super::super) fn advance(&mut self, turn: &mut Turn<'_>) {
         match self {
-            Self::FindingGroup(call) => {
+            Self::FindingGroup { call, tags } => {
                 if call.start(turn.now) {
-                    turn.act(Action::FindGroup { tags: true });
+                    turn.act(Action::FindGroup { tags: *tags });
                 }
             }
             Self::FindingHook { group, call } => {
@@ -219,7 +242,7 @@ impl HookSearch {
     }
 
     pub(super) fn wake(&self, wake: &mut Wake) {
-        if let Self::FindingGroup(call) | Self::FindingHook { call, .. } = self {
+        if let Self::FindingGroup { call, .. } | Self::FindingHook { call, .. } = self {
             wake.consider(call.wake_at());
         }
     }

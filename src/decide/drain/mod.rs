@@ -27,8 +27,8 @@ pub use leftovers::Leftovers;
 pub use placement::Placement;
 pub use tasks::{Source, TaskWatch};
 
-/// How long the first DRAINING waits for the state directory, so that a crash right after it still
-/// finds the deadline it had before. A stuck disk must not hold up the drain.
+/// How long DRAINING waits for the state directory, so that a crash right after it still finds the
+/// deadline it had before, and whose DRAINING it is. A stuck disk must not hold up the drain.
 const MEMORY_HEAD_START: Duration = Duration::from_millis(250);
 
 /// How long before the end of the hook's GlobalTimeout the drain has to be over.
@@ -147,7 +147,8 @@ pub struct Drain {
     pub tasks: TaskWatch,
     /// What does draining leave running?
     pub leftovers: Leftovers,
-    began: Moment,
+    /// Since when there is something to write down that is not written yet.
+    unwritten_since: Option<Moment>,
     spot_deadline: Option<Moment>,
     leave_at: Option<Moment>,
     nothing_ever_ran: bool,
@@ -173,7 +174,7 @@ impl Drain {
             leftovers: Leftovers::default(),
             reason,
             started_at,
-            began: turn.now,
+            unwritten_since: None,
             spot_deadline: spot.map(|spot| spot.deadline),
             leave_at: None,
             nothing_ever_ran,
@@ -320,7 +321,13 @@ impl Drain {
             });
             return over;
         }
-        let may_drain = remembered || turn.now >= self.began + MEMORY_HEAD_START;
+        self.unwritten_since = match self.unwritten_since {
+            _ if remembered => None,
+            since => since.or(Some(turn.now)),
+        };
+        let may_drain = self
+            .unwritten_since
+            .is_none_or(|since| turn.now >= since + MEMORY_HEAD_START);
         self.hook.advance(turn);
         self.advance_heartbeat(true, turn);
         let leftovers = &mut self.leftovers;
@@ -377,7 +384,7 @@ impl Drain {
     pub(super) fn wake(&self, wake: &mut Wake, policy: &Policy) {
         wake.consider(Some(self.deadline(policy).at));
         wake.consider(Some(self.report_at));
-        wake.consider(Some(self.began + MEMORY_HEAD_START));
+        wake.consider(self.unwritten_since.map(|since| since + MEMORY_HEAD_START));
         self.wake_for_completion(wake, policy);
         self.placement.wake(wake, policy);
         self.tasks.wake(wake, policy);

@@ -20,6 +20,8 @@ use super::DrainReason;
 
 const SET: &str = "ecs:UpdateContainerInstancesState";
 const LOOK: &str = "ecs:DescribeContainerInstances";
+/// How often the look that says whose DRAINING it is may fail: a few seconds, while the hook waits.
+const PRIOR_TRIES: u32 = 4;
 
 /// The part of a drain that keeps new tasks away.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,8 @@ pub struct Placement {
     look: Call,
     draining_since: Option<Moment>,
     prior: Prior,
+    /// Whether the instance may be sent back into service.
+    may_return: bool,
     known: bool,
     said_awaiting: bool,
     said_gone: bool,
@@ -55,6 +59,7 @@ impl Placement {
             } else {
                 Prior::NotAsked
             },
+            may_return: !never_back,
             known: false,
             said_awaiting: false,
             said_gone: false,
@@ -167,9 +172,12 @@ impl Placement {
             Err(failure) => {
                 turn.call_failed(&mut self.look, health, Dependency::Ecs, LOOK, &failure);
                 if self.prior == Prior::Asking {
-                    // Not known: then it is not ours to put back. The drain does not wait for it.
-                    self.prior = Prior::Settled { ours: false };
-                    self.look.cancel();
+                    // Not known: then it is not ours to put back. The drain does not wait for ever.
+                    let denied = failure.kind == FailureKind::Denied;
+                    if denied || self.look.failures() >= PRIOR_TRIES {
+                        self.prior = Prior::Settled { ours: false };
+                        self.look.cancel();
+                    }
                 } else if failure.kind == FailureKind::Denied {
                     self.describe_denied = true;
                     self.look.cancel();
@@ -203,6 +211,10 @@ impl Placement {
             ContainerInstanceStatus::Draining => {}
             _ if self.draining_since.take().is_some() => {
                 turn.say(Note::SetBack(view.clone()));
+                // Whoever drained it before has taken that back: the next DRAINING is ours.
+                if self.may_return && view.status == ContainerInstanceStatus::Active {
+                    self.prior = Prior::Settled { ours: true };
+                }
                 self.set.ask(turn.now);
             }
             _ => {}

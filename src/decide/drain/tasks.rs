@@ -297,7 +297,8 @@ impl TaskWatch {
             return;
         }
         let none = view.running == 0 && view.pending == 0;
-        if closed && Leftovers::may_ignore(turn.policy) && self.source == Source::Introspection {
+        let may_ignore = Leftovers::may_ignore(turn.policy);
+        if closed && !none && may_ignore && self.source == Source::Introspection {
             // The counts include what is ignored: the list has to say what they are.
             self.api.ask(turn.now);
             return;

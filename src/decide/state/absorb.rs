@@ -38,6 +38,10 @@ impl State {
                 else {
                     return;
                 };
+                // Of a return before this one, with a drain in between: it proves nothing any more.
+                if !call.is_in_flight() {
+                    return;
+                }
                 match result {
                     Ok(_) => {
                         turn.good(&mut self.health, Dependency::Ecs);

@@ -10,6 +10,9 @@ use super::super::memory::RememberedDrain;
 use super::super::note::Note;
 use super::{Phase, State};
 
+/// How a drain is remembered that is over, while the container instance has yet to be put back.
+const CALLED_OFF: &str = "called off";
+
 impl State {
     /// Why the instance should be drained now, if it should.
     fn wanted(&self) -> Option<DrainReason> {
@@ -81,16 +84,15 @@ impl State {
         // A drain that metadata asked for before we looked for the first time was going on already:
         // its hook's clock may be nearly up.
         let started_into = self.metadata_reads == 1;
-        let memory = self
-            .memory
-            .drain
-            .take()
-            .filter(|memory| memory.reason == reason.key());
+        let memory = self.memory.drain.take();
+        // Taken out of service by us and not put back since, for whatever reason that was.
+        let ours = memory.as_ref().is_some_and(|memory| memory.ours);
+        let memory = memory.filter(|memory| memory.reason == reason.key());
         let resumed = memory.is_some();
         let remembered = memory.unwrap_or_else(|| RememberedDrain {
             reason: reason.key(),
             started_at: turn.now,
-            ours: false,
+            ours,
         });
         // Out of the pool, and it has never left it: the ECS agent was never started, or has told us.
         let nothing_ever_ran = !self.memory.was_in_service
@@ -131,6 +133,10 @@ impl State {
             });
         }
         let ours = self.memory.drain.as_ref().is_some_and(|drain| drain.ours);
+        // Should it be drained again before it is ACTIVE, that drain has a deadline of its own.
+        if let Some(memory) = &mut self.memory.drain {
+            CALLED_OFF.clone_into(&mut memory.reason);
+        }
         match (&self.container_instance, ours) {
             (Some(container_instance), true) => {
                 self.phase = Phase::Returning {
