@@ -5,6 +5,9 @@ PYTHON ?= python3
 AGENT = target/release/ecs-lifecycle-agent
 TOOLS = target/tools
 DENY_VERSION = 0.20.2
+FUZZ_VERSION = 0.13.2
+FUZZ_TARGETS = metadata introspection configuration state
+FUZZ_RUNS = 10000000
 
 .PHONY: help
 help: ## Show this list
@@ -16,6 +19,7 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 
 .PHONY: test
 test: target/python/ready ## Run all tests
+	tests/systemd/rootfs.sh || [ $$? = 77 ]
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
 
@@ -34,6 +38,22 @@ audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (
 bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
 
+.PHONY: soak
+soak: $(AGENT) ## A week's worth of polling while everything flaps: are memory and files flat? (a quarter of an hour)
+	$(CARGO) run --quiet --release --package ecs-lifecycle-rig --bin soak -- --agent $(AGENT) --out target/soak
+
+.PHONY: fuzz
+fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz every parser, ten million inputs each (nightly Rust; an hour or more)
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p target/fuzz/corpus/$$target target/fuzz/findings/$$target && \
+		PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) +nightly fuzz run --fuzz-dir fuzz --target-dir target/fuzz $$target \
+			target/fuzz/corpus/$$target fuzz/corpus/$$target -- -runs=$(FUZZ_RUNS) -timeout=10 -verbosity=0 \
+			-dict=fuzz/dictionaries/$$target.dict -artifact_prefix=target/fuzz/findings/$$target/ -print_final_stats=1 \
+			> target/fuzz/$$target.log 2>&1 || { tail -n 40 target/fuzz/$$target.log; exit 1; }; \
+		grep -E '^(Done|stat::(number_of_executed_units|average_exec_per_sec|peak_rss_mb))' target/fuzz/$$target.log \
+			| sed "s/^/$$target: /"; \
+	done
+
 .PHONY: $(AGENT)
 $(AGENT):
 	$(CARGO) build --release --package ecs-lifecycle-agent
@@ -51,3 +71,6 @@ target/python/ready: tests/requirements.txt
 
 $(TOOLS)/bin/cargo-deny:
 	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny
+
+$(TOOLS)/bin/cargo-fuzz:
+	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(FUZZ_VERSION) cargo-fuzz

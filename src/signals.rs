@@ -58,7 +58,10 @@ async fn machine_stops() -> bool {
             "stopping" => return true,
             "initializing" | "starting" | "running" | "degraded" | "maintenance" => return false,
             // `offline`, `unknown`, nothing: it could not ask.
-            _ => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            _ => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                format!("{}: {}", output.status, said.trim())
+            }
         },
         Ok(Ok(Err(error))) => error.to_string(),
         Ok(Err(_)) | Err(_) => "no answer in time".to_owned(),

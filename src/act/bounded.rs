@@ -55,11 +55,7 @@ impl HttpConnector for BoundedConnector {
 /// and panics where that makes no URI.
 async fn with_a_role(mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-    let name = body
-        .collect()
-        .await
-        .map_err(|error| ConnectorError::io(error))?
-        .to_bytes();
+    let name = body.collect().await.map_err(ConnectorError::io)?.to_bytes();
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(byte);
     if name.is_empty() || !name.iter().all(plain) {

@@ -79,8 +79,8 @@ sections! {
         /// asked whether the instance is still DRAINING and whose tasks they are. Doubles each time.
         recheck_after: Duration = mins(5), between(millis(100), hours(48));
         /// When the machine is shut down without a word from Auto Scaling: how long the shutdown is
-        /// held up to drain. Not set: not at all.
-        on_shutdown: Option<Duration> = None, optional(between(millis(100), hours(1)), "90s");
+        /// held up to drain; systemd ends any shutdown after 30 minutes. Not set: not at all.
+        on_shutdown: Option<Duration> = None, optional(between(millis(100), mins(25)), "90s");
     }
 
     /// Which lifecycle action is completed. What is not set here, the agent finds out.

@@ -142,10 +142,7 @@ pub enum Note {
         retry_in: Duration,
     },
     /// A call failed for want of a permission. Said once per action.
-    Denied {
-        action: String,
-        failure: Failure,
-    },
+    Denied { action: String, failure: Failure },
     /// A dependency does not answer as it should.
     Failing {
         dependency: Dependency,

@@ -52,7 +52,7 @@ fn drain() -> impl Strategy<Value = DrainSettings> {
         any_of(),
         duration(100, 3600),
         duration(100, 48 * 3600),
-        proptest::option::of(duration(100, 3600)),
+        proptest::option::of(duration(100, 1500)),
     )
         .prop_map(
             |(

@@ -33,7 +33,7 @@ fn every_duration_is_held_to_its_bounds() {
         ("drain.standalone_stop_after", "", "0s", "47h 59m", "48h 1s"),
         ("drain.report_interval", "99ms", "100ms", "1h", "61m"),
         ("drain.recheck_after", "99ms", "100ms", "48h", "49h"),
-        ("drain.on_shutdown", "99ms", "100ms", "1h", "61m"),
+        ("drain.on_shutdown", "99ms", "100ms", "25m", "26m"),
         (
             "autoscaling.heartbeat_interval",
             "99ms",

@@ -67,6 +67,8 @@ pub enum Source {
 enum Agreement {
     NotAsked,
     Asked,
+    /// It takes no tasks any more; what is counted there, a list has to say.
+    Listing,
     Agreed,
 }
 
@@ -260,8 +262,10 @@ impl TaskWatch {
                 && !leftovers.is_ignored(&task.task.arn, turn.policy)
         });
         if self.source == Source::Introspection {
-            // Asked for the sake of agreement, where a bare count cannot tell what is ignored.
-            if self.agreement == Agreement::Asked {
+            // Asked for the sake of agreement, where a bare count cannot tell what is ignored. One that was
+            // under way before that says nothing: its successor is due.
+            if self.agreement == Agreement::Listing && !self.api.is_wanted() {
+                self.agreement = Agreement::Asked;
                 self.agree(!waits, placement, turn);
             }
             return;
@@ -287,10 +291,13 @@ impl TaskWatch {
         placement: &mut Placement,
         turn: &mut Turn<'_>,
     ) {
+        let closed = view.status.takes_no_tasks();
+        if self.agreement == Agreement::Listing && !closed {
+            self.agreement = Agreement::NotAsked;
+        }
         if self.agreement != Agreement::Asked {
             return;
         }
-        let closed = view.status.takes_no_tasks();
         if closed && !placement.has_settled(turn) {
             // What was placed just before DRAINING may be on its way, and in no count yet.
             self.agreement = Agreement::NotAsked;
@@ -300,6 +307,7 @@ impl TaskWatch {
         let may_ignore = Leftovers::may_ignore(turn.policy);
         if closed && !none && may_ignore && self.source == Source::Introspection {
             // The counts include what is ignored: the list has to say what they are.
+            self.agreement = Agreement::Listing;
             self.api.ask(turn.now);
             return;
         }

@@ -1,0 +1,28 @@
+//! The unit and the binary in a machine that really boots: systemd in a container, the metadata service
+//! on 169.254.169.254, the ECS agent's introspection on 127.0.0.1:51678, nothing overridden but the AWS
+//! endpoints.
+//!
+//! Needs root and Debian's packages (`rootfs.sh` gets them). Where that cannot be had, each test says
+//! `SKIPPED` and why; with `ECS_LIFECYCLE_REQUIRE_SYSTEMD=1` it fails instead.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "modules of one test program share their helpers"
+)]
+
+mod drain;
+mod isolate;
+mod journal;
+mod machine;
+mod restart;
+mod shutdown;
+mod stage;
+mod start;
+mod unit;
