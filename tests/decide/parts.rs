@@ -260,6 +260,34 @@ fn introspection_away_beyond_the_grace_means_the_api_slowly_and_back_again() {
     assert!(agent.said("BackToIntrospection"));
 }
 
+/// A list that was asked for while introspection was away is no answer to whether the instance takes no
+/// tasks any more: DRAINING has not even been accepted.
+#[test]
+fn a_list_that_comes_late_is_no_agreement() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent.target(Some(Terminated));
+    agent.remembered();
+    assert!(agent.did("SetDraining"));
+    for _ in 0..16 {
+        agent.pass(SECOND);
+        agent.answer(Answer::Tasks(Err(failure(FailureKind::Unreachable))));
+    }
+    assert!(agent.did("ListTasks") || agent.said("FallbackToApi"));
+    for _ in 0..3 {
+        agent.pass(SECOND);
+        agent.answer(Answer::Tasks(Ok(Vec::new())));
+    }
+    agent.answer(Answer::ApiTasks(Ok(Vec::new())));
+    for _ in 0..10 {
+        agent.pass(SECOND);
+        agent.answer(Answer::Tasks(Ok(Vec::new())));
+        if agent.did("DescribeContainerInstance") {
+            agent.answer(Answer::ContainerInstance(Ok(view(Status::Active, 0))));
+        }
+        assert_eq!(agent.phase(), "Draining");
+    }
+}
+
 /// By design ECS may report STOPPED ahead of the containers.
 #[test]
 fn the_api_alone_is_believed_only_after_it_has_said_the_same_for_a_while() {
@@ -507,6 +535,58 @@ fn a_denied_description_of_the_instance_is_made_up_for_by_setting_it_again() {
     agent.pass(SECOND);
     agent.answer(Answer::Tasks(Ok(Vec::new())));
     assert_eq!(agent.phase(), "Completing");
+}
+
+/// A tag may say anything: a group that Auto Scaling does not know is looked up there.
+#[test]
+fn a_group_that_is_refused_is_asked_of_auto_scaling() {
+    let tags = |agent: &Agent| {
+        agent.actions.iter().rev().find_map(|action| match action {
+            Action::FindGroup { tags } => Some(*tags),
+            _ => None,
+        })
+    };
+    let mut agent = Agent::in_service(Settings::default());
+    agent.target(Some(Terminated));
+    assert_eq!(tags(&agent), Some(true));
+    agent.answer(Answer::Group(Ok(Some(super::agent::group("")))));
+    agent.answer(Answer::Hooks(Err(failure(FailureKind::Refused))));
+    agent.pass(SECOND);
+    assert_eq!(tags(&agent), Some(false));
+    agent.answer(Answer::Group(Ok(Some(super::agent::group("Terminating")))));
+    agent.answer(Answer::Hooks(Ok(vec![super::agent::hook("drain-hook")])));
+    assert!(agent.said("HookFound"));
+}
+
+/// Counts of none need no list that says what they are: a role that may not list still ends the drain.
+#[test]
+fn where_nothing_is_counted_nothing_has_to_be_told_apart() {
+    let mut agent = with(|s| s.drain.daemon_tasks = DaemonTasks::Ignore);
+    agent.run_dry();
+    assert!(!agent.did("ListTasks"));
+    assert_eq!(agent.phase(), "Completing");
+}
+
+/// Some effects are several calls: each action that the role lacks is said, once.
+#[test]
+fn each_missing_permission_is_said_by_its_name() {
+    let denied = |action: &str| {
+        let mut failure = failure(FailureKind::Denied);
+        failure.message = format!("{action} of 1 tasks: AccessDeniedException: no");
+        failure
+    };
+    let mut agent = with(|s| s.drain.standalone_tasks = StandaloneTasks::Stop);
+    let mut said = Vec::new();
+    let actions = ["ecs:DescribeTasks", "ecs:DescribeServices"];
+    for action in actions.into_iter().chain(actions) {
+        agent.clear();
+        agent.answer(Answer::Classified(Err(denied(action))));
+        said.extend(agent.notes.iter().filter_map(|note| match note {
+            Note::Denied { action, .. } => Some(action.clone()),
+            _ => None,
+        }));
+    }
+    assert_eq!(said, actions);
 }
 
 #[test]

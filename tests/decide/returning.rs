@@ -58,7 +58,7 @@ fn a_look_that_fails_is_repeated_a_few_times() {
         assert!(agent.did("DescribeContainerInstance"));
     }
     let mut hopeless = Agent::in_service(Settings::default());
-    std::mem::swap(&mut hopeless.state, &mut agent.state.clone());
+    hopeless.state = agent.state.clone();
     hopeless.now = agent.now;
     hopeless.answer(throttled());
     assert!(hopeless.did("SetDraining"));
