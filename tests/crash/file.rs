@@ -1,0 +1,95 @@
+//! A death while `state.json` is written.
+
+use std::path::Path;
+
+use ecs_lifecycle_agent::act::state_file::StateFile;
+use ecs_lifecycle_agent::clock::Clock;
+use ecs_lifecycle_agent::decide::{Memory, Moment, RememberedDrain};
+use ecs_lifecycle_rig::Scratch;
+
+use super::lives::{End, Lives, state_file, watching, written};
+use super::stage::{PATIENCE, Stage, web};
+
+fn next_file(directory: &Path) -> std::path::PathBuf {
+    directory.join("state.json.new")
+}
+
+fn memory() -> Memory {
+    Memory {
+        instance_id: "i-0123456789abcdef0".to_owned(),
+        container_instance: None,
+        was_in_service: true,
+        drain: Some(RememberedDrain {
+            reason: "Warmed:Stopped".to_owned(),
+            started_at: Moment::from_millis(-1_000),
+            ours: true,
+        }),
+    }
+}
+
+/// The rename is what counts: however much of the next file was written, the present one is whole.
+#[tokio::test]
+async fn a_next_file_written_to_any_length_changes_nothing() {
+    let scratch = Scratch::new().unwrap();
+    let (file, clock) = (StateFile::new(scratch.path()), Clock::start());
+    file.write(memory(), clock).await.unwrap();
+    let whole = std::fs::read(state_file(scratch.path())).unwrap();
+    for length in 0..=whole.len() {
+        std::fs::write(next_file(scratch.path()), &whole[..length]).unwrap();
+        assert!(file.read(&clock).unwrap().unwrap().drain.unwrap().ours);
+    }
+    // A longer one, left over, does not show through either.
+    std::fs::write(next_file(scratch.path()), vec![b'x'; 10_000]).unwrap();
+    file.write(memory(), clock).await.unwrap();
+    assert!(file.read(&clock).unwrap().unwrap().was_in_service);
+    assert!(!next_file(scratch.path()).exists());
+}
+
+/// A disk that lost the end of the file, or a file system that never wrote it: reported, never believed
+/// by half.
+#[tokio::test]
+async fn a_file_cut_short_is_no_memory_at_all() {
+    let scratch = Scratch::new().unwrap();
+    let (file, clock) = (StateFile::new(scratch.path()), Clock::start());
+    file.write(memory(), clock).await.unwrap();
+    let whole = std::fs::read(state_file(scratch.path())).unwrap();
+    let text = whole.trim_ascii_end();
+    for length in 0..text.len() {
+        std::fs::write(state_file(scratch.path()), &text[..length]).unwrap();
+        assert!(file.read(&clock).is_err(), "{length} bytes of it");
+    }
+}
+
+#[tokio::test]
+async fn killed_while_it_writes_the_agent_goes_on_with_the_file_before() {
+    let stage = Stage::new(vec![web(2_500)]).await;
+    let directory = stage.scratch.path();
+    let mut lives = Lives::start(&stage.builder);
+    watching(&stage).await.unwrap();
+    stage.instance.terminate();
+    let draining = "ecs:UpdateContainerInstancesState";
+    stage
+        .until("DRAINING", |world| world.requests().accepted(draining) > 0)
+        .await;
+    for garbage in [&b""[..], b"{\"instance_id\": \"i-", &[0; 4_096]] {
+        lives.end(End::Kill).await.unwrap();
+        let before = written(directory).unwrap();
+        std::fs::write(next_file(directory), garbage).unwrap();
+        let sets = stage.count(draining);
+        lives.begin();
+        stage
+            .until("DRAINING again", |world| {
+                world.requests().count(draining) > sets
+            })
+            .await;
+        assert_eq!(written(directory).unwrap(), before);
+    }
+    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+    stage.assert_safe();
+    assert_eq!(
+        stage
+            .simulator
+            .world(|world| world.completions(stage.instance.id())),
+        1
+    );
+}

@@ -1,0 +1,26 @@
+//! Crash-only: the agent is killed (or stopped) at every request of a drain, and at random moments of a
+//! thousand random drains, and started again. What is asserted is the simulator's truth.
+//!
+//! `CRASH_DRAINS` is the number of random drains, `CRASH_SEED` the seed of the first one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "modules of one test program share their helpers"
+)]
+
+mod back;
+mod deadline;
+mod file;
+mod lives;
+mod points;
+mod random;
+#[path = "../e2e/stage.rs"]
+#[allow(dead_code, reason = "shared with another test program")]
+mod stage;
