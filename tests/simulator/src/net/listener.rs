@@ -74,8 +74,7 @@ impl Listener {
         if open.is_some() {
             return Ok(());
         }
-        let socket = bind(self.address)?;
-        socket.listen(1024)?;
+        let socket = listen_when_free(self.address)?;
         socket.set_nonblocking(true)?;
         let _inside = self.runtime.enter();
         let listener = TcpListener::from_std(socket.into())?;
@@ -101,6 +100,24 @@ impl Listener {
             let _ = open.stop.send(());
             let _ = open.done.await;
         }
+    }
+}
+
+/// Listens at a reserved port. On a busy machine the kernel has been seen to say "in use" for a moment
+/// after the last listener was closed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a moment, in a simulator, on a thread of its caller"
+)]
+fn listen_when_free(address: SocketAddr) -> io::Result<Socket> {
+    let mut tries = 0;
+    loop {
+        let listening = bind(address).and_then(|socket| socket.listen(1024).map(|()| socket));
+        match listening {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < 400 => tries += 1,
+            done => return done,
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
 
