@@ -35,7 +35,10 @@ pub async fn run(
     let mut notifier = Notifier::from_environment();
     let mut event = Event::Tick;
     loop {
-        let step = decide::step(state, event, clock.now(), settings);
+        // One moment for the step and for what it wakes up for: what comes due in between would be due in
+        // the past for the one, and not yet for the other, and nobody would start it.
+        let now = clock.now();
+        let step = decide::step(state, event, now, settings);
         state = step.state;
         for note in &step.notes {
             narrate::narrate(note, &state);
@@ -54,7 +57,6 @@ pub async fn run(
                 }
             });
         }
-        let now = clock.now();
         let line = status::line(&state, now, settings);
         notifier.tell(now, state.is_ready(), state.leave_at(), &line);
         let wake = [state.wake_at(now, settings), notifier.wake_at()]
