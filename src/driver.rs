@@ -35,8 +35,6 @@ pub async fn run(
     let mut notifier = Notifier::from_environment();
     let mut event = Event::Tick;
     loop {
-        // One moment for the step and for what it wakes up for: what comes due in between would be due in
-        // the past for the one, and not yet for the other, and nobody would start it.
         let now = clock.now();
         let step = decide::step(state, event, now, settings);
         state = step.state;
@@ -59,10 +57,7 @@ pub async fn run(
         }
         let line = status::line(&state, now, settings);
         notifier.tell(now, state.is_ready(), state.leave_at(), &line);
-        let wake = [state.wake_at(now, settings), notifier.wake_at()]
-            .into_iter()
-            .flatten()
-            .min();
+        let wake = [step.wake, notifier.wake_at()].into_iter().flatten().min();
         event = tokio::select! {
             biased;
             Some(Stop { signal, shutdown }) = stop.recv() => Event::StopRequested { signal, shutdown },

@@ -71,6 +71,9 @@ pub struct Step {
     pub actions: Vec<Action>,
     /// What to say, in order.
     pub notes: Vec<Note>,
+    /// When to come back with a [`Event::Tick`], if nothing else happens before. Of the very moment of
+    /// the step: to ask later would be to miss what comes due in between.
+    pub wake: Option<Moment>,
 }
 
 /// Takes one event in, and decides.
@@ -85,6 +88,7 @@ pub fn step(mut state: State, event: Event, now: Moment, policy: &Policy) -> Ste
     state.absorb(event, &mut turn);
     state.advance(&mut turn);
     Step {
+        wake: state.wake_at(now, policy),
         state,
         actions: turn.actions,
         notes: turn.notes,

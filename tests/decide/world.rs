@@ -112,6 +112,7 @@ pub struct World {
     sequence: u64,
     life: u64,
     state: Option<State>,
+    wake: Option<Moment>,
     disk: Option<Memory>,
     truth: Truth,
     pub record: Record,
@@ -138,6 +139,7 @@ impl World {
             sequence: 0,
             life: 0,
             state: None,
+            wake: None,
             disk: None,
             truth,
             record: Record::default(),
@@ -219,10 +221,7 @@ impl World {
         while self.now < end {
             guard += 1;
             assert!(guard < 2_000_000, "the core spins at {:?}", self.now);
-            let wake = self
-                .state
-                .as_ref()
-                .and_then(|state| state.wake_at(self.now, &self.plan.settings));
+            let wake = self.wake.filter(|_| self.state.is_some());
             let next = self.queue.first_key_value().map(|((at, _), _)| *at);
             match (next, wake) {
                 (Some(next), wake) if wake.is_none_or(|wake| next <= wake) => {
@@ -330,6 +329,7 @@ impl World {
                 _ => {}
             }
         }
+        self.wake = taken.wake;
         let epoch = taken.state.epoch;
         self.state = Some(taken.state);
         for action in taken.actions {
