@@ -17,6 +17,8 @@ pub(crate) struct Counts {
     pub(crate) drains: AtomicU64,
     /// Drains that were called off under way.
     pub(crate) called_off: AtomicU64,
+    /// Container instances that an operator has put back.
+    pub(crate) put_back: AtomicU64,
     /// Tasks placed.
     pub(crate) tasks: AtomicU64,
     /// Changes of the weather.

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ecs_lifecycle_simulator::{Instance, World};
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ use tokio::task::{JoinHandle, JoinSet};
 /// How many tasks are listed, stopped ones for the most part: what draws memory is the longest list, so
 /// it has to be reached early.
 const LISTED: usize = 300;
+/// A task that is ended lets go of its port a moment later.
+const TRIES: u32 = 500;
 /// No request of the agent is longer.
 const MOST_HEAD: usize = 16 * 1024;
 
@@ -73,10 +76,20 @@ impl Introspection {
         self.swap(None);
     }
 
-    /// Answers again.
+    /// Answers again, at the same port, once that is free.
     pub(crate) async fn up(&self) -> io::Result<()> {
-        self.listen(TcpListener::bind(self.address).await?);
-        Ok(())
+        let mut tries = 0;
+        loop {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => {
+                    self.listen(listener);
+                    return Ok(());
+                }
+                Err(error) if tries == TRIES => return Err(error),
+                Err(_) => tries += 1,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     fn listen(&self, listener: TcpListener) {
@@ -113,7 +126,11 @@ async fn accept(listener: TcpListener, instance: Instance, mode: Arc<Mutex<Mode>
     }
 }
 
-async fn serve(mut stream: TcpStream, instance: Instance, mode: Arc<Mutex<Mode>>) -> io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    instance: Instance,
+    mode: Arc<Mutex<Mode>>,
+) -> io::Result<()> {
     while let Some(path) = request(&mut stream).await? {
         let mode = *mode.lock().unwrap_or_else(PoisonError::into_inner);
         if mode == Mode::Hangs {
@@ -147,7 +164,10 @@ async fn request(stream: &mut TcpStream) -> io::Result<Option<String>> {
 
 fn answer(instance: &Instance, path: &str, mode: Mode) -> Vec<u8> {
     let (status, body) = match (mode, path) {
-        (Mode::InternalError, _) => ("500 Internal Server Error", json!({"Tasks": null}).to_string()),
+        (Mode::InternalError, _) => (
+            "500 Internal Server Error",
+            json!({"Tasks": null}).to_string(),
+        ),
         (Mode::Garbage, _) => ("200 OK", "<\u{1}not JSON".to_owned()),
         (Mode::Commands, _) => {
             let commands = json!({"AvailableCommands": ["/v1/metadata", "/v1/tasks", "/license"]});
@@ -155,7 +175,9 @@ fn answer(instance: &Instance, path: &str, mode: Mode) -> Vec<u8> {
         }
         (_, "/v1/metadata") => ("200 OK", metadata(instance).to_string()),
         _ => {
-            let tasks = instance.simulator().world(|world| tasks(world, instance.id()));
+            let tasks = instance
+                .simulator()
+                .world(|world| tasks(world, instance.id()));
             ("200 OK", json!({"Tasks": tasks}).to_string())
         }
     };
@@ -164,7 +186,11 @@ fn answer(instance: &Instance, path: &str, mode: Mode) -> Vec<u8> {
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     let mut answer = head.into_bytes();
-    let sent = if mode == Mode::Cut { length / 2 } else { length };
+    let sent = if mode == Mode::Cut {
+        length / 2
+    } else {
+        length
+    };
     answer.extend(body.bytes().take(sent));
     answer
 }

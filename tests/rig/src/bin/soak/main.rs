@@ -98,6 +98,12 @@ async fn soak(options: &Options) -> Result<Report, String> {
         }
     }
     stories.shutdown().await;
-    report.finish(&simulator, &stages);
+    report.finish(&simulator, &stages, &counts);
+    for stage in &stages {
+        let path = options.out.join(format!("agent-{}.log", stage.number()));
+        let written =
+            std::fs::create_dir_all(&options.out).and_then(|()| std::fs::write(&path, stage.log()));
+        written.map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     Ok(report)
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ecs_lifecycle_rig::{AgentBuilder, AgentProcess, Scratch};
-use ecs_lifecycle_simulator::{
-    GroupSpec, HookSpec, Instance, InstanceModel, InstanceSpec, Simulator, TaskSpec,
-};
+use ecs_lifecycle_simulator::model::InstanceModel;
+use ecs_lifecycle_simulator::{GroupSpec, HookSpec, Instance, InstanceSpec, Simulator, TaskSpec};
 
 use crate::counts::{self, Counts};
 use crate::introspection::Introspection;
@@ -89,8 +88,11 @@ impl Stage {
         let instance = simulator.add_instance(spec).await.map_err(text)?;
         let introspection = Introspection::start(instance.clone()).await.map_err(text)?;
         let state = Scratch::new().map_err(text)?;
-        let mut builder = AgentBuilder::new(&options.agent, &instance, state.path())
-            .set("ecs", "introspection_endpoint", introspection.url());
+        let mut builder = AgentBuilder::new(&options.agent, &instance, state.path()).set(
+            "ecs",
+            "introspection_endpoint",
+            introspection.url(),
+        );
         for (section, key, value) in SETTINGS {
             builder = builder.set(section, key, value);
         }
@@ -115,8 +117,17 @@ impl Stage {
 
     /// A look at the process.
     pub(crate) fn usage(&mut self) -> Result<Usage, String> {
-        let id = self.agent.id().filter(|_| self.agent.is_running().is_ok_and(|runs| runs));
-        let died = || format!("agent {} died; its last words:\n{}", self.play.number, self.tail());
+        let id = self
+            .agent
+            .id()
+            .filter(|_| self.agent.is_running().is_ok_and(|runs| runs));
+        let died = || {
+            format!(
+                "agent {} died; its last words:\n{}",
+                self.play.number,
+                self.tail()
+            )
+        };
         let id = id.ok_or_else(died)?;
         Usage::of(id).map_err(text)
     }
@@ -126,6 +137,11 @@ impl Stage {
         let log = self.agent.log();
         let last = log.iter().skip(log.len().saturating_sub(30));
         last.map(|line| format!("{}\n", line.text)).collect()
+    }
+
+    /// All of its log.
+    pub(crate) fn log(&self) -> String {
+        self.agent.text()
     }
 
     /// How much it has logged.
@@ -159,7 +175,25 @@ impl Play {
         };
         tokio::time::timeout(PATIENCE, search)
             .await
-            .map_err(|_| format!("agent {} got stuck waiting for: {what}", self.number))
+            .map_err(|_| self.stuck(what))
+    }
+
+    /// With what really happened last.
+    fn stuck(&self, what: &str) -> String {
+        let events = self.instance.simulator().world(|world| {
+            let mut events: Vec<String> = world
+                .events_of(self.instance.id())
+                .rev()
+                .take(25)
+                .map(|event| format!("{:.3} {:?}", event.at_real.as_secs_f64(), event.what))
+                .collect();
+            events.reverse();
+            events.join("\n")
+        });
+        format!(
+            "agent {} got stuck waiting for: {what}\n{events}",
+            self.number
+        )
     }
 
     fn is(&self, is: impl Fn(&InstanceModel) -> bool) -> bool {

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use ecs_lifecycle_simulator::model::InstanceModel;
 use ecs_lifecycle_simulator::{
     ContainerInstanceStatus, LifecycleState, TargetLifecycleState, TaskSpec,
 };
@@ -19,6 +20,9 @@ const POOL: [TargetLifecycleState; 3] = [
     TargetLifecycleState::WarmedHibernated,
 ];
 
+/// When an operator steps in.
+const OPERATOR: Duration = Duration::from_secs(5);
+
 /// Never ends, but in trouble.
 pub(crate) async fn tell(play: Play) -> Result<Infallible, String> {
     let mut random = Random::new(1000 + play.number);
@@ -26,7 +30,8 @@ pub(crate) async fn tell(play: Play) -> Result<Infallible, String> {
     for _ in 0..300 {
         play.place(TaskSpec::standalone("batch").runs_for(Duration::from_millis(1)));
     }
-    play.until("the first poll", |_| play.counts.polls() > 0).await?;
+    // Until the agent has looked at the metadata.
+    sleep(Duration::from_secs(2)).await;
     loop {
         for _ in 0..random.between(1, 8) {
             play.place(task(&mut random));
@@ -73,26 +78,36 @@ async fn to_the_pool_and_back(play: &Play, random: &mut Random) -> Result<(), St
     counts::add(&play.counts.drains);
     sleep(random.millis(0, 100)).await;
     play.instance.return_to_service();
-    play.until("in service, and ACTIVE again", |instance| {
-        instance.status == ContainerInstanceStatus::Active
-            && instance.lifecycle_state == Some(LifecycleState::InService)
+    play.until("in service", |instance| {
+        instance.lifecycle_state == Some(LifecycleState::InService)
     })
-    .await
+    .await?;
+    active_again(play).await
 }
 
 /// The target alone changes, and back: there is no lifecycle action to complete.
 async fn call_off(play: &Play, random: &mut Random) -> Result<(), String> {
-    play.instance.set_target(TargetLifecycleState::Terminated);
+    play.instance
+        .set_target(TargetLifecycleState::WarmedStopped);
     play.until("DRAINING", |instance| {
         instance.status == ContainerInstanceStatus::Draining
     })
     .await?;
     sleep(random.millis(0, 700)).await;
     play.instance.set_target(TargetLifecycleState::InService);
-    play.until("ACTIVE again", |instance| {
-        instance.status == ContainerInstanceStatus::Active
-    })
-    .await?;
     counts::add(&play.counts.called_off);
+    active_again(play).await
+}
+
+/// The agent puts back what it took out of service. Where ECS did not answer when it asked whether it
+/// was the agent that did, it leaves that to an operator.
+async fn active_again(play: &Play) -> Result<(), String> {
+    let is_active = |instance: &InstanceModel| instance.status == ContainerInstanceStatus::Active;
+    let agent = play.until("ACTIVE again", is_active);
+    if tokio::time::timeout(OPERATOR, agent).await.is_err() {
+        play.instance
+            .set_container_instance_status(ContainerInstanceStatus::Active);
+        counts::add(&play.counts.put_back);
+    }
     Ok(())
 }

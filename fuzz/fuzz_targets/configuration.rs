@@ -1,0 +1,7 @@
+//! See `configuration` in `tests/fuzz_targets/mod.rs`.
+
+#![no_main]
+
+use ecs_lifecycle_agent_fuzz::fuzz_targets::configuration;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| configuration(input));

@@ -1,0 +1,253 @@
+//! What has to hold whatever is parsed: one function for each fuzz target, run by the fuzzer
+//! (`make fuzz`) and, on the committed inputs and mutations of them, by `tests/fuzz_short.rs`.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a property that does not hold stops the fuzzer"
+)]
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use ecs_lifecycle_agent::act::state_file::StateFile;
+use ecs_lifecycle_agent::clock::Clock;
+use ecs_lifecycle_agent::config::{self, ConfigError, Origin};
+use ecs_lifecycle_agent::decide::{Memory, TargetLifecycleState, TaskStatus};
+use ecs_lifecycle_agent::observe::parse;
+use serde_json::Value;
+
+/// What the parsers of secrets and of metadata may say: fixed texts, so that no part of an answer can
+/// get into a log.
+const MISFITS: [&str; 12] = [
+    "not an instance identity document (not JSON)",
+    "not an instance identity document (of another shape)",
+    "not an instance identity document (cut short)",
+    "instanceId is not an instance id",
+    "region is not a region name",
+    "not a Spot instance action (not JSON)",
+    "not a Spot instance action (of another shape)",
+    "not a Spot instance action (cut short)",
+    "action is none of terminate, stop, hibernate",
+    "not UTF-8",
+    "not a lifecycle state",
+    "not a tag value",
+];
+
+/// What the metadata service answers: every parser of it gets every input.
+pub fn metadata(input: &[u8]) {
+    identity_document(input);
+    target_lifecycle_state(input);
+    spot_instance_action(input);
+    tag(input);
+}
+
+fn identity_document(input: &[u8]) {
+    match parse::identity_document(input) {
+        Ok(instance) => {
+            assert!(is_object(input), "it takes what is no object");
+            assert!(instance.instance_id.starts_with("i-"));
+            // They become parts of URLs and of API calls.
+            for text in [&instance.instance_id, &instance.region] {
+                assert!((1..=64).contains(&text.len()));
+                assert!(
+                    text.bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                );
+            }
+        }
+        Err(misfit) => is_fixed(&misfit),
+    }
+}
+
+fn target_lifecycle_state(input: &[u8]) {
+    match parse::target_lifecycle_state(input) {
+        Ok(state) => {
+            let text = std::str::from_utf8(input).expect("it takes what is no text");
+            assert_eq!(state.as_str(), text.trim(), "it does not print back");
+            assert_eq!(TargetLifecycleState::parse(state.as_str()), state);
+            assert!((1..=64).contains(&state.as_str().len()));
+        }
+        Err(misfit) => is_fixed(&misfit),
+    }
+}
+
+fn spot_instance_action(input: &[u8]) {
+    match parse::spot_instance_action(input) {
+        Ok((notice, time)) => {
+            assert!(is_object(input), "it takes what is no object");
+            assert!(["terminate", "stop", "hibernate"].contains(&notice.action.as_str()));
+            assert!(is_plain(&notice.time, usize::MAX), "{:?}", notice.time);
+            let written = humantime::format_rfc3339_nanos(time).to_string();
+            assert_eq!(humantime::parse_rfc3339(&written), Ok(time));
+            // However far away it is, the agent's own time can say it.
+            let moment = CLOCK.moment_of(time);
+            let _ = (CLOCK.instant_of(moment), CLOCK.time_of(moment));
+        }
+        // The words about a time are humantime's, and fixed as well.
+        Err(misfit) if misfit.starts_with("time: ") => assert!(is_plain(&misfit, 100)),
+        Err(misfit) => is_fixed(&misfit),
+    }
+}
+
+fn tag(input: &[u8]) {
+    match parse::tag(input) {
+        Ok(value) => {
+            let text = std::str::from_utf8(input).expect("it takes what is no text");
+            assert_eq!(value, text.trim());
+            assert!(!value.is_empty() && is_plain(&value, 256));
+        }
+        Err(misfit) => is_fixed(&misfit),
+    }
+}
+
+/// What the ECS agent answers: both parsers get every input.
+pub fn introspection(input: &[u8]) {
+    agent_metadata(input);
+    agent_tasks(input);
+}
+
+fn agent_metadata(input: &[u8]) {
+    match parse::agent_metadata(input) {
+        Ok(known) => {
+            assert!(is_object(input), "it takes what is no object");
+            if let Some(known) = known {
+                assert!(
+                    known.arn.starts_with("arn:") && known.arn.contains(":container-instance/")
+                );
+                assert!(!known.cluster.is_empty());
+                assert!(is_plain(&known.arn, usize::MAX) && is_plain(&known.cluster, usize::MAX));
+            }
+        }
+        Err(misfit) => assert!(is_plain(&misfit, 100), "{misfit:?}"),
+    }
+}
+
+fn agent_tasks(input: &[u8]) {
+    // Another reading of the same, to compare with. It is stricter in places: it takes no second key of
+    // a name for an error, and looks at what nobody asked for.
+    let value: Option<Value> = serde_json::from_slice(input).ok();
+    let listed = value.as_ref().and_then(|value| value.get("Tasks"));
+    match parse::agent_tasks(input) {
+        Ok(tasks) => {
+            assert!(tasks.iter().all(|task| task.known != TaskStatus::Stopped));
+            if let Some(listed) = listed {
+                let listed = listed.as_array().expect("it takes what is no list");
+                let left: Vec<Option<&str>> = listed
+                    .iter()
+                    .filter(|task| field(task, "KnownStatus", 3) != Some("STOPPED"))
+                    .map(|task| field(task, "Arn", 0))
+                    .collect();
+                let tasks: Vec<Option<&str>> =
+                    tasks.iter().map(|task| Some(task.arn.as_str())).collect();
+                assert_eq!(tasks, left, "it loses or makes up tasks");
+            }
+        }
+        Err(misfit) => {
+            assert!(!misfit.chars().any(char::is_control), "{misfit:?}");
+            if let Some(Value::Array(listed)) = listed {
+                assert!(!listed.is_empty() || twice(input), "no tasks are no error");
+            }
+        }
+    }
+}
+
+/// A field of a task, which serde takes in an array, too, by its place.
+fn field<'a>(task: &'a Value, name: &str, place: usize) -> Option<&'a str> {
+    task.get(name).or_else(|| task.get(place))?.as_str()
+}
+
+/// Whether a key may be there twice, which `Value` does not tell.
+fn twice(input: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(input);
+    // An escape may hide another.
+    text.matches("Tasks").count() > 1 || text.contains('\\')
+}
+
+/// A configuration file.
+pub fn configuration(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        // `load` refuses it before anything is parsed.
+        return;
+    };
+    match config::parse_text(text) {
+        Ok(effective) => {
+            let rendered = effective.render();
+            match config::parse_text(&rendered) {
+                Ok(again) => assert_eq!(again.settings, effective.settings, "{rendered}"),
+                Err(error) => panic!("what it prints is refused: {error}\n{rendered}"),
+            }
+        }
+        Err(error) => is_whole(&error, text),
+    }
+}
+
+/// Every problem says where, what is wrong and what to do, on one line that can be read.
+fn is_whole(error: &ConfigError, text: &str) {
+    let problems = error.problems();
+    assert!(!problems.is_empty());
+    let shown = error.to_string();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.len() == problems.len() || (problems.len() == 50 && lines.len() == 51));
+    for line in lines {
+        assert!(is_plain(line, 3000), "{line:?}");
+    }
+    let last = 1 + text.bytes().filter(|byte| *byte == b'\n').count();
+    for problem in problems {
+        assert!(!problem.what.is_empty() && !problem.remedy.is_empty());
+        assert!(problem.key.as_ref().is_none_or(|key| is_plain(key, 1000)));
+        let Origin::File { line, .. } = &problem.origin else {
+            panic!("it names no place: {problem}");
+        };
+        assert!(line.is_none_or(|line| (1..=last).contains(&line)));
+    }
+}
+
+/// What an earlier process has written down.
+pub fn state(input: &[u8]) {
+    let file = StateFile::new("/state".as_ref());
+    match file.understand(input, &CLOCK) {
+        Ok(memory) => {
+            let text = StateFile::compose(memory.clone(), &CLOCK).expect("it cannot be written");
+            let again = file
+                .understand(&text, &CLOCK)
+                .expect("what it writes is refused");
+            is_same(&memory, &again);
+        }
+        // Some hundred characters, of four bytes each at the most.
+        Err(failure) => assert!(is_plain(&failure.message, 1000), "{}", failure.message),
+    }
+}
+
+/// Times go by way of the wall clock, which may be set meanwhile.
+fn is_same(before: &Memory, after: &Memory) {
+    let untimed = |memory: &Memory| {
+        let mut memory = memory.clone();
+        let started_at = memory
+            .drain
+            .as_mut()
+            .map(|drain| std::mem::take(&mut drain.started_at));
+        (memory, started_at)
+    };
+    let ((before, began), (after, begins)) = (untimed(before), untimed(after));
+    assert_eq!(before, after);
+    if let (Some(began), Some(begins)) = (began, begins) {
+        let apart = began.since(begins).max(begins.since(began));
+        assert!(apart < Duration::from_secs(5), "{began:?} {begins:?}");
+    }
+}
+
+static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::start);
+
+fn is_fixed(misfit: &str) {
+    assert!(MISFITS.contains(&misfit), "not a fixed text: {misfit:?}");
+}
+
+fn is_object(input: &[u8]) -> bool {
+    input.trim_ascii_start().starts_with(b"{")
+}
+
+/// One line, and not too long.
+fn is_plain(text: &str, most: usize) -> bool {
+    text.len() <= most && !text.chars().any(char::is_control)
+}
