@@ -38,13 +38,17 @@ audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (
 bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
 
+.PHONY: faults
+faults: ## Every call × every fault × every phase, against the real binary (three minutes)
+	$(CARGO) test --package ecs-lifecycle-agent --test faults
+
 .PHONY: soak
 soak: $(AGENT) ## A week's worth of polling while everything flaps: are memory and files flat? (a quarter of an hour)
 	$(CARGO) run --quiet --release --package ecs-lifecycle-rig --bin soak -- --agent $(AGENT) --out target/soak
 
 .PHONY: fuzz
 fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz every parser, ten million inputs each (nightly Rust; an hour or more)
-	@# The agent has no unsafe code, and a sanitizer takes three times as long.
+	@# No sanitizer: the agent has no unsafe code, and it would take several times as long.
 	@for target in $(FUZZ_TARGETS); do \
 		mkdir -p target/fuzz/corpus/$$target target/fuzz/findings/$$target && \
 		PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) +nightly fuzz run --sanitizer none --fuzz-dir fuzz \

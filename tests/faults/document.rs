@@ -1,0 +1,162 @@
+//! docs/faults.md, rendered from the table.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::cell::MOST_MEMORY;
+use super::kinds::{self, Group};
+use super::matrix;
+use super::table::{CALLS, Call, Hits, LASTING, Lasting, Phase, Said};
+
+fn seconds(duration: std::time::Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+/// As a person would look for it.
+fn display(operation: &str) -> String {
+    match operation.split_once(':') {
+        Some(("imds", rest)) => format!(
+            "`{}`",
+            rest.replace("/latest/", "…/")
+                .replace("meta-data/", "")
+                .replace("demo-instance-role", "ROLE")
+        ),
+        Some(("introspection", rest)) => format!("`{rest}`"),
+        _ => format!("`{operation}`"),
+    }
+}
+
+fn kinds_table(text: &mut String) {
+    text.push_str("| | What is injected | A call to AWS is tried again after |\n|---|---|---|\n");
+    for group in Group::ALL {
+        let (first, longest) = group.retried_after();
+        let _ = writeln!(
+            text,
+            "| **{}** | {} | {}, doubling to {} |",
+            group.name(),
+            group.injected(),
+            seconds(first),
+            seconds(longest)
+        );
+    }
+}
+
+fn passing_row(call: &Call) -> String {
+    let made = call
+        .made
+        .map(|scene| if scene.is_some() { "✓" } else { "—" });
+    let logged = match call.said {
+        Said::Warned(_) => "named, at warn",
+        Said::Silent(why) => &format!("silent: {why}"),
+    };
+    format!(
+        "| {} | {} | {} | {} |\n",
+        display(call.operation),
+        made.join(" | "),
+        call.meanwhile,
+        logged
+    )
+}
+
+fn hits(hits: Hits) -> String {
+    match hits {
+        Hits::Of(groups) if groups.len() == Group::ALL.len() => "any".to_owned(),
+        Hits::Of([only]) => only.name().to_owned(),
+        Hits::Of(groups) => {
+            let missing: Vec<&str> = Group::ALL
+                .iter()
+                .filter(|group| !groups.contains(group))
+                .map(|group| group.name())
+                .collect();
+            format!("any but {}", missing.join(", "))
+        }
+        Hits::NotDone => "any, the request not carried out".to_owned(),
+        Hits::AnswerLost => "carried out, the answer lost".to_owned(),
+    }
+}
+
+fn lasting_row(row: &Lasting) -> String {
+    format!(
+        "| {} | {} | {} | {} | {} | {} |\n",
+        display(row.operation),
+        hits(row.hits),
+        row.phase.name(),
+        row.fate.name(),
+        row.meanwhile,
+        row.remedy
+    )
+}
+
+fn render() -> String {
+    let (passing, lasting) = matrix::sizes();
+    let mut text = format!(
+        "# Faults
+
+<!-- Rendered from tests/faults/table.rs. `UPDATE_DOCS=1 cargo test --test faults document` writes it anew. -->
+
+What becomes of a drain when something outside fails: {calls} calls × {kinds} faults × {phases} phases. `cargo test
+--test faults` plays all {cells} of these cells, each with the real binary on a simulated instance, and in each asserts:
+
+- the process goes on; nothing panics;
+- the lifecycle action is completed at most once, and no container is killed before the deadline;
+- the log says which call fails. A missing permission is said once, at level error, with the action that the role
+  lacks (\"the instance role lacks ecs:StopTask: allow it\"); the agent goes on with what it can still do;
+- no credential, token, signature or identity document is in the log, at level trace, or in the state file;
+- a body of 128 MB leaves the agent below {memory} MB (of a debug build), and a failing call is tried no more often
+  than the table below has it.
+
+## Kinds of faults
+
+",
+        calls = CALLS.len(),
+        kinds = kinds::all().len(),
+        phases = Phase::ALL.len(),
+        cells = passing + lasting,
+        memory = MOST_MEMORY / 1024 / 1024,
+    );
+    kinds_table(&mut text);
+    text.push_str(
+        "
+Each delay is less up to half of it, by jitter. A heartbeat is never put off for longer than its interval. What is asked of
+this machine (metadata, introspection) is simply asked again at the next poll.
+
+## Faults that pass
+
+Whichever fault hits, once it has passed **the drain ends drained and is completed once**. ✓: all of them, begun in that
+phase. —: no such call in that phase, which a run without faults is checked for.
+
+| Call | at the start | in mid-drain | at completion | Meanwhile | In the log |
+|---|---|---|---|---|---|
+",
+    );
+    for call in CALLS {
+        text.push_str(&passing_row(call));
+    }
+    text.push_str(
+        "
+## Faults that stay
+
+| Call | Fault | From | The drain ends | What the agent does | What to do about it |
+|---|---|---|---|---|---|
+",
+    );
+    for row in LASTING {
+        text.push_str(&lasting_row(row));
+    }
+    text
+}
+
+#[test]
+fn the_document_says_what_the_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
+    let rendered = render();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &rendered).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == rendered,
+        "docs/faults.md is not what tests/faults/table.rs says: `UPDATE_DOCS=1 cargo test --test faults document` \
+         writes it anew"
+    );
+}

@@ -1,0 +1,35 @@
+//! The fault matrix: every outside call × every kind of fault × every phase of a drain, against the real
+//! binary. What must happen is said once, in `table`; `cell` plays one cell of it; docs/faults.md is
+//! rendered from it.
+//!
+//! `FAULTS=part,part cargo test --test faults` plays only the cells whose name contains all the parts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "modules of one test program share their helpers"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "how many cells were played, for whoever asks with --nocapture"
+)]
+
+mod cell;
+mod claims;
+mod document;
+mod kinds;
+mod matrix;
+mod scene;
+#[allow(
+    dead_code,
+    reason = "shared with the end-to-end tests, which use all of it"
+)]
+#[path = "../e2e/stage.rs"]
+mod stage;
+mod table;
