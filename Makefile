@@ -38,6 +38,10 @@ audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (
 bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
 
+.PHONY: crash
+crash: ## Kill it at every request, and a thousand random drains (six minutes)
+	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test crash
+
 .PHONY: faults
 faults: ## Every call × every fault × every phase, against the real binary (three minutes)
 	$(CARGO) test --package ecs-lifecycle-agent --test faults
