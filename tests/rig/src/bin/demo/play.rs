@@ -44,7 +44,9 @@ pub async fn play(stage: &mut Stage, view: &mut View) -> io::Result<Ended> {
 
 async fn acts(stage: &mut Stage, view: &mut View) -> io::Result<Record> {
     until(stage, view, |record| {
-        record.said_at("this is a container instance of cluster").is_some()
+        record
+            .said_at("this is a container instance of cluster")
+            .is_some()
     })
     .await?;
     let calm_until = stage.simulator.now() + IDLE;
