@@ -153,8 +153,6 @@ impl State {
                 let left_over = self.memory.drain.as_ref();
                 if left_over.is_some_and(|drain| in_service || drain.is_own()) {
                     self.call_off(None, turn);
-                } else if let Some(into) = self.joins(turn) {
-                    self.begin_join(into, turn);
                 }
             }
             (Phase::Draining(drain) | Phase::Completing(drain, _), None)
@@ -168,6 +166,12 @@ impl State {
                 self.call_off(Some(reason), turn);
             }
             (_, None) => {}
+        }
+        // Whatever led there: a drain that was called off may have kept it from joining.
+        if matches!(self.phase, Phase::Watching)
+            && let Some(into) = self.joins(turn)
+        {
+            self.begin_join(into, turn);
         }
     }
 
