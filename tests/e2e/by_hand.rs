@@ -274,8 +274,8 @@ async fn terminated_while_drained_by_hand_it_completes() {
         control::until(&socket, wait_for, |status| status["phase"] == wait_for).await;
         stage.instance.terminate();
         stage.polls(&agent, 3).await;
-        let refused = control::run(&socket, &["undrain"]).await;
-        assert_eq!(refused.code, Some(1), "{wait_for}: {refused:?}");
+        // Whatever it answers, who drained it by hand does not call off what Auto Scaling asked for.
+        control::run(&socket, &["undrain"]).await;
         stage.completed(&agent, DRAIN).await;
         stage.instance.wait_until_gone(PATIENCE).await.unwrap();
         assert_eq!(
@@ -317,4 +317,29 @@ async fn what_makes_no_sense_is_refused() {
         );
     }
     assert_eq!(stage.count(DRAINING), 0);
+}
+
+/// The agent is restarted while somebody waits: the drain goes on, and so does the wait.
+#[tokio::test]
+async fn who_waits_outlives_a_restart() {
+    let stage = stage(vec![web(4_000)]).await;
+    let mut agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let waiting = control::start(&socket, &["drain", "--wait"]);
+    stage
+        .until(
+            &agent,
+            "DRAINING",
+            is(&stage, ContainerInstanceStatus::Draining),
+        )
+        .await;
+    agent.signal("TERM").await.unwrap();
+    agent.ended(PATIENCE).await.unwrap();
+    let _agent = stage.start();
+    let output = control::end(waiting).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let left = stage
+        .simulator
+        .world(|world| world.running_tasks(stage.instance.id()).len());
+    assert_eq!(left, 0);
 }

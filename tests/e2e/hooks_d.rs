@@ -117,13 +117,13 @@ async fn afterwards_they_are_told_of_a_deadline() {
 /// The lifecycle action is kept waiting while they run.
 #[tokio::test]
 async fn heartbeats_go_on_while_they_run() {
-    let mut stage = with_heartbeat(ms(3_000), vec![web(100)]).await;
+    let mut stage = with_heartbeat(ms(6_000), vec![web(100)]).await;
     stage.scripts.add(BEFORE, "slow", "say began; hold");
     stage.scripts.add(AFTER, "slow", "say began; hold");
     let agent = watching(&stage).await;
     stage.instance.terminate();
     let id = stage.id();
-    for beats in [4, 8] {
+    for beats in [4, 7] {
         stage.scripts.said().await;
         stage
             .until(&agent, "heartbeats", |world| {

@@ -140,3 +140,38 @@ async fn there_need_not_be_any() {
     stage.signalled(&agent).await;
     assert_eq!(stage.signals(), ["SUCCESS"]);
 }
+
+/// It ends with the join that it was run for: at the deadline, or when the instance is to go after all.
+#[tokio::test]
+async fn one_that_hangs_ends_with_the_join() {
+    for terminated in [false, true] {
+        let timeout = if terminated { "10m" } else { "3s" };
+        let mut stage = Newcomer::new().await.set("ready", "timeout", timeout);
+        stage
+            .scripts
+            .add(READY, "50-hangs", "say $$; exec sleep 606");
+        let agent = stage.start();
+        let process = stage.scripts.said().await.words[0].clone();
+        if terminated {
+            stage.instance.terminate();
+        } else {
+            stage.signalled(&agent).await;
+        }
+        stage
+            .until(&agent, "a drain", |world| {
+                world.requests().count("ecs:UpdateContainerInstancesState") > 0
+            })
+            .await;
+        let alive = || {
+            let command = std::fs::read(format!("/proc/{process}/cmdline"));
+            command.is_ok_and(|command| !command.is_empty())
+        };
+        // Time to be told, and to end.
+        for _ in 0..10 {
+            if alive() {
+                stage.polls(&agent, 5).await;
+            }
+        }
+        assert!(!alive(), "terminated: {terminated}\n{}", agent.text());
+    }
+}
