@@ -76,7 +76,7 @@ async fn soak(options: &Options) -> Result<Report, String> {
     let mut stories = tokio::task::JoinSet::new();
     for stage in &stages {
         stories.spawn(story::tell(stage.play()));
-        stories.spawn(weather::change(stage.play()));
+        stories.spawn(weather::change(stage.play(), options.weather));
     }
     let began = Instant::now();
     let mut samples = interval_at(began + options.every(), options.every());
