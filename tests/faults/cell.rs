@@ -22,6 +22,9 @@ const WATCH: Duration = Duration::from_secs(2);
 /// Resident memory at its peak, of a debug build, whatever is answered.
 pub const MOST_MEMORY: u64 = 64 * 1024 * 1024;
 
+/// What is said of a denial that no permission would mend.
+const NOT_TAKEN: &str = "does not take this instance's signal";
+
 /// One cell.
 #[derive(Clone, Debug)]
 pub struct Cell {
@@ -281,11 +284,17 @@ impl Cell {
     /// A missing permission is said once, at level error, with the action.
     fn is_reported(&self, text: &str) -> Play {
         let loud = |line: &&str| line.contains(" WARN ") || line.contains("ERROR");
-        let lacks: Vec<&str> = text.lines().filter(|l| l.contains("role lacks")).collect();
+        let denials = ["role lacks", NOT_TAKEN];
+        let is_denial = |line: &&str| denials.iter().any(|words| line.contains(words));
+        let lacks: Vec<&str> = text.lines().filter(is_denial).collect();
         if self.is_denied() {
-            let right = lacks.len() == 1
-                && lacks[0].contains("ERROR")
-                && lacks[0].contains(&format!("lacks {}:", self.operation));
+            let words = if self.operation == SIGNAL {
+                NOT_TAKEN.to_owned()
+            } else {
+                format!("role lacks {}:", self.operation)
+            };
+            let right =
+                lacks.len() == 1 && lacks[0].contains("ERROR") && lacks[0].contains(&words);
             return check(right, || format!("a denial was reported as {lacks:?}"));
         }
         check(lacks.is_empty(), || format!("not a denial: {lacks:?}"))?;
@@ -305,7 +314,9 @@ impl Cell {
             return Ok(());
         };
         let first = parts.split('|').next().unwrap_or_default();
-        let part = if self.is_denied() {
+        let part = if self.is_denied() && self.operation == SIGNAL {
+            NOT_TAKEN
+        } else if self.is_denied() {
             "role lacks"
         } else {
             first
