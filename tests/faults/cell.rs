@@ -293,8 +293,7 @@ impl Cell {
             } else {
                 format!("role lacks {}:", self.operation)
             };
-            let right =
-                lacks.len() == 1 && lacks[0].contains("ERROR") && lacks[0].contains(&words);
+            let right = lacks.len() == 1 && lacks[0].contains("ERROR") && lacks[0].contains(&words);
             return check(right, || format!("a denial was reported as {lacks:?}"));
         }
         check(lacks.is_empty(), || format!("not a denial: {lacks:?}"))?;
