@@ -49,7 +49,7 @@ crash: ## Kill it at every request, and a thousand random drains (six minutes)
 
 .PHONY: faults
 faults: ## Every call × every fault × every phase, against the real binary (three minutes)
-	$(CARGO) test --package ecs-lifecycle-agent --test faults
+	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test faults
 
 .PHONY: soak
 soak: $(AGENT) ## A week's worth of polling while everything flaps: are memory and files flat? (a quarter of an hour)

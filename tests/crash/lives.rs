@@ -89,6 +89,11 @@ impl Lives {
         ended
     }
 
+    /// Whether any life ended by itself: no machine is to blame for that.
+    pub fn panicked(&self) -> bool {
+        self.log().contains("panicked")
+    }
+
     /// Everything it has said, in all lives.
     pub fn log(&self) -> String {
         let now = self.process.as_ref().map(AgentProcess::text);

@@ -184,7 +184,7 @@ async fn die_at(
     let stage = course.stage().await;
     let mut lives = Lives::new(&stage.builder);
     let result = live_and_die(course, point, at, end, &stage, &mut lives).await;
-    let failed = result.is_err();
+    let failed = result.is_err() && !lives.panicked();
     (result, failed, lives.waited())
 }
 

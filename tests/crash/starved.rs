@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Waiting of the agent and of this process that comes into the range of what is asserted: half of
-/// [`SLACK`](super::lives::SLACK).
+/// the slack of the crash tests.
 const MUCH: Duration = Duration::from_secs(1);
 const TRIES: u32 = 4;
 
@@ -33,7 +33,7 @@ fn threads(process: &Path) -> Duration {
 }
 
 /// Plays something that says how long its agent has waited, again where it failed for want of a processor.
-pub async fn unless_starved<T, F>(name: &str, play: impl Fn() -> F) -> T
+pub async fn unless_starved<T, F>(name: &str, mut play: impl FnMut() -> F) -> T
 where
     F: Future<Output = (T, bool, Duration)>,
 {

@@ -11,12 +11,13 @@ use ecs_lifecycle_simulator::{
 use super::kinds::{Group, Kind};
 use super::scene::{BEAT, POLL, SHORT, Scene};
 use super::stage::Stage;
+use super::starved;
 use super::table::{
     COMPLETE, CREDENTIALS, DESCRIBE, Fate, HEARTBEAT, Phase, ROLE, SIGNAL, SIGNATURE, Said, TOKEN,
 };
 
 /// Longer than anything here takes, on a machine busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// How long a fault that holds up the end is watched.
 const WATCH: Duration = Duration::from_secs(2);
 /// Resident memory at its peak, of a debug build, whatever is answered.
@@ -89,8 +90,9 @@ impl Cell {
         }
     }
 
-    /// Plays it; the error holds the agent's log.
-    pub async fn play(&self) -> Play<Cost> {
+    /// Plays it; the error holds the agent's log. With it comes whether it failed in a way that a busy
+    /// machine can be the cause of, and for how long the agent has waited for a processor.
+    pub async fn play(&self) -> (Play<Cost>, bool, Duration) {
         let stage = self.scene.set().await;
         // The fault of the first phase is there before the first request.
         let at_start = self.phase == Phase::Start;
@@ -98,14 +100,22 @@ impl Cell {
         if self.scene == Scene::Resumed {
             self.scene.begin(&stage);
         }
-        let mut agent = stage.builder.start().map_err(|error| error.to_string())?;
-        self.act(&stage, &mut agent, fault).await.map_err(|error| {
+        let mut agent = match stage.builder.start() {
+            Ok(agent) => agent,
+            Err(error) => return (Err(error.to_string()), false, Duration::ZERO),
+        };
+        let played = self.act(&stage, &mut agent, fault).await;
+        let waited = agent.id().map_or(Duration::ZERO, starved::waited);
+        let lives = agent.is_running().unwrap_or(false) && !agent.text().contains("panicked");
+        let failed = played.is_err() && lives;
+        let played = played.map_err(|error| {
             format!(
                 "{error}\n--- its log:\n{}--- its last requests:\n{}",
                 agent.text(),
                 last_requests(&stage)
             )
-        })
+        });
+        (played, failed, waited)
     }
 
     async fn act(

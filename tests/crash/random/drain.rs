@@ -58,7 +58,7 @@ pub async fn run(seed: u64) -> ((Tally, Result<String, Failure>), bool, Duration
         let story = format!("{plan:#?}\n{truth}\n{}", lives.log());
         Failure { why, story }
     });
-    let failed = result.is_err();
+    let failed = result.is_err() && !lives.panicked();
     ((tally, result), failed, lives.waited())
 }
 
