@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decide;
+pub mod doctor;
 pub mod driver;
 pub mod http;
 pub mod logging;
