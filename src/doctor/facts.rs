@@ -1,6 +1,5 @@
 //! What there is to judge by. Every fact can be missing: nothing that is broken stops the doctor.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,7 +43,7 @@ pub struct Host {
     /// Whether the unit runs, as its control group shows; `None` where there are no control groups.
     pub active: Option<bool>,
     /// The unit's files that set variables by which the agent is configured: a shell does not have them.
-    pub unit_environment: Vec<PathBuf>,
+    pub unit_environment: Vec<String>,
     /// The unit of Docker.
     pub docker_unit: Option<PathBuf>,
     /// The unit of the ECS agent.
@@ -89,12 +88,15 @@ pub enum Program {
     Missing,
 }
 
-/// `/etc/ecs/ecs.config`. It can hold passwords of registries: nothing of it is shown but the names and
-/// values that the doctor knows.
+/// `/etc/ecs/ecs.config`. It can hold passwords of registries: nothing else of it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EcsConfig {
-    /// The variables that the doctor looks at.
-    pub values: BTreeMap<String, String>,
+    /// `ECS_CLUSTER`
+    pub cluster: Option<String>,
+    /// `ECS_ENABLE_SPOT_INSTANCE_DRAINING`
+    pub spot_draining: Option<String>,
+    /// `ECS_CONTAINER_STOP_TIMEOUT`
+    pub stop_timeout: Option<String>,
     /// The lines that are no assignment, by number, and what is wrong with them.
     pub odd: Vec<(usize, &'static str)>,
 }

@@ -1,5 +1,7 @@
 //! What the doctor says: one finding for each check, each check with an id of its own.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 
 /// How a check came out, the worst last.
@@ -42,43 +44,41 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
-/// The findings so far.
+/// The findings so far. It takes what can be displayed, and formats it here: at two hundred places that is
+/// a good part of what the doctor adds to the binary.
 #[derive(Debug, Default)]
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    pub(super) fn ok(&mut self, check: Check, summary: impl Into<String>) {
-        self.add(check, Status::Ok, summary.into(), None);
+    pub(super) fn ok(&mut self, check: Check, summary: &dyn Display) {
+        self.add(check, Status::Ok, summary, None);
     }
 
-    pub(super) fn untried(&mut self, check: Check, why: impl Into<String>) {
-        self.add(check, Status::Untried, why.into(), None);
+    pub(super) fn untried(&mut self, check: Check, why: &dyn Display) {
+        self.add(check, Status::Untried, why, None);
     }
 
-    pub(super) fn warn(
+    pub(super) fn warn(&mut self, check: Check, summary: &dyn Display, remedy: &dyn Display) {
+        self.add(check, Status::Warning, summary, Some(remedy));
+    }
+
+    pub(super) fn fail(&mut self, check: Check, summary: &dyn Display, remedy: &dyn Display) {
+        self.add(check, Status::Failure, summary, Some(remedy));
+    }
+
+    #[inline(never)]
+    fn add(
         &mut self,
         check: Check,
-        summary: impl Into<String>,
-        remedy: impl Into<String>,
+        status: Status,
+        summary: &dyn Display,
+        remedy: Option<&dyn Display>,
     ) {
-        self.add(check, Status::Warning, summary.into(), Some(remedy.into()));
-    }
-
-    pub(super) fn fail(
-        &mut self,
-        check: Check,
-        summary: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        self.add(check, Status::Failure, summary.into(), Some(remedy.into()));
-    }
-
-    fn add(&mut self, check: Check, status: Status, summary: String, remedy: Option<String>) {
         self.0.push(Finding {
             check,
             status,
-            summary,
-            remedy,
+            summary: summary.to_string(),
+            remedy: remedy.map(ToString::to_string),
         });
     }
 }

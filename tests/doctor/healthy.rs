@@ -22,7 +22,7 @@ async fn all_is_well() {
     assert_eq!(report.mode(), "instance");
     report
         .says("metadata", stage.instance.id())
-        .says("ecs-agent", "in cluster demo, 1 tasks")
+        .says("ecs-agent", "in cluster demo, 1 task")
         .says("role", "demo-instance-role")
         .says("hook", "drain-hook of demo-asg, the only one");
     for action in READS {

@@ -3,13 +3,10 @@
 //! systemd is not asked but read: the links that enable a unit, and the control group that it has while
 //! it runs. That works in an image that is not running, too.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
 
 use crate::config::Settings;
 
@@ -43,13 +40,6 @@ const ECS_AGENT_DATA: [&str; 2] = [
 
 /// No file that is read here comes near it.
 const MOST_BYTES: u64 = 256 * 1024;
-
-/// The variables of the ECS agent that are looked at.
-const ECS_VARIABLES: [&str; 3] = [
-    "ECS_CLUSTER",
-    "ECS_ENABLE_SPOT_INSTANCE_DRAINING",
-    "ECS_CONTAINER_STOP_TIMEOUT",
-];
 
 /// The variables that make the SDK use other credentials than the role's.
 const CREDENTIAL_VARIABLES: [&str; 6] = [
@@ -147,21 +137,33 @@ fn program(root: &Path, text: &str) -> Option<(PathBuf, Program)> {
     Some((path, found))
 }
 
+/// What is in a directory; nothing, where there is none.
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
+}
+
+fn has_extension(path: &Path, kind: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == kind)
+}
+
 /// A link to a unit in a `*.wants` or `*.requires`, of the administrator or of the vendor.
 fn wanted_by(root: &Path, name: &str) -> Option<PathBuf> {
-    UNITS
-        .iter()
-        .filter_map(|directory| fs::read_dir(root.join(directory)).ok())
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|kind| kind == "wants" || kind == "requires")
-        })
-        .map(|path| path.join(name))
-        .filter(|path| path.symlink_metadata().is_ok())
-        .min()
+    for directory in UNITS {
+        for path in entries(&root.join(directory)) {
+            let link = path.join(name);
+            if (has_extension(&path, "wants") || has_extension(&path, "requires"))
+                && link.symlink_metadata().is_ok()
+            {
+                return Some(link);
+            }
+        }
+    }
+    None
 }
 
 /// A service that runs has a control group with processes in it.
@@ -175,27 +177,26 @@ fn active(root: &Path) -> Option<bool> {
 }
 
 /// The unit's files that set variables by which the agent is configured.
-fn unit_environment(root: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = UNITS
+fn unit_environment(root: &Path) -> Vec<String> {
+    let mut candidates: Vec<PathBuf> = find(root, UNIT).into_iter().collect();
+    for directory in UNITS {
+        candidates.extend(entries(&root.join(directory).join(format!("{UNIT}.d"))));
+    }
+    let mut files: Vec<String> = candidates
         .iter()
-        .filter_map(|directory| fs::read_dir(root.join(directory).join(format!("{UNIT}.d"))).ok())
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "conf"))
-        .chain(find(root, UNIT))
-        .filter(|path| {
-            read(path).is_some_and(|text| {
-                text.lines().map(str::trim).any(|line| {
-                    line.starts_with("EnvironmentFile=")
-                        || line.starts_with("Environment=")
-                            && (line.contains("ECS_LIFECYCLE_AGENT_") || line.contains("AWS_"))
-                })
-            })
-        })
+        .filter(|path| has_extension(path, "conf") || has_extension(path, "service"))
+        .filter(|path| read(path).is_some_and(|text| text.lines().any(sets_variables)))
+        .map(|path| path.display().to_string())
         .collect();
-    files.sort();
+    files.sort_unstable();
     files
+}
+
+fn sets_variables(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with("EnvironmentFile=")
+        || line.starts_with("Environment=")
+            && (line.contains("ECS_LIFECYCLE_AGENT_") || line.contains("AWS_"))
 }
 
 /// The beginning of a regular file, whatever is in it.
@@ -229,10 +230,7 @@ fn ecs_config(path: &Path) -> Option<Result<EcsConfig, String>> {
 
 /// `KEY=value`, a line each. Of two for the same key, the last one counts.
 fn assignments(text: &str) -> EcsConfig {
-    let mut config = EcsConfig {
-        values: BTreeMap::new(),
-        odd: Vec::new(),
-    };
+    let mut config = EcsConfig::default();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -246,10 +244,14 @@ fn assignments(text: &str) -> EcsConfig {
             config.odd.push((number, "begins with \"export\""));
         } else if key.is_empty() || key.contains(char::is_whitespace) {
             config.odd.push((number, "has a space before the \"=\""));
-        } else if ECS_VARIABLES.contains(&key) {
-            let value = value.trim().trim_matches(['"', '\'']);
-            config.values.insert(key.to_owned(), value.to_owned());
         }
+        let known = match key {
+            "ECS_CLUSTER" => &mut config.cluster,
+            "ECS_ENABLE_SPOT_INSTANCE_DRAINING" => &mut config.spot_draining,
+            "ECS_CONTAINER_STOP_TIMEOUT" => &mut config.stop_timeout,
+            _ => continue,
+        };
+        *known = Some(value.trim().trim_matches(['"', '\'']).to_owned());
     }
     config
 }
@@ -283,18 +285,19 @@ fn refused(error: &io::Error) -> StateDirectory {
     }
 }
 
-#[derive(Deserialize)]
-struct AboutInstance {
-    instance_id: String,
-}
-
 fn state_file(path: &Path) -> StateFile {
     match content(path) {
         Ok(None) => StateFile::None,
-        Ok(Some(text)) => match serde_json::from_str::<AboutInstance>(&text) {
-            Ok(about) => StateFile::About(about.instance_id),
-            Err(_) => StateFile::Unreadable("not what the agent writes".to_owned()),
-        },
+        Ok(Some(text)) => {
+            let value: Option<serde_json::Value> = serde_json::from_slice(text.as_bytes()).ok();
+            let id = value
+                .as_ref()
+                .and_then(|value| value.get("instance_id")?.as_str());
+            match id {
+                Some(id) => StateFile::About(id.to_owned()),
+                None => StateFile::Unreadable("not what the agent writes".to_owned()),
+            }
+        }
         Err(error) => StateFile::Unreadable(error.to_string()),
     }
 }
@@ -341,8 +344,8 @@ mod tests {
         let text = "# a comment\n\nECS_CLUSTER=one\nECS_ENGINE_AUTH_DATA={\"secret\":1}\n\
                     export ECS_CLUSTER=two\nnonsense\nECS_CLUSTER = three\nECS_CLUSTER=\"four\"\n";
         let config = assignments(text);
-        assert_eq!(config.values.get("ECS_CLUSTER").unwrap(), "four");
-        assert_eq!(config.values.len(), 1);
+        assert_eq!(config.cluster.as_deref(), Some("four"));
+        assert_eq!(config.stop_timeout, None);
         let lines: Vec<usize> = config.odd.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [5, 6, 7]);
     }

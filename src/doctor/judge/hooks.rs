@@ -28,7 +28,7 @@ pub(super) fn judge(live: &Live, settings: &Settings, findings: &mut Findings) {
                 Some(_) => "see autoscaling:DescribeLifecycleHooks",
                 None => "it is not known which group this is: see group",
             };
-            findings.untried(check, why);
+            findings.untried(check, &why);
         }
         return;
     };
@@ -47,7 +47,7 @@ pub(super) fn judge(live: &Live, settings: &Settings, findings: &mut Findings) {
         }
         None => {
             for check in OF_OUR_HOOK {
-                findings.untried(check, "no hook is ours: see hook");
+                findings.untried(check, &"no hook is ours: see hook");
             }
         }
     }
@@ -61,33 +61,35 @@ fn group(live: &Live, settings: &Settings, findings: &mut Findings) {
             let configured = configured.unwrap_or_default();
             findings.fail(
                 check,
-                format!(
-                    "autoscaling.auto_scaling_group_name is {configured}, but the instance is in {}",
+                &format_args!(
+                    "autoscaling.auto_scaling_group_name is {configured}, but the instance is \
+                     in {}",
                     found.group
                 ),
-                "correct autoscaling.auto_scaling_group_name, or remove it: the agent finds the group",
+                &"correct autoscaling.auto_scaling_group_name, or remove it: the agent finds \
+                  the group",
             );
         }
         (Some(Ok(Some(found))), _) => {
-            findings.ok(check, format!("{}, {}", found.group, found.lifecycle_state));
+            findings.ok(
+                check,
+                &format_args!("{}, {}", found.group, found.lifecycle_state),
+            );
         }
         (Some(Ok(None)), _) => findings.warn(
             check,
-            "Auto Scaling does not know this instance: only a Spot interruption or a shutdown can start a \
-             drain",
-            "launch it from an Auto Scaling group, or attach it to one",
+            &"Auto Scaling does not know this instance: only a Spot interruption or a \
+              shutdown can start a drain",
+            &"launch it from an Auto Scaling group, or attach it to one",
         ),
         (Some(Err(_)), Some(group)) => findings.ok(
             check,
-            format!("{group}, by its tag or the configuration"),
+            &format_args!("{group}, by its tag or the configuration"),
         ),
         (Some(Err(_)), None) => {
-            findings.untried(check, "see autoscaling:DescribeAutoScalingInstances");
+            findings.untried(check, &"see autoscaling:DescribeAutoScalingInstances");
         }
-        (None, _) => findings.untried(
-            check,
-            "nobody says in which region this is: see metadata",
-        ),
+        (None, _) => findings.untried(check, &"nobody says in which region this is: see metadata"),
     }
 }
 
@@ -108,14 +110,23 @@ fn ours<'a>(
     if let Some(configured) = &settings.autoscaling.lifecycle_hook_name {
         let found = candidates.iter().find(|hook| hook.name == *configured);
         match found {
-            Some(hook) => findings.ok(check, format!("{} of {group}, as configured", hook.name)),
+            Some(hook) => findings.ok(
+                check,
+                &format_args!("{} of {group}, as configured", hook.name),
+            ),
             None => findings.fail(
                 check,
-                format!(
-                    "autoscaling.lifecycle_hook_name is {configured}, which {group} does not have ({})",
-                    if names.is_empty() { "none at all" } else { &names }
+                &format_args!(
+                    "autoscaling.lifecycle_hook_name is {configured}, which {group} does not \
+                     have ({})",
+                    if names.is_empty() {
+                        "none at all"
+                    } else {
+                        &names
+                    }
                 ),
-                "correct the name, or create the hook: until then nothing holds the instance for the drain",
+                &"correct the name, or create the hook: until then nothing holds the \
+                  instance for the drain",
             ),
         }
         return found.copied();
@@ -123,27 +134,39 @@ fn ours<'a>(
     match candidates {
         [] if managed => findings.warn(
             check,
-            format!("{group} has only that of ECS managed draining: this agent drains, and completes none"),
-            "for the agent's own deadline and policies create a hook of its own, and turn managed draining \
-             off",
+            &format_args!(
+                "{group} has only that of ECS managed draining: this agent drains, and \
+                 completes none"
+            ),
+            &"for the agent's own deadline and policies create a hook of its own, and \
+              turn managed draining off",
         ),
         [] => findings.fail(
             check,
-            format!("{group} has no terminating hook: nothing holds the instance for the drain"),
-            format!(
-                "aws autoscaling put-lifecycle-hook --auto-scaling-group-name {group} --lifecycle-hook-name \
-                 ecs-drain --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout \
-                 300 --default-result CONTINUE"
+            &format_args!(
+                "{group} has no terminating hook: nothing holds the instance for the drain"
+            ),
+            &format_args!(
+                "aws autoscaling put-lifecycle-hook --auto-scaling-group-name {group} \
+                 --lifecycle-hook-name ecs-drain --lifecycle-transition \
+                 autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 300 \
+                 --default-result CONTINUE"
             ),
         ),
         [only] => {
-            findings.ok(check, format!("{} of {group}, the only one", only.name));
+            findings.ok(
+                check,
+                &format_args!("{} of {group}, the only one", only.name),
+            );
             return Some(only);
         }
         _ => findings.fail(
             check,
-            format!("{group} has several ({names}), and none is named as ours: none is completed"),
-            "set autoscaling.lifecycle_hook_name to the one that is for this agent",
+            &format_args!(
+                "{group} has several ({names}), and none is named as ours: none is \
+                 completed"
+            ),
+            &"set autoscaling.lifecycle_hook_name to the one that is for this agent",
         ),
     }
     None
@@ -154,14 +177,15 @@ fn managed_draining(managed: bool, findings: &mut Findings) {
     if managed {
         findings.warn(
             check,
-            format!(
-                "ECS managed draining is on, too ({MANAGED_DRAINING_HOOK}): it holds the instance until it is \
-                 done itself, whatever drain.timeout says"
+            &format_args!(
+                "ECS managed draining is on, too ({MANAGED_DRAINING_HOOK}): it holds the \
+                 instance until it is done itself, whatever drain.timeout says"
             ),
-            "choose one: turn managedDraining off in the capacity provider, or do without this agent",
+            &"choose one: turn managedDraining off in the capacity provider, or do \
+              without this agent",
         );
     } else {
-        findings.ok(check, "off");
+        findings.ok(check, &"off");
     }
 }
 
@@ -178,24 +202,24 @@ fn heartbeat(hook: &Hook, settings: &Settings, findings: &mut Findings) {
         span(lapses)
     );
     let remedy = format!(
-        "unset autoscaling.heartbeat_interval (a third of the HeartbeatTimeout is the default), or set at \
-         most \"{}\"",
+        "unset autoscaling.heartbeat_interval (a third of the HeartbeatTimeout is \
+         the default), or set at most \"{}\"",
         span(lapses / 3)
     );
     if every >= lapses {
         findings.fail(
             check,
-            format!("{found}: in mid-drain, if nothing else comes first"),
-            remedy,
+            &format_args!("{found}: in mid-drain, if nothing else comes first"),
+            &remedy,
         );
     } else if every > lapses / 2 {
         findings.warn(
             check,
-            format!("{found}: a single one that is lost is enough"),
-            remedy,
+            &format_args!("{found}: a single one that is lost is enough"),
+            &remedy,
         );
     } else {
-        findings.ok(check, found);
+        findings.ok(check, &found);
     }
 }
 
@@ -206,18 +230,18 @@ fn timeout(hook: &Hook, settings: &Settings, findings: &mut Findings) {
     if timeout > global {
         findings.warn(
             check,
-            format!(
+            &format_args!(
                 "drain.timeout is {}, but the hook's GlobalTimeout ends a drain after {}",
                 span(timeout),
                 span(hook.global_timeout)
             ),
-            "raise the hook's HeartbeatTimeout (GlobalTimeout is a hundred times that, 48 hours at most), or \
-             lower drain.timeout",
+            &"raise the hook's HeartbeatTimeout (GlobalTimeout is a hundred times that, \
+              48 hours at most), or lower drain.timeout",
         );
     } else {
         findings.ok(
             check,
-            format!(
+            &format_args!(
                 "drain.timeout is {}, GlobalTimeout {}",
                 span(timeout),
                 span(hook.global_timeout)
@@ -229,28 +253,30 @@ fn timeout(hook: &Hook, settings: &Settings, findings: &mut Findings) {
 fn default_result(hook: &Hook, hooks: usize, settings: &Settings, findings: &mut Findings) {
     let check = Check::HookDefaultResult;
     let Some(result) = &hook.default_result else {
-        return findings.untried(check, "Auto Scaling does not tell it");
+        return findings.untried(check, &"Auto Scaling does not tell it");
     };
     let lapses = span(hook.heartbeat_timeout);
     if result == "ABANDON" && hooks > 1 {
         findings.warn(
             check,
-            format!(
-                "{result}: {lapses} after this agent has died, the group's other hooks are skipped as well"
+            &format_args!(
+                "{result}: {lapses} after this agent has died, the group's other hooks are \
+                 skipped as well"
             ),
-            "set the hook's DefaultResult to CONTINUE",
+            &"set the hook's DefaultResult to CONTINUE",
         );
     } else if settings.drain.result_on_timeout == ResultOnTimeout::None {
         findings.ok(
             check,
-            format!(
-                "{result}, {lapses} after a drain that timed out (drain.result_on_timeout is NONE)"
+            &format_args!(
+                "{result}, {lapses} after a drain that timed out (drain.result_on_timeout \
+                 is NONE)"
             ),
         );
     } else {
         findings.ok(
             check,
-            format!("{result}, should this agent die: after {lapses}"),
+            &format_args!("{result}, should this agent die: after {lapses}"),
         );
     }
 }

@@ -48,15 +48,16 @@ fn answers(metadata: &Metadata, findings: &mut Findings) {
     match &metadata.instance {
         Ok(instance) => findings.ok(
             check,
-            format!(
+            &format_args!(
                 "answers by IMDSv2: {} in {}",
                 instance.instance_id, instance.region
             ),
         ),
         Err(failure) if lost_on_a_hop(metadata) => findings.fail(
             check,
-            format!("gives no token, though it answers: {failure}"),
-            "run the agent on the host, not in a container, or raise HttpPutResponseHopLimit to 2",
+            &format_args!("gives no token, though it answers: {failure}"),
+            &"run the agent on the host, not in a container, or raise \
+              HttpPutResponseHopLimit to 2",
         ),
         Err(failure) => {
             let remedy = if failure.kind == FailureKind::Refused
@@ -67,10 +68,11 @@ fn answers(metadata: &Metadata, findings: &mut Findings) {
             {
                 "set HttpEndpoint to enabled in the launch template's MetadataOptions"
             } else {
-                "is this an EC2 instance? let it reach 169.254.169.254: HttpEndpoint enabled, no firewall \
-                 rule or proxy before it, AWS_EC2_METADATA_SERVICE_ENDPOINT unset"
+                "is this an EC2 instance? let it reach 169.254.169.254: HttpEndpoint \
+                 enabled, no firewall rule or proxy before it, \
+                 AWS_EC2_METADATA_SERVICE_ENDPOINT unset"
             };
-            findings.fail(check, failure.message.clone(), remedy);
+            findings.fail(check, &failure.message, &remedy);
         }
     }
 }
@@ -79,19 +81,25 @@ fn without_token(metadata: &Metadata, findings: &mut Findings) {
     let check = Check::MetadataV1;
     match &metadata.without_token {
         Ok(answer) if answer.status == 401 => {
-            findings.ok(check, "refused without a token: IMDSv2 is required");
+            findings.ok(check, &"refused without a token: IMDSv2 is required");
         }
         Ok(answer) if answer.status == 200 => findings.warn(
             check,
-            "answers without a token as well (IMDSv1): whoever can make a container request a URL gets the \
-             role's credentials",
-            format!("set HttpTokens to required {}", options(metadata, "--http-tokens required")),
+            &"answers without a token as well (IMDSv1): whoever can make a container \
+              request a URL gets the role's credentials",
+            &format_args!(
+                "set HttpTokens to required {}",
+                options(metadata, "--http-tokens required")
+            ),
         ),
         Ok(answer) => findings.untried(
             check,
-            format!("a request without a token is answered with status {}", answer.status),
+            &format_args!(
+                "a request without a token is answered with status {}",
+                answer.status
+            ),
         ),
-        Err(failure) => findings.untried(check, failure.message.clone()),
+        Err(failure) => findings.untried(check, &failure.message),
     }
 }
 
@@ -100,39 +108,41 @@ fn hop_limit(metadata: &Metadata, findings: &mut Findings) {
     if lost_on_a_hop(metadata) {
         return findings.fail(
             check,
-            "too low for where the doctor runs: the answer with the token is lost on the way",
-            format!(
+            &"too low for where the doctor runs: the answer with the token is lost on \
+              the way",
+            &format_args!(
                 "set HttpPutResponseHopLimit to 2 {}",
                 options(metadata, "--http-put-response-hop-limit 2")
             ),
         );
     }
     let why = if metadata.instance.is_ok() {
-        "metadata does not tell it; it is enough for the agent, as a token arrived here (tasks in bridge or \
-         awsvpc mode would need 2)"
+        "metadata does not tell it; it is enough for the agent, as a token arrived \
+         here (tasks in bridge or awsvpc mode would need 2)"
     } else {
         NO_METADATA
     };
-    findings.untried(check, why);
+    findings.untried(check, &why);
 }
 
 fn tags(metadata: &Metadata, findings: &mut Findings) {
     let check = Check::MetadataTags;
     match &metadata.tags {
-        None => findings.untried(check, NO_METADATA),
+        None => findings.untried(check, &NO_METADATA),
         Some(Ok(Some(names))) => {
-            findings.ok(check, format!("{} tags can be read", names.len()));
+            findings.ok(check, &format_args!("{} tags can be read", names.len()));
         }
         Some(Ok(None)) => findings.warn(
             check,
-            "metadata has no tags: each drain costs one more call, DescribeAutoScalingInstances, and a fleet \
-             that drains at once shares its limit",
-            format!(
+            &"metadata has no tags: each drain costs one more call, \
+              DescribeAutoScalingInstances, and a fleet that drains at once shares its \
+              limit",
+            &format_args!(
                 "set InstanceMetadataTags to enabled {}",
                 options(metadata, "--instance-metadata-tags enabled")
             ),
         ),
-        Some(Err(failure)) => findings.untried(check, failure.message.clone()),
+        Some(Err(failure)) => findings.untried(check, &failure.message),
     }
 }
 
@@ -145,7 +155,7 @@ fn clock(metadata: &Metadata, findings: &mut Findings) {
         .ok()
         .and_then(|answer| answer.clock_ahead);
     let Some(ahead) = ahead else {
-        return findings.untried(check, "no answer of metadata says what time it is");
+        return findings.untried(check, &"no answer of metadata says what time it is");
     };
     let off = ahead.unsigned_abs();
     let by = span(std::time::Duration::from_secs(off));
@@ -153,45 +163,46 @@ fn clock(metadata: &Metadata, findings: &mut Findings) {
     if off >= MOST_SKEW {
         findings.fail(
             check,
-            format!("{by} {direction}: AWS accepts no signature that is five minutes off"),
-            remedy,
+            &format_args!("{by} {direction}: AWS accepts no signature that is five minutes off"),
+            &remedy,
         );
     } else if off >= SKEW {
         findings.warn(
             check,
-            format!("{by} {direction}: deadlines of Spot interruptions are off by as much"),
-            remedy,
+            &format_args!("{by} {direction}: deadlines of Spot interruptions are off by as much"),
+            &remedy,
         );
     } else {
-        findings.ok(check, "agrees with that of instance metadata");
+        findings.ok(check, &"agrees with that of instance metadata");
     }
 }
 
 fn target(metadata: &Metadata, findings: &mut Findings) {
     let check = Check::TargetState;
     match &metadata.target {
-        None => findings.untried(check, NO_METADATA),
+        None => findings.untried(check, &NO_METADATA),
         Some(Ok(None)) => findings.ok(
             check,
-            "not set: outside an Auto Scaling group, or not in service yet",
+            &"not set: outside an Auto Scaling group, or not in service yet",
         ),
         Some(Ok(Some(target @ TargetLifecycleState::Unknown(_)))) => findings.warn(
             check,
-            format!("{target}, which this version does not know: it acts on none"),
-            "look for a newer version of the agent",
+            &format_args!("{target}, which this version does not know: it acts on none"),
+            &"look for a newer version of the agent",
         ),
         Some(Ok(Some(
             target @ (TargetLifecycleState::Terminated | TargetLifecycleState::WarmedTerminated),
         ))) => findings.warn(
             check,
-            format!("{target}: this instance is being terminated"),
-            "systemctl status ecs-lifecycle-agent says what the drain waits for",
+            &format_args!("{target}: this instance is being terminated"),
+            &"systemctl status ecs-lifecycle-agent says what the drain waits for",
         ),
-        Some(Ok(Some(target))) => findings.ok(check, target.to_string()),
+        Some(Ok(Some(target))) => findings.ok(check, &target),
         Some(Err(failure)) => findings.fail(
             check,
-            failure.message.clone(),
-            "the agent learns of a termination from there: look for what answers in place of metadata",
+            &failure.message,
+            &"the agent learns of a termination from there: look for what answers in \
+              place of metadata",
         ),
     }
 }
@@ -199,18 +210,18 @@ fn target(metadata: &Metadata, findings: &mut Findings) {
 fn role(metadata: &Metadata, findings: &mut Findings) {
     let check = Check::Role;
     match &metadata.role {
-        None => findings.untried(check, NO_METADATA),
-        Some(Ok(Some(name))) => findings.ok(check, name.clone()),
+        None => findings.untried(check, &NO_METADATA),
+        Some(Ok(Some(name))) => findings.ok(check, &name),
         Some(Ok(None)) => findings.fail(
             check,
-            "the instance has no role",
-            "give it an instance profile, in the launch template's IamInstanceProfile, whose role has the \
-             policy of the README (IAM)",
+            &"the instance has no role",
+            &"give it an instance profile, in the launch template's IamInstanceProfile, \
+              whose role has the policy of the README (IAM)",
         ),
         Some(Err(failure)) => findings.fail(
             check,
-            failure.message.clone(),
-            "run the doctor again; the agent has no credentials while this lasts",
+            &failure.message,
+            &"run the doctor again; the agent has no credentials while this lasts",
         ),
     }
 }
@@ -243,25 +254,26 @@ fn credentials(live: &Live, host: &Host, findings: &mut Findings) {
         || answered(&live.auto_scaling)
         || answered(&live.hooks);
     if matches!(live.metadata.role, Some(Ok(None))) && host.credential_overrides.is_empty() {
-        findings.untried(check, "there is no role");
+        findings.untried(check, &"there is no role");
     } else if let Some(failure) = refused {
         findings.fail(
             check,
-            failure.message.clone(),
-            "see role and clock; a role that was changed just now takes some minutes; else replace the \
-             instance profile",
+            &failure.message,
+            &"see role and clock; a role that was changed just now takes some minutes; \
+              else replace the instance profile",
         );
     } else if let Some(first) = host.credential_overrides.first() {
         findings.warn(
             check,
-            format!(
-                "{first} comes before the role: what AWS answers here is not what the agent gets"
+            &format_args!(
+                "{first} comes before the role: what AWS answers here is not what the agent \
+                 gets"
             ),
-            "run the doctor without it: env -i ecs-lifecycle-agent doctor",
+            &"run the doctor without it: env -i ecs-lifecycle-agent doctor",
         );
     } else if any_answer {
-        findings.ok(check, "accepted");
+        findings.ok(check, &"accepted");
     } else {
-        findings.untried(check, "AWS has not answered");
+        findings.untried(check, &"AWS has not answered");
     }
 }
