@@ -250,8 +250,10 @@ impl Stage {
         let host = Host::new();
         host.write(
             "etc/ecs-lifecycle-agent/config.d/50-introspection.toml",
+            // On a machine busy with other tests nothing is to time out that is not to hang.
             &format!(
-                "[ecs]\nintrospection_endpoint = \"{}\"\n",
+                "[ecs]\nintrospection_endpoint = \"{}\"\nintrospection_timeout = \"30s\"\n\
+                 [metadata]\nrequest_timeout = \"30s\"\n[aws]\nrequest_timeout = \"60s\"\n",
                 instance.introspection_endpoint()
             ),
         );
@@ -267,6 +269,14 @@ impl Stage {
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.retain(|(other, _)| other != name);
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Sets a configuration key.
+    pub fn configure(&mut self, section: &str, key: &str, value: &str) {
+        self.set(
+            &format!("ECS_LIFECYCLE_AGENT_{section}__{key}").to_uppercase(),
+            value,
+        );
     }
 
     pub fn doctor(&self, arguments: &[&str]) -> Output {

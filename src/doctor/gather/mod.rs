@@ -1,15 +1,14 @@
 //! Asks whatever can be asked without changing anything. Nothing is judged here.
 //!
 //! Local probes go side by side, then those of AWS, which need to know the region and the container
-//! instance. Each has a timeout, and after a probe that nothing answered, what hangs on it is not tried:
-//! with everything hanging, it is over in a few seconds.
+//! instance. Each has the timeout that the agent has for it, and after a probe that nothing answered, what
+//! hangs on it is not tried: with everything hanging, it is over in a few seconds.
 
 mod aws;
 mod host;
 mod metadata;
 
 use std::io;
-use std::time::Duration;
 
 use crate::act::Endpoints;
 use crate::act::aws::Aws;
@@ -20,11 +19,6 @@ use crate::http;
 use crate::observe::Introspection;
 
 use super::facts::{Facts, Live};
-
-/// The longest that a probe of something on this machine may take, whatever is configured.
-const LOCAL_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest that a call to AWS may take.
-const AWS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Gathers the facts.
 ///
@@ -62,16 +56,16 @@ async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
     let introspection = Introspection::new(
         local.clone(),
         &settings.ecs.introspection_endpoint,
-        settings.ecs.introspection_timeout.min(LOCAL_TIMEOUT),
+        settings.ecs.introspection_timeout,
     );
-    let timeout = settings.metadata.request_timeout.min(LOCAL_TIMEOUT);
+    let timeout = settings.metadata.request_timeout;
     let ((metadata, group), ecs_agent, local_tasks) = tokio::join!(
         metadata::ask(local, &endpoints.imds, timeout, clock),
         introspection.container_instance(),
         introspection.tasks(),
     );
 
-    let aws = Aws::new(settings.aws.request_timeout.min(AWS_TIMEOUT));
+    let aws = Aws::new(settings.aws.request_timeout);
     let instance = metadata.instance.as_ref().ok();
     let target = ecs_agent.as_ref().ok().and_then(Option::as_ref);
     let ecs = async {
