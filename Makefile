@@ -39,6 +39,10 @@ lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
 audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (fetches the database)
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny check advisories
 
+.PHONY: docs
+docs: ## Write the man page and the shells' completions to target/dist
+	$(CARGO) run --quiet --package xtask -- docs --out target/dist
+
 .PHONY: bench
 bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::control::client::drain_timeout;
 
@@ -47,4 +47,26 @@ pub enum Command {
     },
     /// Take back a drain by hand: the container instance goes back to ACTIVE.
     Undrain,
+    /// Examine this machine: is everything there that the agent needs, and does it answer?
+    ///
+    /// Run it on a live instance, or with --image while an image is built. It only reads: what cannot be
+    /// tried without changing something is said to be untried. The exit status is 0 where all is well, 1
+    /// where there are warnings, and 2 where something keeps the agent from its work.
+    Doctor(DoctorArguments),
+}
+
+/// What `doctor` takes.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct DoctorArguments {
+    /// Check what an image holds: no metadata, no role, no cluster.
+    #[arg(long)]
+    pub image: bool,
+
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Look for the files of the host below this directory.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
 }

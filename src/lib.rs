@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod decide;
+pub mod doctor;
 pub mod driver;
 pub mod http;
 pub mod logging;

@@ -11,7 +11,7 @@ use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::{self, LoadRequest, Settings};
 use ecs_lifecycle_agent::control::client::Control;
 use ecs_lifecycle_agent::control::{Ask, server};
-use ecs_lifecycle_agent::{driver, logging, signals, terminal};
+use ecs_lifecycle_agent::{doctor, driver, logging, signals, terminal};
 use tokio::sync::mpsc;
 
 /// `EX_USAGE` of sysexits.h: the command line or the configuration is wrong, and a restart will not
@@ -31,14 +31,23 @@ fn main() -> ExitCode {
             return code;
         }
     };
-    let effective = match config::load(&LoadRequest::system(cli.config)) {
+    let mut request = LoadRequest::system(cli.config);
+    if let Some(Command::Doctor(arguments)) = &cli.command {
+        request.root.clone_from(&arguments.root);
+    }
+    let effective = match config::load(&request) {
         Ok(effective) => effective,
         Err(error) => {
+            // It is for the doctor to say what is wrong, with whatever else is.
+            if let Some(Command::Doctor(arguments)) = &cli.command {
+                return doctor::run(arguments, Err(error));
+            }
             terminal::complain(&format!("the configuration is wrong:\n{error}"));
             return ExitCode::from(USAGE);
         }
     };
     match cli.command.unwrap_or(Command::Run) {
+        Command::Doctor(arguments) => doctor::run(&arguments, Ok(effective)),
         Command::CheckConfig => terminal::print(&effective.render()),
         Command::Status { json, watch } => control(&effective.settings, async |agent| {
             agent.status(json, watch).await

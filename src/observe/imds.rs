@@ -158,6 +158,25 @@ impl Imds {
             .await
     }
 
+    /// The names of all instance tags; `None` where metadata has no tags.
+    ///
+    /// # Errors
+    /// Where the service does not answer, or with something else.
+    pub async fn tag_names(&self) -> Result<Option<Vec<String>>, Failure> {
+        self.optional("meta-data/tags/instance", parse::names).await
+    }
+
+    /// The name of the instance's role, without its credentials; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the service does not answer, or with something else.
+    pub async fn role(&self) -> Result<Option<String>, Failure> {
+        let names = self
+            .optional("meta-data/iam/security-credentials/", parse::names)
+            .await?;
+        Ok(names.and_then(|names| names.into_iter().next()))
+    }
+
     /// The raw identity document and its signature, for CloudFormation. Never to be logged.
     ///
     /// # Errors

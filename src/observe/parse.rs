@@ -211,6 +211,28 @@ pub fn tag(body: &[u8]) -> Result<String, Misfit> {
     Ok(text.to_owned())
 }
 
+/// A list of names, a line each: instance tags, roles.
+///
+/// # Errors
+/// Where it is not text, or a page.
+pub fn names(body: &[u8]) -> Result<Vec<String>, Misfit> {
+    let text = std::str::from_utf8(body).map_err(|_| "not UTF-8".to_owned())?;
+    let names: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let plain = |name: &String| {
+        name.len() <= 256 && !name.starts_with(['<', '{']) && !name.chars().any(char::is_control)
+    };
+    if names.iter().all(plain) {
+        Ok(names)
+    } else {
+        Err("not a list of names".to_owned())
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AgentMetadata {
