@@ -97,7 +97,7 @@ impl Join {
     }
 
     /// Where to.
-    pub fn into(&self) -> JoinTarget {
+    pub fn way_in(&self) -> JoinTarget {
         self.remembered.into
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::config::{ConfigError, Effective, Settings};
 use crate::decide::{
-    ApiTask, AutoScalingInstance, ContainerInstance, Failure, Instance, TargetLifecycleState,
+    ApiTask, AutoScalingInstance, ContainerInstance, Failure, Instance, LifecycleTransition,
+    TargetLifecycleState,
 };
 
 /// The answer to something that was asked; `None` where it could not be, for want of something else.
@@ -146,7 +147,7 @@ pub struct Live {
     pub auto_scaling: Asked<Option<AutoScalingInstance>>,
     /// The group whose hooks were asked for.
     pub group: Option<String>,
-    /// `DescribeLifecycleHooks`, the terminating ones.
+    /// `DescribeLifecycleHooks`
     pub hooks: Asked<Vec<Hook>>,
 }
 
@@ -188,11 +189,13 @@ pub enum Described {
     Unknown(String),
 }
 
-/// A terminating lifecycle hook.
+/// A lifecycle hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     /// `LifecycleHookName`
     pub name: String,
+    /// `LifecycleTransition`
+    pub transition: LifecycleTransition,
     /// `HeartbeatTimeout`
     pub heartbeat_timeout: Duration,
     /// `GlobalTimeout`

@@ -166,6 +166,8 @@ checks! {
     HookTimeout = "hook-timeout";
     /// What becomes of the instance when the hook lapses.
     HookDefaultResult = "hook-default-result";
+    /// It is clear which launching hook is ours, if there is one.
+    LaunchHook = "launch-hook";
     /// `ecs:DescribeContainerInstances`
     DescribeContainerInstances = "ecs:DescribeContainerInstances";
     /// `ecs:ListTasks`

@@ -62,7 +62,7 @@ fn watching(state: &State) -> String {
 }
 
 fn joining(join: &Join, state: &State, now: Moment, policy: &Policy) -> String {
-    if join.into() == JoinTarget::WarmPool {
+    if join.way_in() == JoinTarget::WarmPool {
         return "joining: on the way into the warm pool, completing the launch".to_owned();
     }
     match join.outcome() {

@@ -412,3 +412,31 @@ fn a_stack_that_cannot_be_read_does_not_keep_it_out_of_service() {
     agent.answer(Answer::Stack(Err(failure(FailureKind::Timeout))));
     assert_eq!(results(&agent), [LifecycleActionResult::Continue]);
 }
+
+/// Metadata shows no target state at first.
+#[test]
+fn the_target_state_comes_late() {
+    let mut agent = Agent::new(Settings::default(), None);
+    agent.tick();
+    agent.event(Event::Instance(Ok(new_instance(Duration::from_secs(5)))));
+    agent.target(None);
+    assert_eq!(agent.phase(), "Joining");
+    agent.clear();
+    agent.target(Some(WarmedStopped));
+    agent.answer(Answer::Group(Ok(Some(group("Warmed:Pending:Wait")))));
+    agent.answer(Answer::Hooks(Ok(vec![hook("launch-hook")])));
+    assert_eq!(results(&agent), [LifecycleActionResult::Continue]);
+    assert_eq!(signals(&agent), []);
+    agent.answer(Answer::Completed(Ok(accepted())));
+    agent.clear();
+    agent.target(Some(InService));
+    join_whole(&mut agent);
+    assert_eq!(signals(&agent), [SignalStatus::Success]);
+}
+
+#[test]
+fn a_join_ends_where_the_instance_is_taken_out_of_the_group() {
+    let mut agent = registered();
+    agent.target(Some(Detached));
+    assert_eq!(agent.phase(), "Watching");
+}

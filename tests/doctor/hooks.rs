@@ -140,3 +140,30 @@ async fn the_hook_cannot_wait_as_long_as_the_drain() {
         .says("hook-timeout", "drain.timeout is 15m")
         .advises("hook-timeout", "HeartbeatTimeout");
 }
+
+#[tokio::test]
+async fn the_launching_hook_is_a_matter_of_its_own() {
+    let launching = |names: &[&str]| {
+        let hooks = names.iter().map(|name| HookSpec::launching(name));
+        hooks.fold(group(), GroupSpec::hook)
+    };
+    let stage = Stage::with(launching(&[]), instance()).await;
+    stage.examine().complains(&[]).says("launch-hook", "none");
+    let stage = Stage::with(launching(&["join"]), instance()).await;
+    stage
+        .examine()
+        .complains(&[])
+        .says("launch-hook", "join of demo-asg, the only one");
+    let stage = Stage::with(launching(&["join", "other"]), instance()).await;
+    stage
+        .examine()
+        .complains(&["launch-hook?"])
+        .says("launch-hook", "join, other")
+        .advises("launch-hook", "autoscaling.launch_hook_name");
+    for (named, complaint) in [("join", None), ("gone", Some("launch-hook"))] {
+        let text = format!("[autoscaling]\nlaunch_hook_name = \"{named}\"\n");
+        stage.host.write(CONFIG, &text);
+        let complaints: Vec<&str> = complaint.into_iter().collect();
+        stage.examine().complains(&complaints);
+    }
+}

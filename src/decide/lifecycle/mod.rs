@@ -10,4 +10,4 @@ mod search;
 pub use completion::Completion;
 pub(super) use completion::Ending;
 pub use heartbeat::Heartbeat;
-pub use search::{Found, HookSearch, MANAGED_DRAINING_HOOK, NoHook};
+pub use search::{Found, HookSearch, MANAGED_DRAINING_HOOK, NoHook, is_of_aws};

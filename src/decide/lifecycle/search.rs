@@ -299,7 +299,7 @@ impl HookSearch {
 }
 
 /// Whether the hook belongs to a service of AWS that completes it itself.
-fn is_of_aws(name: &str) -> bool {
+pub fn is_of_aws(name: &str) -> bool {
     name == MANAGED_DRAINING_HOOK || name.starts_with(CODE_DEPLOY_HOOKS)
 }
 

@@ -60,13 +60,18 @@ impl State {
         }
     }
 
+    /// Where Auto Scaling is taking the instance, if that is somewhere to join.
+    fn way_in(&self) -> Option<JoinTarget> {
+        match &self.target {
+            None | Some(TargetLifecycleState::InService) => Some(JoinTarget::Service),
+            Some(target) if is_warm(target) => Some(JoinTarget::WarmPool),
+            Some(_) => None,
+        }
+    }
+
     /// Where the instance is to be reported to have joined, if it is new there.
     fn joins(&self, turn: &Turn<'_>) -> Option<JoinTarget> {
-        let into = match &self.target {
-            None | Some(TargetLifecycleState::InService) => JoinTarget::Service,
-            Some(target) if is_warm(target) => JoinTarget::WarmPool,
-            Some(_) => return None,
-        };
+        let into = self.way_in()?;
         let due = match &self.memory.join {
             Some(join) => join.into != into || !join.over,
             None => {
@@ -131,6 +136,7 @@ impl State {
         let in_service = self.target == Some(TargetLifecycleState::InService);
         let wanted = self.wanted();
         let limits = self.limits();
+        let way_in = self.way_in();
         match (&mut self.phase, wanted) {
             (Phase::Starting, _) => {}
             // The stack and the group wait for the end of the join; a mere warning can.
@@ -147,6 +153,10 @@ impl State {
             (Phase::Done(done), Some(reason)) if !reason.supersedes(&done.reason) => {}
             // Watching, Returning, or a drain that ended for another reason: a new one.
             (_, Some(reason)) => self.begin(reason, turn),
+            // Metadata has told meanwhile that the way leads elsewhere.
+            (Phase::Joining(join), None) if way_in != Some(join.way_in()) => {
+                self.phase = Phase::Watching;
+            }
             (Phase::Watching, None) => {
                 // Left over by a process that ended in a drain which has been called off since. One for
                 // a shutdown is over once the machine is up again.

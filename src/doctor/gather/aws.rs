@@ -8,11 +8,11 @@ use aws_sdk_autoscaling::types::LifecycleHook;
 
 use crate::act::autoscaling::describe_instance;
 use crate::act::failure::from_sdk;
-use crate::decide::{AutoScalingInstance, ContainerInstance, Failure, FailureKind, Instance};
+use crate::decide::{
+    AutoScalingInstance, ContainerInstance, Failure, FailureKind, Instance, LifecycleTransition,
+};
 
 use super::super::facts::{Asked, Described, Hook};
-
-const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 
 /// `DescribeContainerInstances`
 pub(super) async fn container_instance(
@@ -93,24 +93,27 @@ async fn hooks(client: &aws_sdk_autoscaling::Client, group: &str) -> Result<Vec<
         let why = format!("{what}: an answer with no list of hooks");
         return Err(Failure::new(FailureKind::Malformed, why));
     };
-    Ok(hooks
-        .into_iter()
-        .filter(|hook| hook.lifecycle_transition() == Some(TERMINATING))
-        .map(hook)
-        .collect())
+    Ok(hooks.into_iter().filter_map(hook).collect())
 }
 
-fn hook(hook: LifecycleHook) -> Hook {
+fn hook(hook: LifecycleHook) -> Option<Hook> {
+    let transition = [
+        LifecycleTransition::Launching,
+        LifecycleTransition::Terminating,
+    ]
+    .into_iter()
+    .find(|known| hook.lifecycle_transition() == Some(known.as_str()))?;
     let seconds = |value: Option<i32>, default: u64| {
         let value = value.and_then(|value| u64::try_from(value).ok());
         Duration::from_secs(value.filter(|value| *value > 0).unwrap_or(default))
     };
     let heartbeat_timeout = seconds(hook.heartbeat_timeout, 3_600);
     let most = heartbeat_timeout.as_secs().saturating_mul(100);
-    Hook {
+    Some(Hook {
         name: hook.lifecycle_hook_name.unwrap_or_default(),
+        transition,
         heartbeat_timeout,
         global_timeout: seconds(hook.global_timeout, most.min(172_800)),
         default_result: hook.default_result,
-    }
+    })
 }

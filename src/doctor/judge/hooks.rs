@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::config::{ResultOnTimeout, Settings};
-use crate::decide::lifecycle::MANAGED_DRAINING_HOOK;
+use crate::decide::LifecycleTransition;
+use crate::decide::lifecycle::{MANAGED_DRAINING_HOOK, is_of_aws};
 
 use super::super::facts::{Hook, Live};
 use super::super::finding::{Check, Findings};
@@ -22,7 +23,7 @@ const OF_OUR_HOOK: [Check; 3] = [
 pub(super) fn judge(live: &Live, settings: &Settings, findings: &mut Findings) {
     group(live, settings, findings);
     let Some(Ok(hooks)) = &live.hooks else {
-        let checks = [Check::Hook, Check::ManagedDraining];
+        let checks = [Check::Hook, Check::LaunchHook, Check::ManagedDraining];
         for check in checks.into_iter().chain(OF_OUR_HOOK) {
             let why = match live.hooks {
                 Some(_) => "see autoscaling:DescribeLifecycleHooks",
@@ -33,6 +34,10 @@ pub(super) fn judge(live: &Live, settings: &Settings, findings: &mut Findings) {
         return;
     };
     let group = live.group.as_deref().unwrap_or_default();
+    let (launching, hooks): (Vec<&Hook>, Vec<&Hook>) = hooks
+        .iter()
+        .partition(|hook| hook.transition == LifecycleTransition::Launching);
+    launch_hook(group, &launching, settings, findings);
     let (managed, candidates): (Vec<&Hook>, Vec<&Hook>) = hooks
         .iter()
         .partition(|hook| hook.name == MANAGED_DRAINING_HOOK);
@@ -170,6 +175,45 @@ fn ours<'a>(
         ),
     }
     None
+}
+
+/// Chosen as a join chooses it.
+fn launch_hook(group: &str, hooks: &[&Hook], settings: &Settings, findings: &mut Findings) {
+    let check = Check::LaunchHook;
+    let names: Vec<&str> = hooks
+        .iter()
+        .map(|hook| hook.name.as_str())
+        .filter(|name| !is_of_aws(name))
+        .collect();
+    let listed = names.join(", ");
+    match (&settings.autoscaling.launch_hook_name, names.as_slice()) {
+        _ if !settings.ready.enabled => {
+            findings.ok(check, &"ready.enabled is false: no launch is completed");
+        }
+        (Some(configured), names) if names.contains(&configured.as_str()) => {
+            findings.ok(
+                check,
+                &format_args!("{configured} of {group}, as configured"),
+            );
+        }
+        (Some(configured), _) => findings.fail(
+            check,
+            &format_args!(
+                "autoscaling.launch_hook_name is {configured}, which {group} does not have"
+            ),
+            &"correct the name, or create the hook: until then no launch is completed",
+        ),
+        (None, []) => findings.ok(
+            check,
+            &format_args!("{group} has none: a new instance is in service before it has joined"),
+        ),
+        (None, [only]) => findings.ok(check, &format_args!("{only} of {group}, the only one")),
+        (None, _) => findings.warn(
+            check,
+            &format_args!("{group} has several ({listed}), and none is named as ours"),
+            &"set autoscaling.launch_hook_name, if one of them is for this agent",
+        ),
+    }
 }
 
 fn managed_draining(managed: bool, findings: &mut Findings) {

@@ -13,7 +13,7 @@ use super::judge;
 use crate::config::{Effective, Settings};
 use crate::decide::{
     ApiTask, AutoScalingInstance, ContainerInstance, Failure, FailureKind, Instance,
-    TargetLifecycleState, Task, TaskKind, TaskStatus,
+    LifecycleTransition, TargetLifecycleState, Task, TaskKind, TaskStatus,
 };
 
 fn failure(kind: FailureKind, message: &str) -> Failure {
@@ -23,6 +23,7 @@ fn failure(kind: FailureKind, message: &str) -> Failure {
 fn hook(name: &str) -> Hook {
     Hook {
         name: name.to_owned(),
+        transition: LifecycleTransition::Terminating,
         heartbeat_timeout: Duration::from_secs(3_600),
         global_timeout: Duration::from_secs(172_800),
         default_result: Some("CONTINUE".to_owned()),
