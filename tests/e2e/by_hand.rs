@@ -274,8 +274,8 @@ async fn terminated_while_drained_by_hand_it_completes() {
         control::until(&socket, wait_for, |status| status["phase"] == wait_for).await;
         stage.instance.terminate();
         stage.polls(&agent, 3).await;
-        // Whatever it answers, who drained it by hand does not call off what Auto Scaling asked for.
-        control::run(&socket, &["undrain"]).await;
+        let refused = control::run(&socket, &["undrain"]).await;
+        assert_eq!(refused.code, Some(1), "{wait_for}: {refused:?}");
         stage.completed(&agent, DRAIN).await;
         stage.instance.wait_until_gone(PATIENCE).await.unwrap();
         assert_eq!(
