@@ -281,6 +281,31 @@ async fn what_never_joins_is_given_up_at_the_timeout() {
     }
 }
 
+/// ABANDON makes Auto Scaling terminate the instance, at once. CloudFormation is told all the same, also where it
+/// does not listen at first: it would wait for its own timeout otherwise.
+#[tokio::test]
+async fn the_failure_is_told_even_after_the_termination_has_begun() {
+    let never = Duration::from_secs(3600);
+    let stage = Newcomer::launched(group(), spec().connects_after(never))
+        .await
+        .set("ready", "timeout", "3s");
+    stage
+        .simulator
+        .fault(Fault::on(SIGNAL, FaultKind::InternalError).times(2));
+    let agent = stage.start();
+    stage.completed(&agent, LAUNCH).await;
+    assert_eq!(stage.results(LAUNCH), [ABANDON]);
+    stage.signalled(&agent).await;
+    stage.simulator.world(|world| {
+        let heard: Vec<_> = world
+            .signals()
+            .iter()
+            .map(|signal| &signal.status)
+            .collect();
+        assert_eq!(heard, ["FAILURE"]);
+    });
+}
+
 /// Auto Scaling refuses for a while: the instance is in `Pending`, not yet in `Pending:Wait`.
 #[tokio::test]
 async fn a_join_that_is_early_waits_for_the_hook() {
