@@ -125,7 +125,7 @@ async fn drain_and_wait_says_when_the_deadline_came_first() {
     let output = control::run(&socket(&stage.scratch), &arguments).await;
     let took = stage.simulator.now().saturating_sub(began);
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(took > ms(1_900) && took < ms(8_000), "{took:?}");
+    assert!(took > ms(1_900) && took < ms(50_000), "{took:?}");
     assert!(
         output.text().to_lowercase().contains("deadline"),
         "{output:?}"

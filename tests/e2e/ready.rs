@@ -106,7 +106,7 @@ async fn one_that_hangs_is_ended_and_tried_again() {
 /// One that never succeeds is one reason not to have joined.
 #[tokio::test]
 async fn one_that_never_succeeds_fails_the_join() {
-    let stage = Newcomer::new().await.set("ready", "timeout", "8s");
+    let stage = Newcomer::new().await.set("ready", "timeout", "15s");
     stage.scripts.add(READY, "50-fails", "exit 1");
     let agent = stage.start();
     agent.logged("50-fails", PATIENCE).await.unwrap();
@@ -128,7 +128,8 @@ async fn the_deadline_does_not_wait_for_one_that_hangs() {
         .at(|what| matches!(what, What::SignalReceived { .. }))
         .unwrap();
     let took = signalled.saturating_sub(started);
-    assert!(took < ms(6_000), "{took:?}");
+    // Not the minute that it might have had.
+    assert!(took < ms(45_000), "{took:?}");
 }
 
 /// No directory is as good as an empty one.
@@ -146,7 +147,7 @@ async fn there_need_not_be_any() {
 #[tokio::test]
 async fn one_that_hangs_ends_with_the_join() {
     for terminated in [false, true] {
-        let timeout = if terminated { "10m" } else { "8s" };
+        let timeout = if terminated { "10m" } else { "15s" };
         let mut stage = Newcomer::new().await.set("ready", "timeout", timeout);
         stage
             .scripts
