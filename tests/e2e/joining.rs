@@ -8,7 +8,8 @@ use ecs_lifecycle_simulator::{
 };
 
 use super::newcomer::{
-    COMPLETE, DRAIN, LAUNCH, Newcomer, RESOURCE, SIGNAL, STACK, group, ms, spec, with_launch_hook,
+    COMPLETE, DRAIN, LAUNCH, Newcomer, RESOURCE, SIGNAL, STACK, TARGET, group, ms, spec,
+    with_launch_hook,
 };
 use super::stage::PATIENCE;
 
@@ -88,8 +89,8 @@ async fn registered_but_not_connected_is_not_joined() {
     let stage = Newcomer::launched(group(), spec().connects_after(never)).await;
     let agent = stage.start();
     stage
-        .until(&agent, "ten looks at ECS", |world| {
-            world.requests().accepted("ecs:DescribeContainerInstances") >= 10
+        .until(&agent, "four looks at ECS", |world| {
+            world.requests().accepted("ecs:DescribeContainerInstances") >= 4
         })
         .await;
     assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
@@ -115,8 +116,8 @@ async fn connected_but_not_active_is_not_joined() {
         .set_container_instance_status(ContainerInstanceStatus::Draining);
     let agent = stage.start();
     stage
-        .until(&agent, "ten looks at ECS", |world| {
-            world.requests().accepted("ecs:DescribeContainerInstances") >= 10
+        .until(&agent, "four looks at ECS", |world| {
+            world.requests().accepted("ecs:DescribeContainerInstances") >= 4
         })
         .await;
     assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
@@ -566,6 +567,42 @@ async fn out_of_the_warm_pool_it_joins() {
     assert!(stage.instance.return_to_service());
     stage.signalled(&agent).await;
     assert_eq!(stage.scripts.said().await.words, ["ran"]);
+    assert_eq!(stage.results(LAUNCH), [CONTINUE, CONTINUE]);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+}
+
+/// Metadata may show no target state at first (404): once it does, that counts. An instance of the pool has not
+/// joined when its ECS agent has connected, and its way into service is still to come.
+#[tokio::test]
+async fn launched_into_the_warm_pool_with_metadata_that_does_not_say_so_at_first() {
+    let spec = spec()
+        .target_lifecycle_state(Some(TargetLifecycleState::WarmedRunning))
+        .connects_after(ms(6_000));
+    let stage = Newcomer::launched(group(), spec).await;
+    let unset = FaultKind::Status(404, None);
+    stage.simulator.fault(Fault::on(TARGET, unset).times(5));
+    let agent = stage.start();
+    stage
+        .happens(&agent, "the pool", |what| {
+            matches!(
+                what,
+                What::LifecycleStateChanged {
+                    to: Some(LifecycleState::WarmedRunning),
+                    ..
+                }
+            )
+        })
+        .await;
+    stage
+        .happens(&agent, "connection", |what| {
+            *what == What::AgentConnected(true)
+        })
+        .await;
+    stage.polls(&agent, 30).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE], "{}", agent.text());
+    assert_eq!(stage.signals(), Vec::<String>::new(), "{}", agent.text());
+    assert!(stage.instance.return_to_service());
+    stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE, CONTINUE]);
     assert_eq!(stage.signals(), ["SUCCESS"]);
 }
