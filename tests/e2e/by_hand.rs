@@ -343,3 +343,33 @@ async fn who_waits_outlives_a_restart() {
         .world(|world| world.running_tasks(stage.instance.id()).len());
     assert_eq!(left, 0);
 }
+
+/// The user's own executables run then, too, and are ended when the drain is taken back.
+#[tokio::test]
+async fn hooks_run_for_it_and_end_with_it() {
+    let mut stage = stage(vec![web(100)]).await;
+    stage
+        .scripts
+        .add("hooks.d/before-drain", "any", "tell; exec sleep 607");
+    stage.scripts.add("hooks.d/after-drain", "any", "say ran");
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
+    let said = stage.scripts.said().await;
+    assert_eq!(said.variable("ECS_LIFECYCLE_EVENT"), Some("before-drain"));
+    let reason = said.variable("ECS_LIFECYCLE_REASON").unwrap_or_default();
+    assert!(reason.contains("hand"), "{said:?}");
+    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
+    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    stage.polls(&agent, 20).await;
+    assert_eq!(stage.scripts.rest().await, Vec::<String>::new());
+    assert!(
+        stage
+            .simulator
+            .world(is(&stage, ContainerInstanceStatus::Active))
+    );
+    let left = stage
+        .simulator
+        .world(|world| world.running_tasks(stage.instance.id()).len());
+    assert_eq!(left, 1, "nothing was told to stop");
+}

@@ -654,3 +654,52 @@ async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing
     assert_eq!(stage.signals(), ["SUCCESS"], "{}", agent.text());
     assert_eq!(stage.results(DRAIN).len(), 2);
 }
+
+/// A state file that was baked into an image is about another instance: this one joins.
+#[tokio::test]
+async fn what_another_instance_has_written_does_not_count() {
+    let first = Newcomer::launched(group(), spec().id("i-0bbbbbbbbbbbbbbbb")).await;
+    let mut agent = first.start();
+    first.signalled(&agent).await;
+    first.polls(&agent, 5).await;
+    agent.signal("TERM").await.unwrap();
+    agent.ended(PATIENCE).await.unwrap();
+    let second = Newcomer::new().await;
+    let file = "state.json";
+    std::fs::copy(
+        first.scratch.path().join(file),
+        second.scratch.path().join(file),
+    )
+    .unwrap();
+    let agent = second.start();
+    second.signalled(&agent).await;
+    assert_eq!(second.results(LAUNCH), [CONTINUE]);
+    assert_eq!(second.signals(), ["SUCCESS"]);
+}
+
+/// A role that may not ask Auto Scaling anything: the stack is told all the same, as that takes no permission.
+#[tokio::test]
+async fn without_permission_for_auto_scaling_the_stack_is_told() {
+    let stage = Newcomer::new().await;
+    stage
+        .simulator
+        .fault(Fault::on("autoscaling:*", FaultKind::AccessDenied));
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+    assert_eq!(stage.results(LAUNCH), []);
+}
+
+/// CloudFormation is away for longer than it takes to say it once.
+#[tokio::test]
+async fn a_signal_that_fails_at_first_is_sent_again() {
+    let stage = Newcomer::new().await;
+    stage
+        .simulator
+        .fault(Fault::on(SIGNAL, FaultKind::InternalError).times(3));
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.executed(SIGNAL), 1);
+    assert_eq!(stage.count(COMPLETE), 1);
+}
