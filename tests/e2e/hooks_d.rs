@@ -117,13 +117,13 @@ async fn afterwards_they_are_told_of_a_deadline() {
 /// The lifecycle action is kept waiting while they run.
 #[tokio::test]
 async fn heartbeats_go_on_while_they_run() {
-    let mut stage = with_heartbeat(ms(6_000), vec![web(100)]).await;
+    let mut stage = with_heartbeat(ms(12_000), vec![web(100)]).await;
     stage.scripts.add(BEFORE, "slow", "say began; hold");
     stage.scripts.add(AFTER, "slow", "say began; hold");
     let agent = watching(&stage).await;
     stage.instance.terminate();
     let id = stage.id();
-    for beats in [4, 7] {
+    for beats in [4, 6] {
         stage.scripts.said().await;
         stage
             .until(&agent, "heartbeats", |world| {
@@ -166,7 +166,7 @@ async fn one_that_hangs_is_ended_at_its_limit() {
     stage.completed(&agent, DRAIN).await;
     assert_eq!(stage.results(DRAIN), [CONTINUE]);
     let took = stage.simulator.now().saturating_sub(began);
-    assert!(took > ms(1_900) && took < ms(10_000), "{took:?}");
+    assert!(took > ms(1_900) && took < ms(50_000), "{took:?}");
     assert!(agent.text().contains("10-hangs"), "{}", agent.text());
 }
 
@@ -225,7 +225,7 @@ async fn the_deadline_does_not_wait_for_them() {
         .at(|what| matches!(what, What::HookCompleted { .. }))
         .unwrap();
     let took = completed.saturating_sub(began);
-    assert!(took > ms(2_500) && took < ms(8_000), "{took:?}");
+    assert!(took > ms(2_500) && took < ms(45_000), "{took:?}");
 }
 
 /// Stopped and started in the middle, it completes once, and takes its way to the end.

@@ -8,10 +8,12 @@ use ecs_lifecycle_simulator::{
 };
 
 use super::newcomer::{
-    COMPLETE, DRAIN, LAUNCH, Newcomer, RESOURCE, SIGNAL, STACK, group, ms, spec, with_launch_hook,
+    COMPLETE, DRAIN, LAUNCH, Newcomer, RESOURCE, SIGNAL, STACK, TARGET, group, ms, spec,
+    with_launch_hook,
 };
 use super::stage::PATIENCE;
 
+const DESCRIBE: &str = "ecs:DescribeContainerInstances";
 const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
 const ABANDON: LifecycleActionResult = LifecycleActionResult::Abandon;
 
@@ -87,8 +89,8 @@ async fn registered_but_not_connected_is_not_joined() {
     let stage = Newcomer::launched(group(), spec().connects_after(never)).await;
     let agent = stage.start();
     stage
-        .until(&agent, "ten looks at ECS", |world| {
-            world.requests().accepted("ecs:DescribeContainerInstances") >= 10
+        .until(&agent, "four looks at ECS", |world| {
+            world.requests().accepted("ecs:DescribeContainerInstances") >= 4
         })
         .await;
     assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
@@ -114,8 +116,8 @@ async fn connected_but_not_active_is_not_joined() {
         .set_container_instance_status(ContainerInstanceStatus::Draining);
     let agent = stage.start();
     stage
-        .until(&agent, "ten looks at ECS", |world| {
-            world.requests().accepted("ecs:DescribeContainerInstances") >= 10
+        .until(&agent, "four looks at ECS", |world| {
+            world.requests().accepted("ecs:DescribeContainerInstances") >= 4
         })
         .await;
     assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
@@ -268,7 +270,7 @@ async fn what_never_joins_is_given_up_at_the_timeout() {
         let signalled = stage.at(heard(false)).unwrap();
         assert!(completed <= signalled, "{why}: {completed:?} {signalled:?}");
         let took = completed.saturating_sub(started);
-        assert!(took > ms(2_800) && took < ms(6_000), "{why}: {took:?}");
+        assert!(took > ms(2_800) && took < ms(30_000), "{why}: {took:?}");
         // What Auto Scaling makes of it is a termination: nothing is said a second time.
         stage
             .happens(&agent, "the termination", |what| {
@@ -279,6 +281,31 @@ async fn what_never_joins_is_given_up_at_the_timeout() {
         assert_eq!(stage.results(LAUNCH), [ABANDON], "{why}");
         assert_eq!(stage.signals(), ["FAILURE"], "{why}");
     }
+}
+
+/// ABANDON makes Auto Scaling terminate the instance, at once. CloudFormation is told all the same, also where it
+/// does not listen at first: it would wait for its own timeout otherwise.
+#[tokio::test]
+async fn the_failure_is_told_even_after_the_termination_has_begun() {
+    let never = Duration::from_secs(3600);
+    let stage = Newcomer::launched(group(), spec().connects_after(never))
+        .await
+        .set("ready", "timeout", "3s");
+    stage
+        .simulator
+        .fault(Fault::on(SIGNAL, FaultKind::InternalError).times(2));
+    let agent = stage.start();
+    stage.completed(&agent, LAUNCH).await;
+    assert_eq!(stage.results(LAUNCH), [ABANDON]);
+    stage.signalled(&agent).await;
+    stage.simulator.world(|world| {
+        let heard: Vec<_> = world
+            .signals()
+            .iter()
+            .map(|signal| &signal.status)
+            .collect();
+        assert_eq!(heard, ["FAILURE"]);
+    });
 }
 
 /// Auto Scaling refuses for a while: the instance is in `Pending`, not yet in `Pending:Wait`.
@@ -310,7 +337,7 @@ async fn a_completion_that_cannot_be_had_delays_the_signal_by_half_a_minute_at_m
     let tried = stage.simulator.now();
     stage.signalled(&agent).await;
     let waited = stage.at(heard(true)).unwrap().saturating_sub(tried);
-    assert!(waited > ms(20_000) && waited < ms(36_000), "{waited:?}");
+    assert!(waited > ms(20_000) && waited < ms(50_000), "{waited:?}");
     stage.simulator.clear_faults();
     stage.completed(&agent, LAUNCH).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
@@ -346,17 +373,17 @@ async fn lost_answers_are_outlived() {
 #[tokio::test]
 async fn heartbeats_keep_the_launching_hook() {
     // Its clock begins before the agent does, on a machine that may be busy.
-    let hook = HookSpec::launching(LAUNCH).heartbeat_timeout(ms(6_000));
+    let hook = HookSpec::launching(LAUNCH).heartbeat_timeout(ms(12_000));
     let mut stage = Newcomer::launched(with_launch_hook(hook), spec()).await;
     stage.scripts.add("ready.d", "slow", "say began; hold");
     let agent = stage.start();
     stage.scripts.said().await;
     let id = stage.id();
     stage
-        .until(&agent, "five heartbeats", |world| {
+        .until(&agent, "four heartbeats", |world| {
             let beats = world.events_of(&id);
             let is = |what: &What| matches!(what, What::HookHeartbeat { hook } if hook == LAUNCH);
-            beats.filter(|event| is(&event.what)).count() >= 5
+            beats.filter(|event| is(&event.what)).count() >= 4
         })
         .await;
     stage.scripts.release().await;
@@ -370,7 +397,7 @@ async fn heartbeats_keep_the_launching_hook() {
     // And none after it is complete.
     stage.polls(&agent, 5).await;
     stage.simulator.clear_requests();
-    stage.polls(&agent, 30).await;
+    stage.polls(&agent, 50).await;
     assert_eq!(stage.count("autoscaling:RecordLifecycleActionHeartbeat"), 0);
 }
 
@@ -380,28 +407,31 @@ async fn killed_in_mid_join_it_has_the_same_deadline() {
     let never = Duration::from_secs(3600);
     let stage = Newcomer::launched(group(), spec().connects_after(never))
         .await
-        .set("ready", "timeout", "6s");
+        .set("ready", "timeout", "15s");
     let started = stage.simulator.now();
     let mut agent = stage.start();
+    let mut started_again = started;
     for signal in ["KILL", "TERM", "KILL"] {
+        let looks = stage.count(DESCRIBE);
         stage
             .until(&agent, "a look at ECS", |world| {
-                world.requests().accepted("ecs:DescribeContainerInstances") > 0
+                world.requests().count(DESCRIBE) > looks
             })
             .await;
-        stage.simulator.clear_requests();
         agent.signal(signal).await.unwrap();
         agent.ended(PATIENCE).await.unwrap();
         assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
+        started_again = stage.simulator.now();
         agent = stage.start();
     }
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [ABANDON]);
     assert_eq!(stage.signals(), ["FAILURE"]);
-    let took = stage.at(launch_completed).unwrap().saturating_sub(started);
+    let completed = stage.at(launch_completed).unwrap();
+    let (took, since) = (completed - started, completed - started_again);
     assert!(
-        took > ms(5_800) && took < ms(8_500),
-        "{took:?}\n{}",
+        took > ms(14_800) && since < ms(15_000),
+        "{took:?} {since:?}\n{}",
         agent.text()
     );
 }
@@ -541,6 +571,42 @@ async fn out_of_the_warm_pool_it_joins() {
     assert_eq!(stage.signals(), ["SUCCESS"]);
 }
 
+/// Metadata may show no target state at first (404): once it does, that counts. An instance of the pool has not
+/// joined when its ECS agent has connected, and its way into service is still to come.
+#[tokio::test]
+async fn launched_into_the_warm_pool_with_metadata_that_does_not_say_so_at_first() {
+    let spec = spec()
+        .target_lifecycle_state(Some(TargetLifecycleState::WarmedRunning))
+        .connects_after(ms(6_000));
+    let stage = Newcomer::launched(group(), spec).await;
+    let unset = FaultKind::Status(404, None);
+    stage.simulator.fault(Fault::on(TARGET, unset).times(5));
+    let agent = stage.start();
+    stage
+        .happens(&agent, "the pool", |what| {
+            matches!(
+                what,
+                What::LifecycleStateChanged {
+                    to: Some(LifecycleState::WarmedRunning),
+                    ..
+                }
+            )
+        })
+        .await;
+    stage
+        .happens(&agent, "connection", |what| {
+            *what == What::AgentConnected(true)
+        })
+        .await;
+    stage.polls(&agent, 30).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE], "{}", agent.text());
+    assert_eq!(stage.signals(), Vec::<String>::new(), "{}", agent.text());
+    assert!(stage.instance.return_to_service());
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE, CONTINUE]);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+}
+
 /// There and back again: the hook is completed each time, the stack is told once in an instance's life.
 #[tokio::test]
 async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing() {
@@ -587,4 +653,53 @@ async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing
     stage.polls(&agent, 10).await;
     assert_eq!(stage.signals(), ["SUCCESS"], "{}", agent.text());
     assert_eq!(stage.results(DRAIN).len(), 2);
+}
+
+/// A state file that was baked into an image is about another instance: this one joins.
+#[tokio::test]
+async fn what_another_instance_has_written_does_not_count() {
+    let first = Newcomer::launched(group(), spec().id("i-0bbbbbbbbbbbbbbbb")).await;
+    let mut agent = first.start();
+    first.signalled(&agent).await;
+    first.polls(&agent, 5).await;
+    agent.signal("TERM").await.unwrap();
+    agent.ended(PATIENCE).await.unwrap();
+    let second = Newcomer::new().await;
+    let file = "state.json";
+    std::fs::copy(
+        first.scratch.path().join(file),
+        second.scratch.path().join(file),
+    )
+    .unwrap();
+    let agent = second.start();
+    second.signalled(&agent).await;
+    assert_eq!(second.results(LAUNCH), [CONTINUE]);
+    assert_eq!(second.signals(), ["SUCCESS"]);
+}
+
+/// A role that may not ask Auto Scaling anything: the stack is told all the same, as that takes no permission.
+#[tokio::test]
+async fn without_permission_for_auto_scaling_the_stack_is_told() {
+    let stage = Newcomer::new().await;
+    stage
+        .simulator
+        .fault(Fault::on("autoscaling:*", FaultKind::AccessDenied));
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+    assert_eq!(stage.results(LAUNCH), []);
+}
+
+/// CloudFormation is away for longer than it takes to say it once.
+#[tokio::test]
+async fn a_signal_that_fails_at_first_is_sent_again() {
+    let stage = Newcomer::new().await;
+    stage
+        .simulator
+        .fault(Fault::on(SIGNAL, FaultKind::InternalError).times(3));
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.executed(SIGNAL), 1);
+    assert_eq!(stage.count(COMPLETE), 1);
 }

@@ -176,7 +176,7 @@ async fn maintenance_that_comes_nearer_begins_in_time() {
         })
         .await;
     let waited = stage.simulator.now().saturating_sub(announced);
-    assert!(waited > ms(2_500) && waited < ms(12_000), "{waited:?}");
+    assert!(waited > ms(2_500) && waited < ms(50_000), "{waited:?}");
 }
 
 /// Cancelled, in mid-drain or after it: the instance is put back.

@@ -3,6 +3,7 @@
 use ecs_lifecycle_simulator::{LifecycleActionResult, What};
 
 use super::newcomer::{COMPLETE, LAUNCH, Newcomer, SIGNAL, ms};
+use super::stage::PATIENCE;
 
 const READY: &str = "ready.d";
 
@@ -105,13 +106,13 @@ async fn one_that_hangs_is_ended_and_tried_again() {
 /// One that never succeeds is one reason not to have joined.
 #[tokio::test]
 async fn one_that_never_succeeds_fails_the_join() {
-    let stage = Newcomer::new().await.set("ready", "timeout", "3s");
+    let stage = Newcomer::new().await.set("ready", "timeout", "15s");
     stage.scripts.add(READY, "50-fails", "exit 1");
     let agent = stage.start();
+    agent.logged("50-fails", PATIENCE).await.unwrap();
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Abandon]);
     assert_eq!(stage.signals(), ["FAILURE"]);
-    assert!(agent.text().contains("50-fails"), "{}", agent.text());
 }
 
 /// One that hangs past the deadline of the join does not hold it.
@@ -127,7 +128,8 @@ async fn the_deadline_does_not_wait_for_one_that_hangs() {
         .at(|what| matches!(what, What::SignalReceived { .. }))
         .unwrap();
     let took = signalled.saturating_sub(started);
-    assert!(took < ms(6_000), "{took:?}");
+    // Not the minute that it might have had.
+    assert!(took < ms(45_000), "{took:?}");
 }
 
 /// No directory is as good as an empty one.
@@ -145,7 +147,7 @@ async fn there_need_not_be_any() {
 #[tokio::test]
 async fn one_that_hangs_ends_with_the_join() {
     for terminated in [false, true] {
-        let timeout = if terminated { "10m" } else { "3s" };
+        let timeout = if terminated { "10m" } else { "15s" };
         let mut stage = Newcomer::new().await.set("ready", "timeout", timeout);
         stage
             .scripts

@@ -1,5 +1,5 @@
-//! The agent beside programs that we did not write: AWS's own `cfn-signal`, and a CloudFormation that waits for
-//! signals. `tests/peers/setup.sh` fetches both.
+//! The agent beside programs that we did not write: AWS's own `cfn-signal`, a CloudFormation that waits for
+//! signals, and a reader of metrics. `tests/peers/setup.sh` fetches them.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@
 mod cfn_signal;
 mod http;
 mod ministack;
+mod openmetrics;
 mod tap;
 
 use std::path::{Path, PathBuf};

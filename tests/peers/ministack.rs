@@ -5,15 +5,19 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ecs_lifecycle_rig::{AgentBuilder, Scratch};
-use ecs_lifecycle_simulator::{GroupSpec, HookSpec, InstanceSpec, Options, Simulator, TaskSpec};
+use ecs_lifecycle_simulator::{
+    GroupSpec, HookSpec, Instance, InstanceSpec, Options, Simulator, TaskSpec,
+};
 use tokio::process::{Child, Command};
 
 use super::http::post;
 use super::tap::Tap;
 use super::{PATIENCE, peer};
 
-const RESOURCE: &str = "Drained";
-const TEMPLATE: &str = r#"{"Resources": {"Drained": {
+const STACK: &str = "waits";
+const NAME: [(&str, &str); 1] = [("StackName", STACK)];
+const RESOURCE: &str = "Signalled";
+const TEMPLATE: &str = r#"{"Resources": {"Signalled": {
     "Type": "AWS::CloudFormation::WaitCondition",
     "CreationPolicy": {"ResourceSignal": {"Count": 1, "Timeout": "PT5M"}}}}}"#;
 /// It looks for the service here, and checks nothing else.
@@ -86,65 +90,115 @@ impl Ministack {
     }
 }
 
-#[tokio::test]
-async fn a_stack_that_waits_for_the_signal_is_complete_with_it() {
-    let ministack = Ministack::start().await;
-    let name = [("StackName", "drained")];
-    let create = [("StackName", "drained"), ("TemplateBody", TEMPLATE)];
-    let (status, text) = ministack.ask("CreateStack", &create).await.unwrap();
-    assert_eq!(status, 200, "{text}");
-    // The stack waits, and would for five minutes.
-    ministack
-        .until("DescribeStackEvents", &name, |_, text| {
-            text.contains(&format!(
-                "<LogicalResourceId>{RESOURCE}</LogicalResourceId>"
-            ))
+impl Ministack {
+    /// Creates the stack, and waits until it waits: it would for five minutes.
+    async fn create(&self) {
+        let create = [("StackName", STACK), ("TemplateBody", TEMPLATE)];
+        let (status, text) = self.ask("CreateStack", &create).await.unwrap();
+        assert_eq!(status, 200, "{text}");
+        let resource = format!("<LogicalResourceId>{RESOURCE}</LogicalResourceId>");
+        self.until("DescribeStackEvents", &NAME, |_, text| {
+            text.contains(&resource)
         })
         .await;
+    }
 
+    /// Waits until the stack is complete, and shows that it was the signal of `id` that did it.
+    async fn complete_by(&self, id: &str) {
+        self.until("DescribeStacks", &NAME, |_, text| {
+            text.contains("<StackStatus>CREATE_COMPLETE</StackStatus>")
+        })
+        .await;
+        let (_, events) = self.ask("DescribeStackEvents", &NAME).await.unwrap();
+        assert!(
+            events.contains("SUCCESS") && events.contains(id),
+            "{events}"
+        );
+    }
+}
+
+/// Every request says the same. Its answers are XML, whatever ContentType says: the agent takes that for no
+/// answer, and asks again.
+fn assert_signals(tap: &Tap, id: &str) {
+    assert!(!tap.heads().is_empty());
+    for head in tap.heads() {
+        assert_eq!(head.parameters["Status"], "SUCCESS");
+        assert_eq!(head.parameters["UniqueId"], id);
+        assert_eq!(head.parameters["StackName"], STACK);
+        assert_eq!(head.authorization().1["instanceId"], id);
+    }
+}
+
+/// What it takes to be in a group that launches and terminates with a hook each.
+async fn simulator() -> Simulator {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let group = GroupSpec::new("demo-asg")
         .wait_delay(Duration::from_millis(100))
+        .hook(HookSpec::launching("launch-hook"))
         .hook(HookSpec::terminating("drain-hook"));
     simulator.add_group(group);
+    simulator
+}
+
+fn builder(instance: &Instance, scratch: &Scratch, tap: &Tap) -> AgentBuilder {
+    let socket = scratch.path().join("agent.sock").display().to_string();
+    AgentBuilder::new(
+        env!("CARGO_BIN_EXE_ecs-lifecycle-agent"),
+        instance,
+        scratch.path(),
+    )
+    .set("agent", "socket", socket)
+    .env("AWS_ENDPOINT_URL_CLOUDFORMATION", &tap.url)
+}
+
+#[tokio::test]
+async fn a_stack_that_waits_for_a_drain_is_complete_with_its_signal() {
+    let ministack = Ministack::start().await;
+    ministack.create().await;
+    let simulator = simulator().await;
     let task = TaskSpec::service("web").stop_duration(Duration::from_millis(200));
     let instance = InstanceSpec::new("demo").group("demo-asg").task(task);
     let instance = simulator.add_instance(instance).await.unwrap();
-    let tap = Tap::before(&ministack.url).await;
-    let scratch = Scratch::new().unwrap();
-    let agent = AgentBuilder::new(
-        env!("CARGO_BIN_EXE_ecs-lifecycle-agent"),
-        &instance,
-        scratch.path(),
-    )
-    .env("AWS_ENDPOINT_URL_CLOUDFORMATION", &tap.url)
-    .set("cloudformation", "stack_name", "drained")
-    .set("cloudformation", "logical_resource_id", RESOURCE)
-    .start()
-    .unwrap();
+    let (tap, scratch) = (Tap::before(&ministack.url).await, Scratch::new().unwrap());
+    let agent = builder(&instance, &scratch, &tap)
+        .set("cloudformation", "stack_name", STACK)
+        .set("cloudformation", "logical_resource_id", RESOURCE)
+        .start()
+        .unwrap();
     agent
         .logged("this is a container instance of cluster", PATIENCE)
         .await
         .unwrap();
     instance.terminate();
-    ministack
-        .until("DescribeStacks", &name, |_, text| {
-            text.contains("<StackStatus>CREATE_COMPLETE</StackStatus>")
-        })
-        .await;
+    ministack.complete_by(instance.id()).await;
     instance.wait_until_gone(PATIENCE).await.unwrap();
-    // Its answer is XML, whatever ContentType says: the agent takes that for no answer, and asks again.
-    for head in tap.heads() {
-        assert_eq!(head.parameters["Status"], "SUCCESS");
-        assert_eq!(head.parameters["UniqueId"], instance.id());
-    }
+    assert_signals(&tap, instance.id());
     simulator.world(|world| {
         assert!(world.killed().is_empty());
         assert_eq!(world.completions(instance.id()), 1);
     });
-    let (_, events) = ministack.ask("DescribeStackEvents", &name).await.unwrap();
-    assert!(
-        events.contains("SUCCESS") && events.contains(instance.id()),
-        "{events}"
-    );
+}
+
+#[tokio::test]
+async fn a_stack_that_waits_for_a_new_instance_is_complete_when_it_has_joined() {
+    let ministack = Ministack::start().await;
+    ministack.create().await;
+    let simulator = simulator().await;
+    let booting = InstanceSpec::new("demo")
+        .group("demo-asg")
+        .stack_tags(STACK, RESOURCE)
+        .registers_after(Duration::from_millis(500))
+        .connects_after(Duration::from_millis(500));
+    let instance = simulator.launch(booting).await.unwrap();
+    let (tap, scratch) = (Tap::before(&ministack.url).await, Scratch::new().unwrap());
+    let agent = builder(&instance, &scratch, &tap)
+        .set("ready", "poll_interval", "500ms")
+        .start()
+        .unwrap();
+    ministack.complete_by(instance.id()).await;
+    assert_signals(&tap, instance.id());
+    simulator.world(|world| {
+        let completions = &world.instance(instance.id()).unwrap().completions;
+        assert_eq!(completions["launch-hook"], 1, "{}", agent.text());
+    });
 }

@@ -91,8 +91,8 @@ async fn a_boot_refuses_then_registers_then_connects() {
     let simulator = simulator().await;
     let spec = InstanceSpec::new("demo")
         .group("demo-asg")
-        .registers_after(ms(300))
-        .connects_after(ms(2_000));
+        .registers_after(ms(2_000))
+        .connects_after(Duration::from_secs(3_600));
     let instance = simulator.launch(spec).await.unwrap();
     assert!(introspect(&instance, "/v1/metadata").await.is_err());
     let happened = async |what: What| {
@@ -119,6 +119,7 @@ async fn a_boot_refuses_then_registers_then_connects() {
         answer.unwrap().json()["containerInstances"][0]["agentConnected"].clone()
     };
     assert_eq!(connected().await, false);
+    instance.set_agent_connected(true);
     happened(What::AgentConnected(true)).await;
     assert_eq!(connected().await, true);
     instance.set_agent_connected(false);
