@@ -20,8 +20,14 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 .PHONY: test
 test: target/python/ready ## Run all tests
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
+	rm -rf target/operations && mkdir -p target/operations
+	ECS_LIFECYCLE_OPERATIONS="$(CURDIR)/target/operations" RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
+	$(MAKE) test-cloudformation
+
+.PHONY: test-cloudformation
+test-cloudformation: target/python/ready ## Only: the template, the policy, the Terraform example (two minutes)
+	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
 lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
@@ -72,7 +78,7 @@ $(AGENT):
 clean: ## Remove everything that was built
 	$(CARGO) clean
 
-# boto3 drives the simulator in one of its tests.
+# What the tests need of Python: each requirement says what for.
 target/python/ready: tests/requirements.txt
 	rm -rf target/python
 	$(PYTHON) -m venv target/python
