@@ -18,7 +18,7 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
 .PHONY: test
-test: target/python/ready ## Run all tests
+test: target/python/ready target/peers/ready ## Run all tests
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
 	rm -rf target/operations && mkdir -p target/operations
 	ECS_LIFECYCLE_OPERATIONS="$(CURDIR)/target/operations" RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
@@ -84,6 +84,10 @@ target/python/ready: tests/requirements.txt
 	$(PYTHON) -m venv target/python
 	target/python/bin/pip install --quiet --requirement tests/requirements.txt
 	touch $@
+
+# AWS's own cfn-signal, and a CloudFormation of somebody else's: tests/peers.
+target/peers/ready: tests/peers/setup.sh tests/peers/requirements.txt
+	tests/peers/setup.sh $(PYTHON)
 
 $(TOOLS)/bin/cargo-deny:
 	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   signals ──┐                        ┌──▶ notes ──▶ narrate ──▶ journal
-//!   time ─────┼──▶ event ──▶ step ─────┤
+//!   time ─────┤                        ├──▶ replies ──▶ control
+//!   control ──┼──▶ event ──▶ step ─────┤
 //!   answers ──┘     ▲                  └──▶ actions ──▶ act ──┐
 //!                   └─────────────────────────────────────────┘
 //! ```
@@ -16,7 +17,10 @@ use tokio::sync::mpsc;
 use crate::act::Effects;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::control::Ask;
+use crate::control::replies::{Facts, Replies};
 use crate::decide::{self, Action, Event, Memory, State};
+use crate::metrics::Metrics;
 use crate::narrate;
 use crate::signals::Stop;
 use crate::status;
@@ -29,10 +33,13 @@ pub async fn run(
     clock: Clock,
     recalled: Option<Memory>,
     mut stop: mpsc::UnboundedReceiver<Stop>,
+    mut asks: mpsc::UnboundedReceiver<Ask>,
 ) {
     let (answers, mut events) = mpsc::unbounded_channel();
     let mut state = State::new(recalled, clock.now());
     let mut notifier = Notifier::from_environment();
+    let mut metrics = Metrics::default();
+    let mut replies = Replies::default();
     let mut event = Event::Tick;
     loop {
         let now = clock.now();
@@ -40,6 +47,7 @@ pub async fn run(
         state = step.state;
         for note in &step.notes {
             narrate::narrate(note, &state);
+            metrics.observe(note);
         }
         for action in step.actions {
             if action == Action::Exit {
@@ -57,11 +65,21 @@ pub async fn run(
         }
         let line = status::line(&state, now, settings);
         notifier.tell(now, state.is_ready(), state.leave_at(), &line);
-        let wake = [step.wake, notifier.wake_at()].into_iter().flatten().min();
+        let facts = Facts {
+            state: &state,
+            now,
+            policy: settings,
+            clock: &clock,
+            metrics: &metrics,
+        };
+        replies.send_due(&facts);
+        let wake = [step.wake, notifier.wake_at(), replies.wake_at()];
+        let wake = wake.into_iter().flatten().min();
         event = tokio::select! {
             biased;
             Some(Stop { signal, shutdown }) = stop.recv() => Event::StopRequested { signal, shutdown },
             Some(event) = events.recv() => event,
+            Some(ask) = asks.recv() => replies.take(ask, &facts),
             () = sleep_until(wake, clock) => Event::Tick,
         };
     }

@@ -96,6 +96,7 @@ fn view(
             status,
             running: count(instance.running_tasks_count()),
             pending: count(instance.pending_tasks_count()),
+            agent_connected: instance.agent_connected(),
         });
     }
     match failures.first().and_then(types::Failure::reason) {
@@ -103,6 +104,7 @@ fn view(
             status: ContainerInstanceStatus::Gone(gone.to_owned()),
             running: 0,
             pending: 0,
+            agent_connected: false,
         }),
         Some(reason) => Err(Failure::new(
             FailureKind::Refused,

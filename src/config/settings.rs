@@ -7,7 +7,8 @@
 use super::choices::SignalOnTimeout;
 use super::keys::{
     AgentSettings, AutoScalingSettings, AwsSettings, CloudFormationInputs, DrainSettings,
-    EcsSettings, Inputs, LogSettings, MetadataSettings,
+    EcsSettings, HookSettings, Inputs, LogSettings, MetadataSettings, MetricsSettings,
+    ReadySettings,
 };
 
 /// The configuration, checked. `Settings::default()` is what an empty configuration gives.
@@ -19,14 +20,20 @@ pub struct Settings {
     pub ecs: EcsSettings,
     /// `[aws]`
     pub aws: AwsSettings,
+    /// `[ready]`
+    pub ready: ReadySettings,
     /// `[drain]`
     pub drain: DrainSettings,
+    /// `[hooks]`
+    pub hooks: HookSettings,
     /// `[autoscaling]`
     pub autoscaling: AutoScalingSettings,
     /// `[cloudformation]`
     pub cloudformation: CloudFormationSettings,
     /// `[agent]`
     pub agent: AgentSettings,
+    /// `[metrics]`
+    pub metrics: MetricsSettings,
     /// `[log]`
     pub log: LogSettings,
 }
@@ -61,10 +68,13 @@ impl From<Inputs> for Settings {
             metadata: inputs.metadata,
             ecs: inputs.ecs,
             aws: inputs.aws,
+            ready: inputs.ready,
             drain: inputs.drain,
+            hooks: inputs.hooks,
             autoscaling: inputs.autoscaling,
             cloudformation: inputs.cloudformation.into(),
             agent: inputs.agent,
+            metrics: inputs.metrics,
             log: inputs.log,
         }
     }
@@ -77,10 +87,13 @@ impl From<Settings> for Inputs {
             metadata: settings.metadata,
             ecs: settings.ecs,
             aws: settings.aws,
+            ready: settings.ready,
             drain: settings.drain,
+            hooks: settings.hooks,
             autoscaling: settings.autoscaling,
             cloudformation: settings.cloudformation.into(),
             agent: settings.agent,
+            metrics: settings.metrics,
             log: settings.log,
         }
     }

@@ -72,6 +72,8 @@ fn remembering(reason: &str, ours: bool) -> Agent {
             started_at: Moment::from_millis(-60_000),
             ours,
         }),
+        join: None,
+        by_hand: None,
     };
     let mut agent = Agent::new(default(), Some(memory));
     agent.tick();
@@ -554,9 +556,10 @@ const ROWS: &[Row] = &[
         name: "ACTIVE again",
         agent: returning,
         happens: |a| a.event(Event::ActiveSet(Ok(draining_set(0)))),
-        phase: "Watching",
+        // Out of the pool is a launch, whose hook wants to be completed.
+        phase: "Joining",
         does: &["Remember"],
-        says: &["ReturnedToService"],
+        says: &["ReturnedToService", "JoinStarted"],
     },
     Row {
         name: "ACTIVE fails",

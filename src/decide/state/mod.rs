@@ -7,10 +7,14 @@ mod transitions;
 
 use super::Wake;
 use super::call::{Call, seed_of};
-use super::completion::Completion;
 use super::drain::{Drain, DrainReason, Outcome};
-use super::facts::{ContainerInstance, Instance, SpotInstanceAction, TargetLifecycleState};
+use super::facts::{
+    ContainerInstance, Instance, MaintenanceEvent, RebalanceRecommendation, SpotInstanceAction,
+    TargetLifecycleState,
+};
 use super::health::Health;
+use super::join::Join;
+use super::lifecycle::Completion;
 use super::memory::Memory;
 use super::time::Moment;
 
@@ -25,11 +29,17 @@ pub struct State {
     pub target: Option<TargetLifecycleState>,
     /// The Spot interruption notice, if any.
     pub spot: Option<SpotInstanceAction>,
+    /// The rebalance recommendation, if any, and if the policy cares.
+    pub rebalance: Option<RebalanceRecommendation>,
+    /// The scheduled event that comes first, if any, and if the policy cares.
+    pub maintenance: Option<MaintenanceEvent>,
     /// The condition of what we depend on.
     pub health: Health,
     /// What is being done.
     pub phase: Phase,
-    /// Raised for every drain; answers that carry another are dropped.
+    /// Since when that is being done.
+    pub since: Moment,
+    /// Raised for every drain and every join; answers that carry another are dropped.
     pub epoch: u32,
     pub(super) memory: Memory,
     recalled: Option<Memory>,
@@ -53,6 +63,8 @@ pub enum Phase {
     Starting,
     /// Nothing to do but to watch.
     Watching,
+    /// A new instance joins its cluster.
+    Joining(Box<Join>),
     /// A drain is in progress.
     Draining(Box<Drain>),
     /// The drain is over; the world is being told.
@@ -79,6 +91,21 @@ pub struct Done {
     pub at: Moment,
 }
 
+impl Phase {
+    /// One word, for machines.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Watching => "watching",
+            Self::Joining(_) => "joining",
+            Self::Draining(_) => "draining",
+            Self::Completing(..) => "completing",
+            Self::Done(_) => "done",
+            Self::Returning { .. } => "returning",
+        }
+    }
+}
+
 impl State {
     /// The state of an agent that starts at `now`, with what an earlier one has written down.
     pub fn new(recalled: Option<Memory>, now: Moment) -> Self {
@@ -87,8 +114,11 @@ impl State {
             container_instance: None,
             target: None,
             spot: None,
+            rebalance: None,
+            maintenance: None,
             health: Health::default(),
             phase: Phase::Starting,
+            since: now,
             epoch: 0,
             memory: Memory::default(),
             recalled,
@@ -143,6 +173,7 @@ impl State {
         }
         match &self.phase {
             Phase::Starting | Phase::Watching | Phase::Done(_) => {}
+            Phase::Joining(join) => join.wake(&mut wake, policy),
             Phase::Draining(drain) => drain.wake(&mut wake, policy),
             Phase::Completing(drain, completion) => {
                 drain.wake_for_completion(&mut wake, policy);

@@ -1,26 +1,29 @@
-//! The end of a drain: CloudFormation is told, then the lifecycle action is completed.
+//! The end of a lifecycle action: CloudFormation is told, and the action is completed.
 //!
-//! The signal goes first, but no failure of it holds the instance: after a short head start the lifecycle
-//! action is completed whatever became of the signal.
+//! Where an instance goes, the signal goes first; where one comes, it goes last, as a stack that hears of
+//! the new instance may take the old one away. Neither waits for the other for ever.
 //!
-//! "No active Lifecycle Action found" has two meanings. Too early: the instance is still `Terminating`,
-//! or has just become `Terminating:Wait`. Or already done. Only a look at the instance tells them apart.
+//! "No active Lifecycle Action found" has two meanings. Too early: the instance is still `Terminating` (or
+//! `Pending`), or has just begun to wait. Or already done. Only a look at the instance tells them apart.
 
 use std::time::Duration;
 
-use super::action::{Action, LifecycleActionResult, SignalStatus};
-use super::call::Call;
-use super::drain::{Drain, Outcome, is_no_active_action};
-use super::event::{Accepted, Answer};
-use super::facts::{AutoScalingInstance, Failure};
-use super::health::{Dependency, Health};
-use super::note::Note;
-use super::time::Moment;
-use super::{Turn, Wake};
-use crate::config::{ResultOnTimeout, SignalOnTimeout};
+use super::super::action::{Action, HookRef, LifecycleActionResult, SignalStatus};
+use super::super::call::Call;
+use super::super::event::{Accepted, Answer};
+use super::super::facts::{AutoScalingInstance, Failure, LifecycleTransition};
+use super::super::health::{Dependency, Health};
+use super::super::note::Note;
+use super::super::time::Moment;
+use super::super::{Turn, Wake};
+use super::heartbeat::is_no_active_action;
+use super::search::HookSearch;
+use crate::config::StackResource;
 
 /// How long the completion waits for the signal's answer.
 const SIGNAL_HEAD_START: Duration = Duration::from_secs(1);
+/// How long, at a launch, the signal waits for the completion.
+const COMPLETION_HEAD_START: Duration = Duration::from_secs(30);
 /// How often a failing signal is tried in all.
 const SIGNAL_TRIES: u32 = 5;
 /// How long completions may be refused although the wait has begun.
@@ -30,13 +33,25 @@ const LOOK_EVERY: u32 = 5;
 const COMPLETE: &str = "autoscaling:CompleteLifecycleAction";
 const LOOK: &str = "autoscaling:DescribeAutoScalingInstances";
 
-/// What remains to be told at the end of a drain.
+/// What is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Ending {
+    /// Of which transition the lifecycle action is.
+    pub(in super::super) transition: LifecycleTransition,
+    /// What to signal, to which resource.
+    pub(in super::super) signal: Option<(StackResource, SignalStatus)>,
+    /// How the lifecycle action ends, or why there is none to be ended.
+    pub(in super::super) result: Result<LifecycleActionResult, String>,
+    /// Whether the hook is kept waiting until the completion is accepted.
+    pub(in super::super) keeps_waiting: bool,
+}
+
+/// What remains to be told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
-    outcome: Outcome,
+    ending: Ending,
     decided_at: Moment,
-    signal: Option<(SignalStatus, Call)>,
-    result: Option<LifecycleActionResult>,
+    signal: Option<Call>,
     complete: Call,
     look: Call,
     /// A request may have been carried out although no answer came.
@@ -48,39 +63,23 @@ pub struct Completion {
 }
 
 impl Completion {
-    pub(super) fn new(outcome: Outcome, drain: &Drain, turn: &Turn<'_>) -> Self {
-        let policy = turn.policy;
-        let status = match (outcome, policy.cloudformation.signal_on_timeout) {
-            (Outcome::Drained, _) | (Outcome::TimedOut, SignalOnTimeout::Success) => {
-                Some(SignalStatus::Success)
+    pub(in super::super) fn new(ending: Ending, turn: &Turn<'_>) -> Self {
+        let mut signal = ending.signal.is_some().then(|| Call::due_at(turn.now));
+        let mut complete = Call::due_at(turn.now);
+        match (ending.transition, &mut signal) {
+            (LifecycleTransition::Terminating, Some(_)) => {
+                complete.set_due(turn.now + SIGNAL_HEAD_START);
             }
-            (Outcome::TimedOut, SignalOnTimeout::Failure) => Some(SignalStatus::Failure),
-            (Outcome::TimedOut, SignalOnTimeout::None) => None,
-        };
-        let result = match (outcome, policy.drain.result_on_timeout) {
-            (Outcome::Drained, _) | (Outcome::TimedOut, ResultOnTimeout::Continue) => {
-                Some(LifecycleActionResult::Continue)
+            (LifecycleTransition::Launching, Some(signal)) => {
+                signal.set_due(turn.now + COMPLETION_HEAD_START);
             }
-            (Outcome::TimedOut, ResultOnTimeout::Abandon) => Some(LifecycleActionResult::Abandon),
-            (Outcome::TimedOut, ResultOnTimeout::None) => None,
-        };
-        // A Spot notice and the warm pool are no business of a stack that waits for a termination.
-        let signalled = policy.cloudformation.resource.is_some()
-            && matches!(drain.reason, super::DrainReason::Terminated(_));
-        let signal = status
-            .filter(|_| signalled)
-            .map(|status| (status, Call::due_at(turn.now)));
-        let head_start = if signal.is_some() {
-            SIGNAL_HEAD_START
-        } else {
-            Duration::ZERO
-        };
+            (_, None) => {}
+        }
         Self {
-            outcome,
+            ending,
             decided_at: turn.now,
             signal,
-            result,
-            complete: Call::due_at(turn.now + head_start),
+            complete,
             look: Call::idle(),
             maybe_accepted: false,
             waiting_since: None,
@@ -89,39 +88,31 @@ impl Completion {
         }
     }
 
-    /// How the drain ended.
-    pub fn outcome(&self) -> Outcome {
-        self.outcome
+    /// Whether the hook still has to be kept waiting: what timed out asks for no more time.
+    pub(in super::super) fn heartbeats(&self) -> bool {
+        self.ending.keeps_waiting && !self.settled
     }
 
-    /// Whether the hook still has to be kept waiting: a drain that timed out asks for no more time.
-    pub(super) fn heartbeats(&self) -> bool {
-        self.outcome == Outcome::Drained && !self.settled
+    /// Whether there was a resource to signal, and it need not be signalled any more.
+    pub(in super::super) fn is_signalled(&self) -> bool {
+        self.ending.signal.is_some() && self.signal.is_none()
     }
 
-    pub(super) fn absorb(
+    /// Takes in an answer; those to the work that is over are late, and mean nothing.
+    pub(in super::super) fn absorb(
         &mut self,
         answer: Answer,
-        drain: &mut Drain,
+        hook: &mut HookSearch,
         health: &mut Health,
         turn: &mut Turn<'_>,
     ) {
         match answer {
             Answer::Signalled(result) => self.absorb_signalled(result, health, turn),
-            Answer::Completed(result) => self.absorb_completed(result, drain, health, turn),
-            Answer::Group(result) if drain.hook.is_open() => {
-                drain.hook.absorb_group(result, health, turn)
-            }
-            Answer::Group(result) => self.absorb_look(result, drain, health, turn),
-            Answer::Hooks(result) => drain.hook.absorb_hooks(result, health, turn),
-            Answer::Heartbeat(result) => drain.absorb_heartbeat(result, health, turn),
-            // Late answers to the drain that is over.
-            Answer::Tasks(_)
-            | Answer::DrainingSet(_)
-            | Answer::ContainerInstance(_)
-            | Answer::Classified(_)
-            | Answer::ApiTasks(_)
-            | Answer::TaskStopped { .. } => {}
+            Answer::Completed(result) => self.absorb_completed(result, hook, health, turn),
+            Answer::Group(result) if hook.is_open() => hook.absorb_group(result, health, turn),
+            Answer::Group(result) => self.absorb_look(result, hook, health, turn),
+            Answer::Hooks(result) => hook.absorb_hooks(result, health, turn),
+            _ => {}
         }
     }
 
@@ -131,10 +122,10 @@ impl Completion {
         health: &mut Health,
         turn: &mut Turn<'_>,
     ) {
-        let Some((status, call)) = &mut self.signal else {
+        let Some((target, status)) = self.ending.signal.clone() else {
             return;
         };
-        let Some(target) = turn.policy.cloudformation.resource.clone() else {
+        let Some(call) = &mut self.signal else {
             return;
         };
         let (stack, resource) = (target.stack_name, target.logical_resource_id);
@@ -143,7 +134,7 @@ impl Completion {
                 turn.good(health, Dependency::CloudFormation);
                 let request_id = accepted.request_id;
                 turn.say(Note::Signalled {
-                    status: *status,
+                    status,
                     stack,
                     resource,
                     request_id,
@@ -169,7 +160,8 @@ impl Completion {
 
     /// The signal has had its say: the completion need not wait for the rest of its head start.
     fn complete_now(&mut self, now: Moment) {
-        if self.complete.failures() == 0
+        if self.ending.transition == LifecycleTransition::Terminating
+            && self.complete.failures() == 0
             && self.complete.is_wanted()
             && !self.complete.is_in_flight()
         {
@@ -180,19 +172,20 @@ impl Completion {
     fn absorb_completed(
         &mut self,
         result: Result<Accepted, Failure>,
-        drain: &Drain,
+        search: &HookSearch,
         health: &mut Health,
         turn: &mut Turn<'_>,
     ) {
-        let (Some(hook), Some(lifecycle_result)) = (drain.hook_ref(), self.result) else {
+        let (Some(hook), Ok(lifecycle_result)) = (ours(search), self.ending.result.clone()) else {
             return;
         };
         match result {
             Ok(accepted) => {
                 self.complete.succeeded();
                 turn.good(health, Dependency::AutoScaling);
-                self.settled = true;
+                self.settle(turn.now);
                 turn.say(Note::Completed {
+                    transition: self.ending.transition,
                     hook,
                     result: lifecycle_result,
                     after: turn.now.since(self.decided_at),
@@ -240,18 +233,18 @@ impl Completion {
     fn absorb_look(
         &mut self,
         result: Result<Option<AutoScalingInstance>, Failure>,
-        drain: &Drain,
+        search: &HookSearch,
         health: &mut Health,
         turn: &mut Turn<'_>,
     ) {
-        let Some(hook) = drain.hook_ref() else { return };
+        let Some(hook) = ours(search) else { return };
         match result {
             Ok(instance) => {
                 self.look.succeeded();
                 turn.good(health, Dependency::AutoScaling);
                 let lifecycle_state = instance.map(|instance| instance.lifecycle_state);
                 if self.is_over(lifecycle_state.as_deref(), turn.now) {
-                    self.settled = true;
+                    self.settle(turn.now);
                     turn.say(Note::AlreadyCompleted {
                         hook,
                         lifecycle_state,
@@ -291,13 +284,13 @@ impl Completion {
             None => true,
             // Still on its way to the wait, or not even that: the target state runs ahead. Whatever was
             // sent so far came too early, whether it was answered or not.
-            Some("Terminating" | "Warmed:Terminating" | "InService" | "Pending") => {
+            Some(state) if self.is_before_the_wait(state) => {
                 self.maybe_accepted = false;
                 false
             }
             // Waiting, and yet no action of ours: the wait has only just begun; or else it was completed
             // by the request whose answer was lost, with another hook still to go.
-            Some("Terminating:Wait" | "Warmed:Terminating:Wait") => {
+            Some(state) if state.ends_with(":Wait") => {
                 let since = *self.waiting_since.get_or_insert(now);
                 self.maybe_accepted && now.since(since) >= ACCEPTED_LATE
             }
@@ -305,10 +298,37 @@ impl Completion {
         }
     }
 
+    fn is_before_the_wait(&self, state: &str) -> bool {
+        let before: &[&str] = match self.ending.transition {
+            LifecycleTransition::Launching => &["Pending", "Warmed:Pending"],
+            LifecycleTransition::Terminating => {
+                &["Terminating", "Warmed:Terminating", "InService", "Pending"]
+            }
+        };
+        before.contains(&state)
+    }
+
+    /// The lifecycle action is no more: a signal that comes after it need not wait any longer.
+    fn settle(&mut self, now: Moment) {
+        self.settled = true;
+        if let (LifecycleTransition::Launching, Some(signal)) =
+            (self.ending.transition, &mut self.signal)
+            && signal.failures() == 0
+            && !signal.is_in_flight()
+        {
+            signal.set_due(now);
+        }
+    }
+
     /// Starts whatever is due; returns whether all is told.
-    pub(super) fn advance(&mut self, drain: &mut Drain, turn: &mut Turn<'_>) -> bool {
-        if let Some((status, call)) = &mut self.signal
-            && let Some(target) = &turn.policy.cloudformation.resource
+    pub(in super::super) fn advance(&mut self, hook: &mut HookSearch, turn: &mut Turn<'_>) -> bool {
+        // First, as a signal may wait for it.
+        if !self.settled {
+            hook.advance(turn);
+            self.advance_completion(hook, turn);
+        }
+        if let Some(call) = &mut self.signal
+            && let Some((target, status)) = &self.ending.signal
             && call.start(turn.now)
         {
             turn.actions.push(Action::Signal {
@@ -317,29 +337,23 @@ impl Completion {
                 status: *status,
             });
         }
-        if !self.settled {
-            drain.hook.advance(turn);
-            self.advance_completion(drain, turn);
-        }
         self.settled && self.signal.is_none()
     }
 
-    fn advance_completion(&mut self, drain: &Drain, turn: &mut Turn<'_>) {
-        let nothing = if self.result.is_none() {
-            Some("result_on_timeout is NONE: the lifecycle hook's own timeout decides".to_owned())
-        } else if !drain.reason.has_lifecycle_action() {
-            Some("a Spot interruption has no lifecycle action".to_owned())
-        } else if drain.hook.found().is_none() && !drain.hook.is_open() {
-            Some("no lifecycle hook of this group is known to be ours".to_owned())
-        } else {
-            None
+    fn advance_completion(&mut self, search: &HookSearch, turn: &mut Turn<'_>) {
+        let nothing = match &self.ending.result {
+            Err(why) => Some(why.clone()),
+            Ok(_) if search.found().is_none() && !search.is_open() => {
+                Some("no lifecycle hook of this group is known to be ours".to_owned())
+            }
+            Ok(_) => None,
         };
         if let Some(why) = nothing {
-            self.settled = true;
+            self.settle(turn.now);
             turn.say(Note::NothingToComplete { why });
             return;
         }
-        let (Some(hook), Some(result)) = (drain.hook_ref(), self.result) else {
+        let (Some(hook), Ok(result)) = (ours(search), self.ending.result.clone()) else {
             return;
         };
         if self.look.start(turn.now) {
@@ -350,9 +364,14 @@ impl Completion {
         }
     }
 
-    pub(super) fn wake(&self, wake: &mut Wake) {
-        wake.consider(self.signal.as_ref().and_then(|(_, call)| call.wake_at()));
+    pub(in super::super) fn wake(&self, wake: &mut Wake) {
+        wake.consider(self.signal.as_ref().and_then(Call::wake_at));
         wake.consider(self.complete.wake_at());
         wake.consider(self.look.wake_at());
     }
+}
+
+/// The hook that is ours to complete, once found.
+fn ours(search: &HookSearch) -> Option<HookRef> {
+    search.found().map(|found| found.hook.clone())
 }
