@@ -26,7 +26,7 @@ test: target/python/ready target/peers/ready ## Run all tests
 	$(MAKE) test-cloudformation
 
 .PHONY: test-cloudformation
-test-cloudformation: target/python/ready ## Only: the template, the policy, the Terraform example (two minutes)
+test-cloudformation: target/python/ready target/peers/ready ## Only: the template, the policy, the Terraform example (two minutes)
 	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint

@@ -13,8 +13,12 @@ import urllib.request
 
 import boto3
 
+import template
+
 REGION = "us-east-1"
 _BIN = pathlib.Path(sys.executable).parent
+# In an environment of its own: see tests/peers/requirements.txt.
+_MINISTACK = template.ROOT / "target" / "peers" / "bin" / "ministack"
 
 
 def _free_port():
@@ -68,7 +72,7 @@ def moto():
 def ministack():
     port = _free_port()
     environment = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
-    return _server([str(_BIN / "ministack")], environment, port, "/_ministack/health")
+    return _server([str(_MINISTACK)], environment, port, "/_ministack/health")
 
 
 class Aws:

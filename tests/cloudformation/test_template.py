@@ -165,6 +165,20 @@ class Content(unittest.TestCase):
             {"Fn::If": ["WithTerminationProtection", True, False]},
         )
 
+    def test_upgrading_says_which_parameters_replace_instances(self):
+        used = json.dumps(self.resources["LaunchTemplate"]["Properties"])
+        replacing = {name for name in self.template["Parameters"] if f'"{name}"' in used or "${" + name + "}" in used}
+        text = (template.ROOT / "docs" / "upgrading.md").read_text()
+        paragraph = text.split("## Parameters of the stack")[1].split("These do not")[0]
+        self.assertEqual(set(re.findall(r"`(\w+)`", paragraph)), replacing)
+
+    def test_documents_name_parameters_that_there_are(self):
+        known = set(self.template["Parameters"])
+        for name in ("walk-through", "upgrading"):
+            text = (template.ROOT / "docs" / f"{name}.md").read_text()
+            assigned = set(re.findall(r"\b([A-Z][A-Za-z]+)=", text))
+            self.assertEqual(assigned - known, set(), name)
+
     def test_nothing_but_the_instances_takes_part(self):
         kinds = {resource["Type"] for resource in self.resources.values()}
         self.assertEqual([kind for kind in kinds if kind.split("::")[1] in ("Lambda", "SNS", "SQS", "Events")], [])
