@@ -40,6 +40,18 @@ def hooks():
     return {hook["LifecycleHookName"]: hook for hook in group["LifecycleHookSpecificationList"]}
 
 
+def with_hooks_apart():
+    """The template with each of the group's hooks as a resource of its own: what more tools understand."""
+    body = load()
+    group = body["Resources"]["AutoScalingGroup"]["Properties"]
+    for number, hook in enumerate(group.pop("LifecycleHookSpecificationList")):
+        body["Resources"][f"Hook{number}"] = {
+            "Type": "AWS::AutoScaling::LifecycleHook",
+            "Properties": {"AutoScalingGroupName": {"Ref": "AutoScalingGroup"}, **hook},
+        }
+    return json.dumps(body, indent=2)
+
+
 def with_defaults(value):
     """`value` with references to parameters replaced by the parameters' defaults."""
     parameters = load()["Parameters"]

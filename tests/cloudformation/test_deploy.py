@@ -1,14 +1,12 @@
 """The template, deployed to emulated accounts: what comes out is what was written.
 
-Neither emulator knows LifecycleHookSpecificationList, the CreationPolicy or the UpdatePolicy of a group,
-AWS::ECS::CapacityProvider, or shows the managed policies of a role that CloudFormation made; ministack keeps no
-metadata options. test_template.py reads these in the template.
+Neither emulator knows LifecycleHookSpecificationList, the CreationPolicy or the UpdatePolicy of a group, or
+AWS::ECS::CapacityProvider: test_template.py reads these in the template.
 """
 
 import ast
 import base64
 import fnmatch
-import json
 import unittest
 
 import emulators
@@ -62,7 +60,9 @@ class Deployed:
         self.assertEqual((group["MinSize"], group["MaxSize"]), (1, 3))
         self.assertEqual(group["VPCZoneIdentifier"], ",".join(self.subnets))
         self.assertFalse(group["NewInstancesProtectedFromScaleIn"])
-        tags = {tag["Key"]: (tag["Value"], tag["PropagateAtLaunch"]) for tag in group["Tags"]}
+        # Those that CloudFormation adds, or not, apart.
+        own = [tag for tag in group["Tags"] if not tag["Key"].startswith("aws:")]
+        tags = {tag["Key"]: (tag["Value"], tag["PropagateAtLaunch"]) for tag in own}
         self.assertEqual(tags, {"Name": ("fleet", True)})
 
     def test_launch_template(self):
@@ -86,6 +86,23 @@ class Deployed:
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         self.assertEqual(statement["Principal"], {"Service": "ec2.amazonaws.com"})
         self.assertEqual(statement["Action"], "sts:AssumeRole")
+
+    def test_metadata_options(self):
+        data = self.launch_template()
+        self.assertEqual(
+            {key: str(value) for key, value in data["MetadataOptions"].items() if key != "State"},
+            {
+                "HttpEndpoint": "enabled",
+                "HttpTokens": "required",
+                "HttpPutResponseHopLimit": "2",
+                "InstanceMetadataTags": "enabled",
+            },
+        )
+
+    def test_instances_have_the_role(self):
+        profile = self.launch_template()["IamInstanceProfile"]["Arn"].rsplit("/", 1)[1]
+        found = self.aws.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
+        self.assertEqual([role["RoleName"] for role in found["Roles"]], [self.outputs["InstanceRoleName"]])
 
     def test_role_has_the_stand_alone_policy(self):
         cluster = self.outputs["ClusterArn"]
@@ -127,23 +144,6 @@ class Moto(Deployed, unittest.TestCase):
     def make_image(cls):
         return cls.aws.client("ec2").register_image(Name="custom", RootDeviceName="/dev/xvda")["ImageId"]
 
-    def test_metadata_options(self):
-        data = self.launch_template()
-        self.assertEqual(
-            {key: str(value) for key, value in data["MetadataOptions"].items()},
-            {
-                "HttpEndpoint": "enabled",
-                "HttpTokens": "required",
-                "HttpPutResponseHopLimit": "2",
-                "InstanceMetadataTags": "enabled",
-            },
-        )
-
-    def test_instances_have_the_role(self):
-        profile = self.launch_template()["IamInstanceProfile"]["Arn"].rsplit("/", 1)[1]
-        found = self.aws.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
-        self.assertEqual([role["RoleName"] for role in found["Roles"]], [self.outputs["InstanceRoleName"]])
-
     def test_image_of_the_parameter_store(self):
         outputs = self.aws.deploy("stock", template.TEMPLATE.read_text(), **self.parameters(ImageId=""))
         version = self.aws.client("ec2").describe_launch_template_versions(
@@ -172,21 +172,25 @@ class Ministack(Deployed, unittest.TestCase):
 
     @classmethod
     def parameters(cls, **more):
-        # It knows none of AWS's public parameters.
-        name = template.load()["Parameters"]["ImageParameter"]["Default"]
-        cls.aws.client("ssm").put_parameter(Name=name, Value=cls.image, Type="String", Overwrite=True)
-        return super().parameters(**more)
+        # It does not know AWS's public parameters of these images.
+        cls.aws.client("ssm").put_parameter(Name="/image", Value=cls.image, Type="String", Overwrite=True)
+        return super().parameters(ImageParameter="/image", **more)
+
+    def test_role_has_what_others_need(self):
+        def attached(outputs):
+            policies = self.aws.client("iam").list_attached_role_policies(RoleName=outputs["InstanceRoleName"])
+            return {policy["PolicyArn"].removeprefix("arn:aws:iam::aws:policy/") for policy in policies["AttachedPolicies"]}
+
+        agent = "service-role/AmazonEC2ContainerServiceforEC2Role"
+        self.assertEqual(
+            attached(self.outputs), {agent, "AmazonSSMManagedInstanceCore", "CloudWatchAgentServerPolicy"}
+        )
+        parameters = self.parameters(SessionManager="false", LogShipping="false")
+        self.assertEqual(attached(self.aws.deploy("bare", template.TEMPLATE.read_text(), **parameters)), {agent})
 
     def test_hooks(self):
         # ministack's CloudFormation makes hooks of AWS::AutoScaling::LifecycleHook only: the same properties, so.
-        body = template.load()
-        group = body["Resources"]["AutoScalingGroup"]["Properties"]
-        for number, hook in enumerate(group.pop("LifecycleHookSpecificationList")):
-            body["Resources"][f"Hook{number}"] = {
-                "Type": "AWS::AutoScaling::LifecycleHook",
-                "Properties": {"AutoScalingGroupName": {"Ref": "AutoScalingGroup"}, **hook},
-            }
-        outputs = self.aws.deploy("hooks", json.dumps(body), **self.parameters())
+        outputs = self.aws.deploy("hooks", template.with_hooks_apart(), **self.parameters())
         self.assert_hooks_as_written(outputs["AutoScalingGroupName"])
 
 
