@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::act::Effects;
 use crate::clock::Clock;
@@ -40,6 +41,7 @@ pub async fn run(
     let mut notifier = Notifier::from_environment();
     let mut metrics = Metrics::default();
     let mut replies = Replies::default();
+    let mut commands: Vec<(u32, AbortHandle)> = Vec::new();
     let mut event = Event::Tick;
     loop {
         let now = clock.now();
@@ -56,13 +58,24 @@ pub async fn run(
             }
             let (effects, answers) = (Arc::clone(&effects), answers.clone());
             let (epoch, instance) = (state.epoch, state.instance.clone());
-            tokio::spawn(async move {
+            let is_commands = matches!(action, Action::RunCommands { .. });
+            let task = tokio::spawn(async move {
                 if let Some(event) = effects.run(action, epoch, instance).await {
                     // The loop has ended where nobody listens any more.
                     let _ = answers.send(event);
                 }
             });
+            if is_commands {
+                commands.push((epoch, task.abort_handle()));
+            }
         }
+        // The user's executables end with the drain or the join that they were run for.
+        commands.retain(|(epoch, task)| {
+            if *epoch != state.epoch {
+                task.abort();
+            }
+            !task.is_finished() && *epoch == state.epoch
+        });
         let line = status::line(&state, now, settings);
         notifier.tell(now, state.is_ready(), state.leave_at(), &line);
         let facts = Facts {

@@ -156,7 +156,7 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("not run: {error}"))?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let printing = async {
@@ -171,9 +171,9 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
             status = child.wait() => break status.map_err(|error| error.to_string())?,
             () = &mut printing, if !printed => printed = true,
             () = &mut end => {
-                end_group(group, Signal::TERM);
+                group.end(Signal::TERM);
                 let ended = tokio::time::timeout(GRACE, child.wait()).await;
-                end_group(group, Signal::KILL);
+                group.end(Signal::KILL);
                 if ended.is_err() {
                     let _ = child.wait().await;
                 }
@@ -181,8 +181,10 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
             }
         }
     };
+    // What it has left running on purpose may go on.
+    group.0 = None;
     if !printed {
-        // What it has left running may hold its output open for ever.
+        // That may hold its output open for ever.
         let _ = tokio::time::timeout(GRACE, &mut printing).await;
     }
     verdict(status)
@@ -196,10 +198,22 @@ fn verdict(status: ExitStatus) -> Result<(), String> {
     }
 }
 
-fn end_group(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        // It may be gone already.
-        let _ = kill_process_group(group, signal);
+/// The process group of an executable that has not ended yet: where nobody waits for it any more, it is
+/// ended, with all that it has started.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn end(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // It may be gone already.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end(Signal::KILL);
     }
 }
 

@@ -244,7 +244,11 @@ fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_1970.min(LATEST)).to_string()
 }
 
-/// What is wrong, without more of the text than a log line can bear.
+/// What is wrong, without more of the text than a log line can bear, and on one line.
 fn brief(error: &serde_json::Error) -> String {
-    error.to_string().chars().take(200).collect()
+    let text = error.to_string();
+    text.chars()
+        .take(200)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

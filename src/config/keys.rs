@@ -152,7 +152,7 @@ sections! {
         /// systemd's STATE_DIRECTORY is used if there is one.
         state_directory: PathBuf = PathBuf::from("/var/lib/ecs-lifecycle-agent"), AbsolutePath;
         /// The Unix socket on which the running agent answers status, drain, undrain and metrics.
-        socket: PathBuf = PathBuf::from("/run/ecs-lifecycle-agent/agent.sock"), AbsolutePath;
+        socket: PathBuf = PathBuf::from("/run/ecs-lifecycle-agent/control/agent.sock"), AbsolutePath;
     }
 
     /// Figures about drains for CloudWatch.

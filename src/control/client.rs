@@ -15,6 +15,8 @@ const UNAVAILABLE: u8 = 69;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How often `--watch` and `--wait` ask.
 const PACE: Duration = Duration::from_secs(1);
+/// How often `--wait` speaks where nothing changes.
+const REMIND_EVERY: Duration = Duration::from_secs(10);
 /// How long `drain --wait` bears with an agent that is started again.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// As in the configuration: a drain takes a while, and two days at the most.
@@ -120,6 +122,7 @@ impl Control {
     /// Until the drain has ended: drained or not is the exit status.
     async fn wait(&self, mut last: Report) -> ExitCode {
         let mut answered_at = tokio::time::Instant::now();
+        let mut said_at = answered_at;
         loop {
             match (last.phase.as_str(), last.outcome.as_deref()) {
                 ("done", Some("drained")) => return ExitCode::SUCCESS,
@@ -134,8 +137,13 @@ impl Control {
             match self.report().await {
                 Ok(report) => {
                     answered_at = tokio::time::Instant::now();
-                    if report.line != last.line {
+                    // The time that is left is another one every second.
+                    let news = report.phase != last.phase
+                        || report.waiting_for != last.waiting_for
+                        || said_at.elapsed() >= REMIND_EVERY;
+                    if news {
                         terminal::print(&format!("{}\n", report.line));
+                        said_at = tokio::time::Instant::now();
                     }
                     last = report;
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::decide::{Event, Moment, Phase, State};
+use crate::decide::{DrainReason, Event, Moment, Phase, State};
 use crate::metrics::{self, Metrics};
 use crate::status::report::{self, Report};
 
@@ -114,14 +114,14 @@ fn refuses_drain(state: &State) -> Option<String> {
 }
 
 fn refuses_undrain(facts: &Facts<'_>) -> Option<String> {
-    if facts.state.memory().by_hand.is_some() {
-        return None;
-    }
+    let by_hand = DrainReason::ByHand.to_string();
     let report = facts.report();
-    Some(match report.reason {
-        Some(reason) => format!(
+    match report.reason {
+        // Whatever was asked for by hand before: somebody else takes the instance now.
+        Some(reason) if reason != by_hand => Some(format!(
             "not drained by hand: the reason is {reason}, which only its author can take back"
-        ),
-        None => format!("not drained by hand: {}", report.line),
-    })
+        )),
+        _ if facts.state.memory().by_hand.is_some() => None,
+        _ => Some(format!("not drained by hand: {}", report.line)),
+    }
 }
