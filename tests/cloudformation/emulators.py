@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 
 import boto3
@@ -95,10 +94,10 @@ class Aws:
         ec2 = self.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnets = [
-            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]["SubnetId"]
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=REGION + zone)["Subnet"]
             for number, zone in enumerate("ab")
         ]
-        return vpc, subnets
+        return vpc, [subnet["SubnetId"] for subnet in subnets]
 
     def deploy(self, stack, body, **parameters):
         """Creates the stack; returns its outputs."""

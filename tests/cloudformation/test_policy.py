@@ -6,7 +6,6 @@
 """
 
 import functools
-import pathlib
 import re
 import tomllib
 import unittest
@@ -86,7 +85,8 @@ class Policy(unittest.TestCase):
     def test_template_and_policy(self):
         role = template.load()["Resources"]["InstanceRole"]["Properties"]
         (inline,) = role["Policies"]
-        self.assertEqual(template.actions(inline["PolicyDocument"]), self.in_policy(), "cluster.yaml (first) and policy.json (second)")
+        allowed = template.actions(inline["PolicyDocument"])
+        self.assertEqual(allowed, self.in_policy(), "cluster.yaml (first) and policy.json (second)")
         # Word by word, in what CloudFormation and Terraform write differently.
         values = {
             "partition": "${AWS::Partition}",

@@ -137,7 +137,8 @@ class Content(unittest.TestCase):
         default = {name: parameter.get("Default") for name, parameter in self.template["Parameters"].items()}
         self.assertLess(default["MinInstancesInService"], default["MaxSize"])
         self.assertLessEqual(default["MinSize"], default["MaxSize"])
-        minutes = {name: int(default[name].strip("PTm").rstrip("M")) for name in ("ReadyTimeout", "DrainTimeout", "SignalTimeout")}
+        timeouts = ("ReadyTimeout", "DrainTimeout", "SignalTimeout")
+        minutes = {name: int(default[name].strip("PTMm")) for name in timeouts}
         self.assertLess(minutes["ReadyTimeout"], minutes["SignalTimeout"])
         self.assertLessEqual(minutes["DrainTimeout"] * 60, 100 * default["TerminatingHeartbeatTimeout"])
 
