@@ -18,21 +18,28 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
 .PHONY: test
-test: target/python/ready target/peers/ready ## Run all tests
+test: target/python/ready target/peers/ready ## Run all tests (about a quarter of an hour, after the build)
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
 	rm -rf target/operations && mkdir -p target/operations
-	ECS_LIFECYCLE_OPERATIONS="$(CURDIR)/target/operations" RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
+	@# By themselves: a thousand agents each, with seconds where the others have minutes.
+	$(MAKE) faults
+	$(MAKE) crash
+	@# Last, as it compares what the agent has called in all of them with its policy.
 	$(MAKE) test-cloudformation
+test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
 
 .PHONY: test-cloudformation
-test-cloudformation: target/python/ready target/peers/ready ## Only: the template, the policy, the Terraform example (two minutes)
+test-cloudformation: target/python/ready target/peers/ready ## The template, the policy, the Terraform example (half a minute)
 	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
 lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@# All targets are those that `cargo test` runs.
+	$(CARGO) clippy --package ecs-lifecycle-agent --test faults --test crash -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny --log-level error check bans licenses sources
 
@@ -50,7 +57,7 @@ crash: ## Kill it at every request, and a thousand random drains (six minutes)
 
 .PHONY: faults
 faults: ## Every call × every fault × every phase, against the real binary (three minutes)
-	$(CARGO) test --package ecs-lifecycle-agent --test faults
+	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test faults
 
 .PHONY: soak
 soak: $(AGENT) ## A week's worth of polling while everything flaps: are memory and files flat? (a quarter of an hour)

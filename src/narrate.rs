@@ -18,6 +18,9 @@ use crate::decide::{
 /// As many tasks as one line names.
 const MOST_NAMED: usize = 10;
 
+/// The one action that takes no permission.
+const SIGNAL: &str = "cloudformation:SignalResource";
+
 /// Says it.
 #[expect(
     clippy::too_many_lines,
@@ -527,6 +530,15 @@ fn no_launch_hook(why: &NoHook) {
 }
 
 fn denied(action: &str, failure: &Failure) {
+    if action == SIGNAL {
+        // No policy allows or denies it: see `act::cloudformation`.
+        error!(
+            error = failure.message,
+            request_id = id(failure.request_id.as_ref()),
+            "CloudFormation does not take this instance's signal. It needs no permission, but comes with the instance identity document: see that stack_name and logical_resource_id in [cloudformation] name a stack in the instance's own account and region. Going on without it"
+        );
+        return;
+    }
     error!(
         error = failure.message,
         request_id = id(failure.request_id.as_ref()),
