@@ -20,11 +20,19 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 .PHONY: test
 test: target/python/ready target/peers/ready ## Run all tests (about a quarter of an hour, after the build)
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
+	rm -rf target/operations && mkdir -p target/operations
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
 	@# By themselves: a thousand agents each, with seconds where the others have minutes.
 	$(MAKE) faults
 	$(MAKE) crash
+	@# Last, as it compares what the agent has called in all of them with its policy.
+	$(MAKE) test-cloudformation
+test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
+
+.PHONY: test-cloudformation
+test-cloudformation: target/python/ready target/peers/ready ## The template, the policy, the Terraform example (half a minute)
+	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
 lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
@@ -81,7 +89,7 @@ $(AGENT):
 clean: ## Remove everything that was built
 	$(CARGO) clean
 
-# boto3 drives the simulator in one of its tests.
+# What the tests need of Python: each requirement says what for.
 target/python/ready: tests/requirements.txt
 	rm -rf target/python
 	$(PYTHON) -m venv target/python
