@@ -17,7 +17,9 @@ use std::path::Path;
 
 use crate::clock::Clock;
 use crate::config::{Settings, StackResource};
-use crate::decide::{Action, Answer, AutoScalingInstance, Event, Failure, Instance, Memory};
+use crate::decide::{
+    Accepted, Action, Answer, AutoScalingInstance, Event, Failure, Instance, Memory, SignalStatus,
+};
 use crate::http;
 use crate::observe::{Imds, Introspection, Warnings};
 
@@ -143,6 +145,11 @@ impl Effects {
                 epoch,
                 answer: Answer::Tasks(self.introspection.tasks().await),
             },
+            Action::SignalJoin {
+                stack,
+                resource,
+                status,
+            } => Event::JoinSignalled(self.signal(stack, resource, status, &instance?).await),
             Action::SendMetrics(figures) => {
                 let endpoint = self.emf_endpoint.as_deref()?;
                 let record = emf::record(&figures, &instance?, self.clock.wall());
@@ -236,28 +243,35 @@ impl Effects {
                 stack,
                 resource,
                 status,
-            } => {
-                let signal = cloudformation::Signal {
-                    stack,
-                    resource,
-                    status,
-                };
-                Answer::Signalled(
-                    self.cloudformation
-                        .signal(&self.imds, instance, &signal)
-                        .await,
-                )
-            }
+            } => Answer::Signalled(self.signal(stack, resource, status, instance).await),
             Action::ReadInstance
             | Action::ReadMetadata
             | Action::ReadContainerInstance
             | Action::ReadTasks
             | Action::Remember(_)
             | Action::SetActive(_)
+            | Action::SignalJoin { .. }
             | Action::SendMetrics(_)
             | Action::Exit => return None,
         };
         Some(answer)
+    }
+
+    async fn signal(
+        &self,
+        stack: String,
+        resource: String,
+        status: SignalStatus,
+        instance: &Instance,
+    ) -> Result<Accepted, Failure> {
+        let signal = cloudformation::Signal {
+            stack,
+            resource,
+            status,
+        };
+        self.cloudformation
+            .signal(&self.imds, instance, &signal)
+            .await
     }
 
     /// CloudFormation tags the group with what it is, and Auto Scaling its instances.

@@ -134,7 +134,8 @@ sections! {
             optional(between(millis(100), hours(2)), "5m");
     }
 
-    /// Which CloudFormation resource is signalled when a drain ends: both names or neither.
+    /// Which CloudFormation resource is signalled when a drain ends, or a new instance has joined: both
+    /// names or neither.
     pub(super) cloudformation: CloudFormationInputs {
         /// The stack, by its name or its ARN.
         stack_name: Option<String> = None,
@@ -142,6 +143,9 @@ sections! {
         /// The LogicalResourceId of the Auto Scaling group in the stack.
         logical_resource_id: Option<String> = None,
             optional(text("the LogicalResourceId", 255, accept_all), "AutoScalingGroup");
+        /// Whether it is signalled at the end of a drain, too, and not only when a new instance has
+        /// joined.
+        signal_drained: bool = true, Switch;
         /// The status that is signalled when the drain does not finish in time; NONE sends nothing.
         signal_on_timeout: SignalOnTimeout = SignalOnTimeout::None, one_of::<SignalOnTimeout>();
     }

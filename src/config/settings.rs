@@ -38,11 +38,13 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
-/// Which CloudFormation resource is signalled when a drain ends.
+/// Which CloudFormation resource is signalled when a drain ends, or a new instance has joined.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CloudFormationSettings {
     /// The resource; `None` when nothing is signalled.
     pub resource: Option<StackResource>,
+    /// Whether it is signalled at the end of a drain.
+    pub signal_drained: bool,
     /// The status that is signalled when the drain does not finish in time.
     pub signal_on_timeout: SignalOnTimeout,
 }
@@ -110,6 +112,7 @@ impl From<CloudFormationInputs> for CloudFormationSettings {
         );
         Self {
             resource,
+            signal_drained: inputs.signal_drained,
             signal_on_timeout: inputs.signal_on_timeout,
         }
     }
@@ -124,6 +127,7 @@ impl From<CloudFormationSettings> for CloudFormationInputs {
         Self {
             stack_name,
             logical_resource_id,
+            signal_drained: settings.signal_drained,
             signal_on_timeout: settings.signal_on_timeout,
         }
     }

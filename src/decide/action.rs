@@ -89,6 +89,15 @@ pub enum Action {
         /// What to say.
         status: SignalStatus,
     },
+    /// `cloudformation:SignalResource`, for a join: it may outlive it.
+    SignalJoin {
+        /// Stack name or id.
+        stack: String,
+        /// `LogicalResourceId`
+        resource: String,
+        /// What to say.
+        status: SignalStatus,
+    },
     /// `autoscaling:CompleteLifecycleAction`
     Complete {
         /// Which action.

@@ -38,6 +38,8 @@ pub enum Event {
     UndrainByHand,
     /// Somebody on the machine asks for the state, and would like to know whose the tasks are.
     StatusAsked,
+    /// Outcome of [`super::Action::SignalJoin`].
+    JoinSignalled(Result<Accepted, Failure>),
     /// Outcome of [`super::Action::SendMetrics`].
     MetricsSent(Result<(), Failure>),
     /// Outcome of [`super::Action::SetActive`].

@@ -13,12 +13,12 @@ use std::time::Duration;
 use super::action::{Action, LifecycleActionResult, SignalStatus};
 use super::call::Call;
 use super::commands::{CommandEvent, CommandFacts, Commands};
-use super::event::Answer;
+use super::event::{Accepted, Answer};
 use super::facts::{
     ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure, LifecycleTransition,
 };
 use super::health::{Dependency, Health};
-use super::lifecycle::{Completion, Ending, Heartbeat, HookSearch};
+use super::lifecycle::{Completion, Ending, Heartbeat, HookSearch, Signal};
 use super::memory::{JoinTarget, RememberedJoin};
 use super::note::Note;
 use super::time::Moment;
@@ -146,7 +146,6 @@ impl Join {
             }
             (answer, Some(completion)) => {
                 completion.absorb(answer, &mut self.hook, health, turn);
-                self.remembered.signalled |= completion.is_signalled();
             }
             (Answer::ContainerInstance(result), None) => self.absorb_look(result, health, turn),
             (Answer::Group(result), None) => self.hook.absorb_group(result, health, turn),
@@ -162,6 +161,24 @@ impl Join {
             // Of a drain.
             _ => {}
         }
+    }
+
+    /// Takes in how the signal went.
+    pub(super) fn absorb_signalled(
+        &mut self,
+        result: Result<Accepted, Failure>,
+        health: &mut Health,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(completion) = &mut self.completion {
+            completion.absorb_signalled(result, health, turn);
+            self.remembered.signalled |= completion.is_signalled();
+        }
+    }
+
+    /// What is left to be signalled, where the instance is taken away before that was possible.
+    pub(super) fn into_signal(self, now: Moment) -> Option<Signal> {
+        self.completion?.into_signal(now)
     }
 
     fn absorb_look(

@@ -79,6 +79,11 @@ class FirstBoot(unittest.TestCase):
                     "lifecycle_hook_name": names["autoscaling:EC2_INSTANCE_TERMINATING"],
                     "launch_hook_name": names["autoscaling:EC2_INSTANCE_LAUNCHING"],
                 },
+                "cloudformation": {
+                    "stack_name": "fleet",
+                    "logical_resource_id": "AutoScalingGroup",
+                    "signal_drained": False,
+                },
             },
         )
         # The agent runs as a user of its own.
@@ -90,7 +95,7 @@ class FirstBoot(unittest.TestCase):
         self.assertEqual(self.boot(SignalDrains="true"), (0, ""))
         self.assertEqual(
             self.configuration()["cloudformation"],
-            {"stack_name": "fleet", "logical_resource_id": "AutoScalingGroup"},
+            {"stack_name": "fleet", "logical_resource_id": "AutoScalingGroup", "signal_drained": True},
         )
         self.assertIn("AutoScalingGroup", template.load()["Resources"])
 

@@ -80,7 +80,7 @@ fn signals(agent: &Agent) -> Vec<SignalStatus> {
         .actions
         .iter()
         .filter_map(|action| match action {
-            Action::Signal { status, .. } => Some(*status),
+            Action::SignalJoin { status, .. } => Some(*status),
             _ => None,
         })
         .collect()
@@ -108,7 +108,7 @@ fn joined_it_completes_and_only_then_signals() {
     assert_eq!(signals(&agent), [], "not before the group has it");
     agent.answer(Answer::Completed(Ok(accepted())));
     assert_eq!(signals(&agent), [SignalStatus::Success]);
-    agent.answer(Answer::Signalled(Ok(accepted())));
+    agent.event(Event::JoinSignalled(Ok(accepted())));
     assert_eq!(agent.phase(), "Watching");
     let join = agent.state.memory().join.unwrap();
     assert!(join.over && join.signalled);
@@ -125,7 +125,7 @@ fn a_completion_that_hangs_holds_the_signal_for_half_a_minute_only() {
     assert_eq!(signals(&agent), []);
     agent.pass(Duration::from_secs(1));
     assert_eq!(signals(&agent), [SignalStatus::Success]);
-    agent.answer(Answer::Signalled(Ok(accepted())));
+    agent.event(Event::JoinSignalled(Ok(accepted())));
     assert_eq!(agent.phase(), "Joining", "the completion has no answer yet");
     agent.answer(Answer::Completed(Ok(accepted())));
     assert_eq!(agent.phase(), "Watching");
@@ -182,7 +182,7 @@ fn one_that_never_joins_is_abandoned_at_the_deadline_not_before() {
     assert!(agent.said("JoinTimedOut"));
     agent.answer(Answer::Completed(Ok(accepted())));
     assert_eq!(signals(&agent), [SignalStatus::Failure]);
-    agent.answer(Answer::Signalled(Ok(accepted())));
+    agent.event(Event::JoinSignalled(Ok(accepted())));
     assert_eq!(agent.phase(), "Watching");
     agent.clear();
     agent.event(Event::ContainerInstance(Ok(Some(container_instance()))));
@@ -354,7 +354,7 @@ fn a_drain_by_hand_waits_for_the_end_of_the_join() {
     assert_eq!(agent.phase(), "Joining");
     agent.answer(active());
     agent.answer(Answer::Completed(Ok(accepted())));
-    agent.answer(Answer::Signalled(Ok(accepted())));
+    agent.event(Event::JoinSignalled(Ok(accepted())));
     assert_eq!(agent.phase(), "Draining");
 }
 
@@ -397,7 +397,7 @@ fn join_whole(agent: &mut Agent) {
     agent.event(Event::ContainerInstance(Ok(Some(container_instance()))));
     agent.answer(active());
     agent.answer(Answer::Completed(Ok(accepted())));
-    agent.answer(Answer::Signalled(Ok(accepted())));
+    agent.event(Event::JoinSignalled(Ok(accepted())));
 }
 
 #[test]
@@ -439,4 +439,24 @@ fn a_join_ends_where_the_instance_is_taken_out_of_the_group() {
     let mut agent = registered();
     agent.target(Some(Detached));
     assert_eq!(agent.phase(), "Watching");
+}
+
+/// To abandon the launch is to be terminated: the stack hears of it all the same, however often it takes.
+#[test]
+fn the_failure_is_signalled_although_the_drain_has_begun() {
+    let mut agent = joining();
+    agent.pass(Duration::from_secs(600));
+    agent.answer(Answer::Completed(Ok(accepted())));
+    assert_eq!(signals(&agent), [SignalStatus::Failure]);
+    agent.target(Some(Terminated));
+    assert_eq!(agent.phase(), "Draining");
+    for _ in 0..2 {
+        agent.event(Event::JoinSignalled(Err(failure(FailureKind::Server))));
+        agent.pass(Duration::from_secs(10));
+        assert_eq!(signals(&agent), [SignalStatus::Failure]);
+    }
+    agent.event(Event::JoinSignalled(Ok(accepted())));
+    assert!(agent.state.memory().join.unwrap().signalled);
+    agent.pass(Duration::from_secs(60));
+    assert_eq!(signals(&agent), []);
 }

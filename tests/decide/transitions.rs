@@ -701,6 +701,14 @@ fn a_memory_of_another_machine_is_none() {
 }
 
 #[test]
+fn a_drain_is_not_signalled_where_only_joins_are() {
+    let mut settings = with_stack();
+    settings.cloudformation.signal_drained = false;
+    let agent = Agent::drained(settings, Terminated);
+    assert!(agent.did("Complete") && !agent.did("Signal"));
+}
+
+#[test]
 fn the_signal_on_timeout_is_the_configured_one() {
     let cases = [
         (SignalOnTimeout::None, None),

@@ -606,6 +606,7 @@ impl World {
                     drain(Answer::Completed(Err(no_active_action())))
                 }
             }
+            Action::SignalJoin { .. } => Some(Event::JoinSignalled(Ok(accepted()))),
             Action::FindStack => drain(Answer::Stack(Ok(None))),
             Action::RunCommands { event, .. } => drain(Answer::Commands {
                 event,
@@ -649,6 +650,7 @@ fn failed(epoch: u32, action: &Action, kind: FailureKind) -> Option<Event> {
         Action::Signal { .. } => Answer::Signalled(Err(failure())),
         Action::Complete { .. } => Answer::Completed(Err(failure())),
         Action::FindStack => Answer::Stack(Err(failure())),
+        Action::SignalJoin { .. } => return Some(Event::JoinSignalled(Err(failure()))),
         Action::SendMetrics(_) => return Some(Event::MetricsSent(Err(failure()))),
         Action::RunCommands { event, .. } => Answer::Commands {
             event: *event,

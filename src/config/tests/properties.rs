@@ -166,12 +166,15 @@ fn metrics() -> impl Strategy<Value = MetricsSettings> {
 
 fn cloudformation() -> impl Strategy<Value = CloudFormationSettings> {
     let names = proptest::option::of(("\\PC{1,100}", "\\PC{1,100}"));
-    (names, any_of()).prop_map(|(names, signal_on_timeout)| CloudFormationSettings {
-        resource: names.map(|(stack_name, logical_resource_id)| StackResource {
-            stack_name,
-            logical_resource_id,
-        }),
-        signal_on_timeout,
+    (names, any::<bool>(), any_of()).prop_map(|(names, signal_drained, signal_on_timeout)| {
+        CloudFormationSettings {
+            signal_drained,
+            resource: names.map(|(stack_name, logical_resource_id)| StackResource {
+                stack_name,
+                logical_resource_id,
+            }),
+            signal_on_timeout,
+        }
     })
 }
 

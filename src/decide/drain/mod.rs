@@ -355,7 +355,8 @@ impl Drain {
             .cloudformation
             .resource
             .clone()
-            .filter(|_| matches!(self.reason, DrainReason::Terminated(_)));
+            .filter(|_| matches!(self.reason, DrainReason::Terminated(_)))
+            .filter(|_| policy.cloudformation.signal_drained);
         Ending {
             transition: LifecycleTransition::Terminating,
             signal: resource.zip(status),

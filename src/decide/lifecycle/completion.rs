@@ -18,14 +18,13 @@ use super::super::time::Moment;
 use super::super::{Turn, Wake};
 use super::heartbeat::is_no_active_action;
 use super::search::HookSearch;
+use super::signal::Signal;
 use crate::config::StackResource;
 
 /// How long the completion waits for the signal's answer.
 const SIGNAL_HEAD_START: Duration = Duration::from_secs(1);
 /// How long, at a launch, the signal waits for the completion.
 const COMPLETION_HEAD_START: Duration = Duration::from_secs(30);
-/// How often a failing signal is tried in all.
-const SIGNAL_TRIES: u32 = 5;
 /// How long completions may be refused although the wait has begun.
 const ACCEPTED_LATE: Duration = Duration::from_secs(15);
 /// After this many refusals in a row the instance is looked at again.
@@ -51,7 +50,7 @@ pub(in super::super) struct Ending {
 pub struct Completion {
     ending: Ending,
     decided_at: Moment,
-    signal: Option<Call>,
+    signal: Option<Signal>,
     complete: Call,
     look: Call,
     /// A request may have been carried out although no answer came.
@@ -64,17 +63,17 @@ pub struct Completion {
 
 impl Completion {
     pub(in super::super) fn new(ending: Ending, turn: &Turn<'_>) -> Self {
-        let mut signal = ending.signal.is_some().then(|| Call::due_at(turn.now));
-        let mut complete = Call::due_at(turn.now);
-        match (ending.transition, &mut signal) {
-            (LifecycleTransition::Terminating, Some(_)) => {
-                complete.set_due(turn.now + SIGNAL_HEAD_START);
-            }
-            (LifecycleTransition::Launching, Some(signal)) => {
-                signal.set_due(turn.now + COMPLETION_HEAD_START);
-            }
-            (_, None) => {}
-        }
+        let (now, transition) = (turn.now, ending.transition);
+        let (signal_at, complete_at) = match (transition, &ending.signal) {
+            (LifecycleTransition::Terminating, Some(_)) => (now, now + SIGNAL_HEAD_START),
+            (LifecycleTransition::Launching, _) => (now + COMPLETION_HEAD_START, now),
+            (LifecycleTransition::Terminating, None) => (now, now),
+        };
+        let signal = ending
+            .signal
+            .clone()
+            .map(|(target, status)| Signal::new(target, status, transition, signal_at));
+        let complete = Call::due_at(complete_at);
         Self {
             ending,
             decided_at: turn.now,
@@ -116,46 +115,26 @@ impl Completion {
         }
     }
 
-    fn absorb_signalled(
+    /// Takes in how the signal went.
+    pub(in super::super) fn absorb_signalled(
         &mut self,
         result: Result<Accepted, Failure>,
         health: &mut Health,
         turn: &mut Turn<'_>,
     ) {
-        let Some((target, status)) = self.ending.signal.clone() else {
-            return;
-        };
-        let Some(call) = &mut self.signal else {
-            return;
-        };
-        let (stack, resource) = (target.stack_name, target.logical_resource_id);
-        match result {
-            Ok(accepted) => {
-                turn.good(health, Dependency::CloudFormation);
-                let request_id = accepted.request_id;
-                turn.say(Note::Signalled {
-                    status,
-                    stack,
-                    resource,
-                    request_id,
-                });
-                self.signal = None;
-            }
-            Err(failure) if failure.message.contains("cannot be signaled") => {
-                turn.good(health, Dependency::CloudFormation);
-                turn.say(Note::SignalNotAwaited { stack, resource });
-                self.signal = None;
-            }
-            Err(failure) => {
-                let what = "cloudformation:SignalResource";
-                turn.call_failed(call, health, Dependency::CloudFormation, what, &failure);
-                if call.failures() >= SIGNAL_TRIES {
-                    self.signal = None;
-                    turn.say(Note::SignalGivenUp { failure });
-                }
-            }
+        if let Some(signal) = &mut self.signal
+            && signal.absorb(result, health, turn)
+        {
+            self.signal = None;
         }
         self.complete_now(turn.now);
+    }
+
+    /// What is left to be signalled, where nobody waits for the completion any more.
+    pub(in super::super) fn into_signal(self, now: Moment) -> Option<Signal> {
+        let mut signal = self.signal?;
+        signal.hurry(now);
+        Some(signal)
     }
 
     /// The signal has had its say: the completion need not wait for the rest of its head start.
@@ -313,10 +292,8 @@ impl Completion {
         self.settled = true;
         if let (LifecycleTransition::Launching, Some(signal)) =
             (self.ending.transition, &mut self.signal)
-            && signal.failures() == 0
-            && !signal.is_in_flight()
         {
-            signal.set_due(now);
+            signal.hurry(now);
         }
     }
 
@@ -327,15 +304,8 @@ impl Completion {
             hook.advance(turn);
             self.advance_completion(hook, turn);
         }
-        if let Some(call) = &mut self.signal
-            && let Some((target, status)) = &self.ending.signal
-            && call.start(turn.now)
-        {
-            turn.actions.push(Action::Signal {
-                stack: target.stack_name.clone(),
-                resource: target.logical_resource_id.clone(),
-                status: *status,
-            });
+        if let Some(signal) = &mut self.signal {
+            signal.advance(turn);
         }
         self.settled && self.signal.is_none()
     }
@@ -365,7 +335,9 @@ impl Completion {
     }
 
     pub(in super::super) fn wake(&self, wake: &mut Wake) {
-        wake.consider(self.signal.as_ref().and_then(Call::wake_at));
+        if let Some(signal) = &self.signal {
+            signal.wake(wake);
+        }
         wake.consider(self.complete.wake_at());
         wake.consider(self.look.wake_at());
     }

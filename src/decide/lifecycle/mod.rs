@@ -6,8 +6,10 @@
 mod completion;
 mod heartbeat;
 mod search;
+mod signal;
 
 pub use completion::Completion;
 pub(super) use completion::Ending;
 pub use heartbeat::Heartbeat;
 pub use search::{Found, HookSearch, MANAGED_DRAINING_HOOK, NoHook, is_of_aws};
+pub(super) use signal::Signal;

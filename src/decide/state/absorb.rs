@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::Turn;
 use super::super::action::Action;
 use super::super::call::seed_of;
-use super::super::event::{Answer, Event};
+use super::super::event::{Accepted, Answer, Event};
 use super::super::facts::{
     ContainerInstance, Failure, Instance, MetadataReading, TargetLifecycleState,
 };
@@ -65,6 +65,7 @@ impl State {
                     drain.leftovers.ask_by_hand();
                 }
             }
+            Event::JoinSignalled(result) => self.absorb_join_signalled(result, turn),
             Event::MetricsSent(Ok(())) => {}
             Event::MetricsSent(Err(failure)) => turn.say(Note::MetricsNotSent { failure }),
             Event::Work { epoch, answer } if epoch == self.epoch => match &mut self.phase {
@@ -102,6 +103,19 @@ impl State {
                 },
                 turn,
             ),
+        }
+    }
+
+    fn absorb_join_signalled(&mut self, result: Result<Accepted, Failure>, turn: &mut Turn<'_>) {
+        if let Phase::Joining(join) = &mut self.phase {
+            join.absorb_signalled(result, &mut self.health, turn);
+        } else if let Some(signal) = &mut self.parting
+            && signal.absorb(result, &mut self.health, turn)
+        {
+            self.parting = None;
+            if let Some(join) = &mut self.memory.join {
+                join.signalled = true;
+            }
         }
     }
 

@@ -51,7 +51,7 @@ impl State {
         }
     }
 
-    /// Starts the reads that go on in every phase.
+    /// Starts what goes on in every phase.
     fn read(&mut self, turn: &mut Turn<'_>) {
         if self.read_instance.start(turn.now) {
             turn.act(Action::ReadInstance);
@@ -59,6 +59,9 @@ impl State {
         if self.read_metadata.start(turn.now) {
             self.metadata_started = turn.now;
             turn.act(Action::ReadMetadata);
+        }
+        if let Some(signal) = &mut self.parting {
+            signal.advance(turn);
         }
         if self.read_identity.start(turn.now) {
             turn.act(Action::ReadContainerInstance);

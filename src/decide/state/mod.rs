@@ -14,7 +14,7 @@ use super::facts::{
 };
 use super::health::Health;
 use super::join::Join;
-use super::lifecycle::Completion;
+use super::lifecycle::{Completion, Signal};
 use super::memory::Memory;
 use super::time::Moment;
 
@@ -51,6 +51,8 @@ pub struct State {
     metadata_started: Moment,
     metadata_reads: u64,
     read_identity: Call,
+    /// What a join has decided on and could not signal before the instance was taken away.
+    parting: Option<Signal>,
     /// The machine is shut down, and goes down at this moment at the latest.
     leave_at: Option<Moment>,
     exiting: bool,
@@ -130,6 +132,7 @@ impl State {
             metadata_started: now,
             metadata_reads: 0,
             read_identity: Call::idle(),
+            parting: None,
             leave_at: None,
             exiting: false,
         }
@@ -163,6 +166,9 @@ impl State {
         }
         let mut wake = Wake { now, at: None };
         wake.consider(self.leave_at);
+        if let Some(signal) = &self.parting {
+            signal.wake(&mut wake);
+        }
         for call in [
             &self.remember,
             &self.read_instance,

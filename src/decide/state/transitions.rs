@@ -99,6 +99,7 @@ impl State {
             started_at: remembered.started_at.min(turn.now),
             ..remembered
         };
+        self.parting = None;
         let join = Join::begin(remembered, turn);
         turn.say(Note::JoinStarted {
             into,
@@ -219,7 +220,11 @@ impl State {
         });
         self.memory.drain = Some(remembered);
         self.read_identity.ask(turn.now);
-        self.phase = Phase::Draining(Box::new(drain));
+        let phase = std::mem::replace(&mut self.phase, Phase::Draining(Box::new(drain)));
+        // To abandon a launch is to have the instance terminated: the stack has yet to hear of it.
+        if let Phase::Joining(join) = phase {
+            self.parting = join.into_signal(turn.now);
+        }
     }
 
     pub(super) fn call_off(&mut self, reason: Option<DrainReason>, turn: &mut Turn<'_>) {
