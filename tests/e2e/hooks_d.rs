@@ -167,7 +167,7 @@ async fn one_that_hangs_is_ended_at_its_limit() {
     assert_eq!(stage.results(DRAIN), [CONTINUE]);
     let took = stage.simulator.now().saturating_sub(began);
     assert!(took > ms(1_900) && took < ms(50_000), "{took:?}");
-    assert!(agent.text().contains("10-hangs"), "{}", agent.text());
+    agent.logged("10-hangs", PATIENCE).await.unwrap();
 }
 
 /// By default a failure is a line in the log.
@@ -180,7 +180,7 @@ async fn a_failure_is_ignored_and_told() {
         stage.instance.terminate();
         stage.completed(&agent, DRAIN).await;
         assert_eq!(stage.results(DRAIN), [CONTINUE]);
-        assert!(agent.text().contains("50-fails"), "{}", agent.text());
+        agent.logged("50-fails", PATIENCE).await.unwrap();
     }
 }
 
