@@ -77,11 +77,8 @@ async fn one_that_fails_is_tried_again() {
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Continue]);
     assert_eq!(stage.signals(), ["SUCCESS"]);
-    let text = agent.text();
-    assert!(
-        text.contains("50-fails-twice") && text.contains('7'),
-        "{text}"
-    );
+    let line = agent.logged("50-fails-twice", PATIENCE).await.unwrap();
+    assert!(line.contains('7'), "its exit status: {line}");
 }
 
 /// One that hangs is ended at its time limit, with all that it started.
@@ -100,7 +97,7 @@ async fn one_that_hangs_is_ended_and_tried_again() {
         let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
         assert!(command.is_empty(), "{}", String::from_utf8_lossy(&command));
     }
-    assert!(agent.text().contains("50-hangs"), "{}", agent.text());
+    agent.logged("50-hangs", PATIENCE).await.unwrap();
 }
 
 /// One that never succeeds is one reason not to have joined.

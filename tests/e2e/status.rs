@@ -192,7 +192,7 @@ async fn every_phase_has_the_same_form() {
     let status = control::until(&socket, "done", |status| status["phase"] == "done").await;
     assert_schema(&status);
     assert_eq!(status["outcome"], "drained");
-    assert!(agent.text().contains("drained"), "{}", agent.text());
+    agent.logged("drained", PATIENCE).await.unwrap();
 }
 
 /// A new instance says that it joins, and until when.
@@ -639,7 +639,7 @@ async fn a_socket_that_cannot_be_had_does_not_stop_a_drain() {
         .unwrap();
     stage.instance.terminate();
     stage.completed(&agent, DRAIN).await;
-    assert!(agent.text().contains("/proc/nowhere"), "{}", agent.text());
+    agent.logged("/proc/nowhere", PATIENCE).await.unwrap();
     assert!(Path::new("/proc/nowhere").metadata().is_err());
 }
 
