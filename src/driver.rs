@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::control::Ask;
 use crate::control::replies::{Facts, Replies};
-use crate::decide::{self, Action, Event, Memory, State};
+use crate::decide::{self, Action, CommandEvent, Event, Memory, State};
 use crate::metrics::Metrics;
 use crate::narrate;
 use crate::signals::Stop;
@@ -41,7 +41,7 @@ pub async fn run(
     let mut notifier = Notifier::from_environment();
     let mut metrics = Metrics::default();
     let mut replies = Replies::default();
-    let mut commands: Vec<(u32, AbortHandle)> = Vec::new();
+    let mut commands: Vec<(u32, CommandEvent, AbortHandle)> = Vec::new();
     let mut event = Event::Tick;
     loop {
         let now = clock.now();
@@ -58,23 +58,27 @@ pub async fn run(
             }
             let (effects, answers) = (Arc::clone(&effects), answers.clone());
             let (epoch, instance) = (state.epoch, state.instance.clone());
-            let is_commands = matches!(action, Action::RunCommands { .. });
+            let event = match &action {
+                Action::RunCommands { event, .. } => Some(*event),
+                _ => None,
+            };
             let task = tokio::spawn(async move {
                 if let Some(event) = effects.run(action, epoch, instance).await {
                     // The loop has ended where nobody listens any more.
                     let _ = answers.send(event);
                 }
             });
-            if is_commands {
-                commands.push((epoch, task.abort_handle()));
+            if let Some(event) = event {
+                commands.push((epoch, event, task.abort_handle()));
             }
         }
-        // The user's executables end with the drain or the join that they were run for.
-        commands.retain(|(epoch, task)| {
-            if *epoch != state.epoch {
+        // The user's executables end where nobody waits for them any more.
+        commands.retain(|(epoch, event, task)| {
+            let awaited = state.awaits_commands(*epoch, *event);
+            if !awaited {
                 task.abort();
             }
-            !task.is_finished() && *epoch == state.epoch
+            awaited && !task.is_finished()
         });
         let line = status::line(&state, now, settings);
         notifier.tell(now, state.is_ready(), state.leave_at(), &line);

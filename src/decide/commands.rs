@@ -81,6 +81,12 @@ impl Commands {
         self.call.is_in_flight()
     }
 
+    /// Nobody waits for them any more.
+    pub(super) fn give_up(&mut self) {
+        self.call = Call::idle();
+        self.over.get_or_insert(false);
+    }
+
     pub(super) fn start(&mut self, facts: impl FnOnce() -> CommandFacts, turn: &mut Turn<'_>) {
         if self.call.start(turn.now) {
             turn.act(Action::RunCommands {

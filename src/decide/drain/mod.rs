@@ -311,6 +311,7 @@ impl Drain {
         deadline: Deadline,
         turn: &mut Turn<'_>,
     ) -> Option<Outcome> {
+        self.before.give_up();
         self.after.ask(turn.now);
         let facts = || {
             self.reason

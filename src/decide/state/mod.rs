@@ -7,6 +7,7 @@ mod transitions;
 
 use super::Wake;
 use super::call::{Call, seed_of};
+use super::commands::CommandEvent;
 use super::drain::{Drain, DrainReason, Outcome};
 use super::facts::{
     ContainerInstance, Instance, MaintenanceEvent, RebalanceRecommendation, SpotInstanceAction,
@@ -152,6 +153,17 @@ impl State {
     /// Until when a shutdown of the machine is held up, if it is.
     pub fn leave_at(&self) -> Option<Moment> {
         self.leave_at.filter(|_| !self.exiting)
+    }
+
+    /// Whether the executables of `event`, run for the work with the number `epoch`, are still waited for.
+    pub fn awaits_commands(&self, epoch: u32, event: CommandEvent) -> bool {
+        let awaited = match (&self.phase, event) {
+            (Phase::Joining(join), CommandEvent::Ready) => join.outcome().is_none(),
+            (Phase::Draining(drain), CommandEvent::BeforeDrain) => drain.outcome().is_none(),
+            (Phase::Draining(_), CommandEvent::AfterDrain) => true,
+            _ => false,
+        };
+        awaited && epoch == self.epoch
     }
 
     /// What is written down, or on its way there.
