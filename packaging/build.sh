@@ -17,10 +17,10 @@ packages=target/packages
 export PATH=$PWD/target/tools/bin:$PWD/target/zig/bin:$PATH
 cargo=${CARGO:-cargo}
 
-for file in man/ecs-lifecycle-agent.1 completions/{bash/ecs-lifecycle-agent,zsh/_ecs-lifecycle-agent,fish/ecs-lifecycle-agent.fish}; do
+for file in man/ecs-lifecycle-agent.8 completions/{ecs-lifecycle-agent.bash,_ecs-lifecycle-agent,ecs-lifecycle-agent.fish}; do
     [ -s "$dist/$file" ] || { echo "there is no $dist/$file: make docs" >&2; exit 1; }
 done
-gzip --no-name --best --to-stdout "$dist/man/ecs-lifecycle-agent.1" >"$dist/man/ecs-lifecycle-agent.1.gz"
+gzip --no-name --best --to-stdout "$dist/man/ecs-lifecycle-agent.8" >"$dist/man/ecs-lifecycle-agent.8.gz"
 "$cargo" run --quiet --package ecs-lifecycle-agent --example sample-config >"$dist/config.toml"
 
 mkdir -p "$packages"

@@ -14,7 +14,7 @@ pub const INSTALLED: [&str; 7] = [
     "/usr/lib/systemd/system/ecs-lifecycle-agent.service",
     "/usr/share/bash-completion/completions/ecs-lifecycle-agent",
     "/usr/share/fish/vendor_completions.d/ecs-lifecycle-agent.fish",
-    "/usr/share/man/man1/ecs-lifecycle-agent.1.gz",
+    "/usr/share/man/man8/ecs-lifecycle-agent.8.gz",
 ];
 
 /// A package that `make packages` has made, for this machine.
