@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::file::{INSTALLED, bring, here, newer_deb, package};
-use super::isolate::isolated;
+use super::file::{INSTALLED, bring, here, newer_deb, package, packaged};
 use super::machine::{Machine, UNIT, poll};
 use super::stage::{COMPLETE, Stage, web};
 
@@ -39,7 +38,7 @@ async fn installed(stop_after: u64) -> Stage {
 
 #[test]
 fn installed_it_is_enabled_and_runs_shut_in_and_drains() {
-    isolated(async || {
+    packaged(async || {
         let stage = installed(2).await;
         let machine = &stage.machine;
         assert_eq!(machine.property("UnitFileState").await, "enabled");
@@ -71,7 +70,7 @@ fn installed_it_is_enabled_and_runs_shut_in_and_drains() {
 
 #[test]
 fn upgraded_in_the_middle_of_a_drain_it_goes_on_with_its_deadline_and_its_configuration() {
-    isolated(async || {
+    packaged(async || {
         let stage = installed(40).await;
         let machine = &stage.machine;
         let ours = "[drain]\ntimeout = \"10m\"\n";
@@ -126,7 +125,7 @@ fn upgraded_in_the_middle_of_a_drain_it_goes_on_with_its_deadline_and_its_config
 
 #[test]
 fn disabled_it_stays_so_over_an_upgrade() {
-    isolated(async || {
+    packaged(async || {
         let stage = installed(1).await;
         let machine = &stage.machine;
         machine.systemctl(&["disable", "--now", UNIT]).await;
@@ -139,7 +138,7 @@ fn disabled_it_stays_so_over_an_upgrade() {
 
 #[test]
 fn removed_it_leaves_configuration_and_state_and_purged_nothing() {
-    isolated(async || {
+    packaged(async || {
         let stage = installed(1).await;
         let machine = &stage.machine;
         machine.write("etc/ecs-lifecycle-agent/config.d/50-ours.toml", "[drain]\n");
@@ -192,7 +191,7 @@ fn removed_it_leaves_configuration_and_state_and_purged_nothing() {
 
 #[test]
 fn an_image_builder_says_that_nothing_is_to_be_started() {
-    isolated(async || {
+    packaged(async || {
         let mut stage = Stage::with(Machine::without_agent().await, Vec::new()).await;
         let policy = stage
             .machine

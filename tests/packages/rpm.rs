@@ -1,7 +1,6 @@
 //! The .rpm: read as files, and installed by rpm on a machine that is otherwise Debian's.
 
-use super::file::{INSTALLED, bring, newer_rpm, package};
-use super::isolate::isolated;
+use super::file::{INSTALLED, bring, newer_rpm, package, packaged};
 use super::machine::{Machine, UNIT, poll};
 use super::stage::{COMPLETE, Stage, web};
 
@@ -23,7 +22,7 @@ async fn query(stage: &Stage, arguments: &[&str]) -> String {
 
 #[test]
 fn what_is_in_it_is_all_there_and_nothing_else() {
-    isolated(async || {
+    packaged(async || {
         let (stage, path) = machine().await;
         let mut expected: Vec<&str> = INSTALLED.to_vec();
         expected.extend([
@@ -99,7 +98,7 @@ fn what_is_in_it_is_all_there_and_nothing_else() {
 
 #[test]
 fn its_scripts_are_those_of_the_source_and_shell() {
-    isolated(async || {
+    packaged(async || {
         let (stage, path) = machine().await;
         let shown = query(&stage, &["--scripts", &path]).await;
         for (title, script) in [
@@ -122,7 +121,7 @@ fn its_scripts_are_those_of_the_source_and_shell() {
 
 #[test]
 fn installed_it_is_enabled_and_once_started_drains_and_erased_it_is_gone() {
-    isolated(async || {
+    packaged(async || {
         let (stage, path) = machine().await;
         let machine = &stage.machine;
         machine.run(&["rpm", "--install", "--nodeps", &path]).await;
@@ -164,7 +163,7 @@ fn installed_it_is_enabled_and_once_started_drains_and_erased_it_is_gone() {
 
 #[test]
 fn upgraded_it_is_restarted_and_its_configuration_kept() {
-    isolated(async || {
+    packaged(async || {
         let (stage, path) = machine().await;
         let machine = &stage.machine;
         machine.run(&["rpm", "--install", "--nodeps", &path]).await;

@@ -1,6 +1,6 @@
 //! From the template to an instance that drains.
 
-use super::isolate::isolated;
+use super::file::packaged;
 use super::machine::{Machine, UNIT, poll};
 use super::moto::Moto;
 use super::packer::{accept_ssh, architecture, build, skipped, ssh_is_up};
@@ -11,7 +11,7 @@ fn an_instance_of_the_image_drains() {
     if skipped("packer/tools.sh") {
         return;
     }
-    isolated(async || {
+    packaged(async || {
         let machine = Machine::without_agent().await;
         let key = accept_ssh(&machine).await;
         let mut stage = Stage::as_it_is(machine, vec![web(3)]).await;

@@ -1,6 +1,6 @@
 //! An image that would not work is not made.
 
-use super::isolate::isolated;
+use super::file::packaged;
 use super::machine::{Machine, UNIT};
 use super::moto::Moto;
 use super::packer::{accept_ssh, build, skipped, ssh_is_up};
@@ -12,7 +12,7 @@ fn what_would_not_work_fails_the_build_and_no_image_is_made() {
     if skipped("packer/tools.sh") {
         return;
     }
-    isolated(async || {
+    packaged(async || {
         let machine = Machine::without_agent().await;
         let key = accept_ssh(&machine).await;
         machine.write(

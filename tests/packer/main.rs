@@ -27,6 +27,8 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(480);
 
 mod build;
 mod check;
+#[path = "../packages/file.rs"]
+mod file;
 mod first_boot;
 #[path = "../systemd/isolate.rs"]
 mod isolate;
