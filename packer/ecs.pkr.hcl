@@ -31,9 +31,10 @@ source "amazon-ebs" "ecs" {
   ami_users       = var.share_with_accounts
   ami_description = "ECS-optimised Amazon Linux 2023 with ecs-lifecycle-agent"
 
-  # What is launched from the image gets version 2 of the metadata service only, unless it says otherwise.
+  # What is launched from the image gets version 2 of the metadata service only, with hop limit 2, unless its
+  # launch template says otherwise.
   imds_support = "v2.0"
-  # What the image is built on: the same. Hop limit 2: containers in bridge mode can reach it.
+  # What the image is built on: the same, and its tags. Hop limit 2: containers in bridge mode can reach it.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
