@@ -90,14 +90,18 @@ fn an_instance_of_the_image_drains() {
         .await;
 
         // Once in its life.
-        stage
-            .instance
-            .set_user_data("#ecs-image\nECS_CLUSTER=other\n");
+        stage.instance.set_user_data(
+            "#ecs-image\nECS_CLUSTER=other\nECS_LIFECYCLE_AGENT_DRAIN__TIMEOUT=1m\n",
+        );
         stage.machine.systemctl(&["poweroff"]).await;
         stage.machine.ended().await;
         stage.machine.boot().await;
         let machine = &stage.machine;
         machine.until_is("ActiveState", "active").await;
+        let environment = machine
+            .run(&["cat", "/etc/ecs-lifecycle-agent/environment"])
+            .await;
+        assert!(environment.ends_with("TIMEOUT=7m\n"), "{environment}");
         assert_eq!(
             machine.run(&["cat", "/etc/ecs/ecs.config"]).await,
             "ECS_CLUSTER=demo\n"
