@@ -12,7 +12,7 @@ ZIGBUILD_VERSION = 0.24.1
 ZIGLANG_VERSION = 0.17.0
 # make packages: e.g. aarch64-unknown-linux-gnu; empty: this machine.
 TARGET ?=
-PACKAGE_TOOLS = $(if $(wildcard xtask/Cargo.toml),docs) $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm \
+PACKAGE_TOOLS = docs $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm \
 	$(if $(TARGET),$(TOOLS)/bin/cargo-zigbuild target/zig/ready)
 # make ami: x86_64 or arm64.
 ARCH ?= x86_64
@@ -28,18 +28,31 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
 .PHONY: test
-test: target/python/ready ## Run all tests
+test: target/python/ready target/peers/ready ## Run all tests (about a quarter of an hour, after the build)
 	@# Where there can be no packages, their tests say so.
 	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
 	packer/tools.sh || [ $$? = 77 ]
+	rm -rf target/operations && mkdir -p target/operations
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
+	@# By themselves: a thousand agents each, with seconds where the others have minutes.
+	$(MAKE) faults
+	$(MAKE) crash
+	@# Last, as it compares what the agent has called in all of them with its policy.
+	$(MAKE) test-cloudformation
+test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
+
+.PHONY: test-cloudformation
+test-cloudformation: target/python/ready target/peers/ready ## The template, the policy, the Terraform example (half a minute)
+	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
 lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@# All targets are those that `cargo test` runs.
+	$(CARGO) clippy --package ecs-lifecycle-agent --test faults --test crash -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny --log-level error check bans licenses sources
 	packer/lint.sh || [ $$? = 77 ]
@@ -48,13 +61,13 @@ lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
 audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (fetches the database)
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny check advisories
 
-.PHONY: bench
-bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
-	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
-
 .PHONY: docs
 docs: ## Write the man page and the shells' completions to target/dist
 	$(CARGO) run --quiet --package xtask -- docs --out target/dist
+
+.PHONY: bench
+bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
+	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
 
 .PHONY: packages
 packages: $(PACKAGE_TOOLS) ## Build .deb and .rpm (TARGET=aarch64-unknown-linux-gnu: for arm64)
@@ -73,7 +86,7 @@ crash: ## Kill it at every request, and a thousand random drains (six minutes)
 
 .PHONY: faults
 faults: ## Every call × every fault × every phase, against the real binary (three minutes)
-	$(CARGO) test --package ecs-lifecycle-agent --test faults
+	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test faults
 
 .PHONY: soak
 soak: $(AGENT) ## A week's worth of polling while everything flaps: are memory and files flat? (a quarter of an hour)
@@ -101,12 +114,16 @@ $(AGENT):
 clean: ## Remove everything that was built
 	$(CARGO) clean
 
-# boto3 drives the simulator in one of its tests.
+# What the tests need of Python: each requirement says what for.
 target/python/ready: tests/requirements.txt
 	rm -rf target/python
 	$(PYTHON) -m venv target/python
 	target/python/bin/pip install --quiet --requirement tests/requirements.txt
 	touch $@
+
+# AWS's own cfn-signal, and a CloudFormation of somebody else's: tests/peers.
+target/peers/ready: tests/peers/setup.sh tests/peers/requirements.txt
+	tests/peers/setup.sh $(PYTHON)
 
 # Links with the symbols of an older C library, and for another architecture.
 target/zig/ready:

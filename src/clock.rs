@@ -28,6 +28,11 @@ impl Clock {
         Moment::from_millis(millis(self.start.elapsed()))
     }
 
+    /// Now, as the wall clock has it.
+    pub fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
     /// The runtime's instant of a moment that has not passed yet.
     pub fn instant_of(&self, moment: Moment) -> tokio::time::Instant {
         let ahead = Duration::from_millis(u64::try_from(moment.as_millis()).unwrap_or(0));

@@ -1,5 +1,6 @@
 //! `ecs-lifecycle-agent`: command line, configuration, logging, then the loop.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,7 +9,10 @@ use ecs_lifecycle_agent::act::{Effects, Endpoints};
 use ecs_lifecycle_agent::cli::{Cli, Command};
 use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::{self, LoadRequest, Settings};
-use ecs_lifecycle_agent::{driver, logging, signals, terminal};
+use ecs_lifecycle_agent::control::client::Control;
+use ecs_lifecycle_agent::control::{Ask, server};
+use ecs_lifecycle_agent::{doctor, driver, logging, signals, terminal};
+use tokio::sync::mpsc;
 
 /// `EX_USAGE` of sysexits.h: the command line or the configuration is wrong, and a restart will not
 /// mend it.
@@ -27,15 +31,31 @@ fn main() -> ExitCode {
             return code;
         }
     };
-    let effective = match config::load(&LoadRequest::system(cli.config)) {
+    let mut request = LoadRequest::system(cli.config);
+    if let Some(Command::Doctor(arguments)) = &cli.command {
+        request.root.clone_from(&arguments.root);
+    }
+    let effective = match config::load(&request) {
         Ok(effective) => effective,
         Err(error) => {
+            // It is for the doctor to say what is wrong, with whatever else is.
+            if let Some(Command::Doctor(arguments)) = &cli.command {
+                return doctor::run(arguments, Err(error));
+            }
             terminal::complain(&format!("the configuration is wrong:\n{error}"));
             return ExitCode::from(USAGE);
         }
     };
     match cli.command.unwrap_or(Command::Run) {
+        Command::Doctor(arguments) => doctor::run(&arguments, Ok(effective)),
         Command::CheckConfig => terminal::print(&effective.render()),
+        Command::Status { json, watch } => control(&effective.settings, async |agent| {
+            agent.status(json, watch).await
+        }),
+        Command::Drain { wait, timeout } => control(&effective.settings, async |agent| {
+            agent.drain(timeout, wait).await
+        }),
+        Command::Undrain => control(&effective.settings, async |agent| agent.undrain().await),
         Command::Run => match run(&effective.settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -44,6 +64,25 @@ fn main() -> ExitCode {
             }
         },
     }
+}
+
+/// Asks the running agent.
+fn control(settings: &Settings, ask: impl AsyncFnOnce(Control) -> ExitCode) -> ExitCode {
+    // reqwest wants a provider of cryptography, although nothing is encrypted here.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let asked = Control::new(&settings.agent.socket)
+        .map_err(|error| error.to_string())
+        .and_then(|agent| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| error.to_string())?;
+            Ok(runtime.block_on(ask(agent)))
+        });
+    asked.unwrap_or_else(|error| {
+        terminal::complain(&error);
+        ExitCode::FAILURE
+    })
 }
 
 fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
@@ -66,10 +105,27 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     runtime.block_on(async {
         let stop = signals::watch(settings.drain.on_shutdown.is_some())?;
-        driver::run(settings, Arc::new(effects), clock, recalled, stop).await;
+        let asks = listen(&settings.agent.socket);
+        driver::run(settings, Arc::new(effects), clock, recalled, stop, asks).await;
         Ok::<_, std::io::Error>(())
     })?;
     // Effects may be stuck in a name look-up: do not wait for them.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// Without its socket the agent does its work all the same.
+fn listen(socket: &Path) -> mpsc::UnboundedReceiver<Ask> {
+    let (send, asks) = mpsc::unbounded_channel();
+    match server::bind(socket) {
+        Ok(listener) => {
+            tokio::spawn(server::serve(listener, send));
+        }
+        Err(error) => tracing::warn!(
+            socket = socket.display().to_string(),
+            error = error.to_string(),
+            "cannot listen on agent.socket: status, drain, undrain and metrics will not work"
+        ),
+    }
+    asks
 }

@@ -11,12 +11,15 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::decide::{
-    DeadlineSource, Failure, NoHook, Note, Outcome, Phase, State, TargetLifecycleState, WaitedFor,
-    short,
+    DeadlineSource, Failure, JoinTarget, LifecycleActionResult, LifecycleTransition, NoHook, Note,
+    Outcome, State, TargetLifecycleState, WaitedFor, short,
 };
 
 /// As many tasks as one line names.
 const MOST_NAMED: usize = 10;
+
+/// The one action that takes no permission.
+const SIGNAL: &str = "cloudformation:SignalResource";
 
 /// Says it.
 #[expect(
@@ -151,7 +154,14 @@ pub fn narrate(note: &Note, state: &State) {
                 "lifecycle hook found: this agent completes it"
             );
         }
-        Note::NoHook(why) => no_hook(why),
+        Note::NoHook {
+            transition: LifecycleTransition::Terminating,
+            why,
+        } => no_hook(why),
+        Note::NoHook {
+            transition: LifecycleTransition::Launching,
+            why,
+        } => no_launch_hook(why),
         Note::Waiting {
             tasks,
             why,
@@ -211,7 +221,7 @@ pub fn narrate(note: &Note, state: &State) {
             );
         }
         Note::DrainOver {
-            outcome: Outcome::Drained,
+            outcome: Outcome::Drained | Outcome::HookFailed,
             took,
             ..
         } => {
@@ -279,18 +289,25 @@ pub fn narrate(note: &Note, state: &State) {
             );
         }
         Note::Completed {
+            transition,
             hook,
             result,
             after,
             request_id,
         } => {
+            let so = match (transition, result) {
+                (LifecycleTransition::Launching, LifecycleActionResult::Continue) => {
+                    "goes into service"
+                }
+                _ => "may be terminated",
+            };
             info!(
                 auto_scaling_group = hook.group,
                 lifecycle_hook = hook.name,
                 result = result.as_str(),
                 after = span(*after),
                 request_id = id(request_id.as_ref()),
-                "lifecycle action completed: this instance may be terminated"
+                "lifecycle action completed: this instance {so}"
             );
         }
         Note::AlreadyCompleted {
@@ -304,11 +321,72 @@ pub fn narrate(note: &Note, state: &State) {
             );
         }
         Note::NothingToComplete { why } => info!(why, "no lifecycle action to complete"),
-        Note::CalledOff { reason, target } => {
+        Note::CalledOff { reason } => {
+            let to = target(state.target.as_ref());
             info!(
                 reason = reason.to_string(),
-                target_lifecycle_state = target.as_str(),
+                target_lifecycle_state = to,
                 "drain called off"
+            );
+        }
+        Note::JoinStarted { into, in_, resumed } => {
+            let how = match (into, resumed) {
+                (JoinTarget::Service, false) => "waiting to have joined the cluster",
+                (JoinTarget::Service, true) => {
+                    "waiting to have joined the cluster, after a restart, with the deadline it had"
+                }
+                (JoinTarget::WarmPool, _) => {
+                    "on the way into the warm pool: completing the launch without joining a cluster"
+                }
+            };
+            info!(deadline_in = span(*in_), "a new instance: {how}");
+        }
+        Note::Joining { waits, in_ } => {
+            info!(
+                cluster,
+                deadline_in = span(*in_),
+                "joining: waiting {waits}"
+            );
+        }
+        Note::Joined { took } => {
+            info!(
+                cluster,
+                container_instance,
+                took = span(*took),
+                "joined the cluster, and ready"
+            );
+        }
+        Note::JoinTimedOut { took, waited } => {
+            error!(
+                cluster,
+                container_instance,
+                took = span(*took),
+                "not joined the cluster within ready.timeout, still waiting {waited}: reporting that the launch has failed"
+            );
+        }
+        Note::CommandsSucceeded { event, ran } => {
+            info!(ran, "every executable of {} has succeeded", event.as_str());
+        }
+        Note::CommandFailed {
+            event,
+            failure,
+            retry_in,
+        } => {
+            warn!(
+                error = failure.message,
+                retry_in = retry_in.map(span),
+                "an executable of {} has failed",
+                event.as_str()
+            );
+        }
+        Note::DrainAskedByHand { timeout } => {
+            info!(timeout = timeout.map(span), "a drain was asked for by hand");
+        }
+        Note::UndrainAskedByHand => info!("the drain by hand was taken back"),
+        Note::MetricsNotSent { failure } => {
+            warn!(
+                error = failure.message,
+                "the figures of this drain have not reached the CloudWatch agent; not tried again"
             );
         }
         Note::ReturnedToService(known) => {
@@ -377,7 +455,7 @@ pub fn narrate(note: &Note, state: &State) {
         } => {
             warn!(
                 signal,
-                phase = phase(state),
+                phase = state.phase.as_str(),
                 "stopping in the middle of a drain: nothing is completed; the next start takes it up again"
             );
         }
@@ -423,7 +501,44 @@ fn no_hook(why: &NoHook) {
     }
 }
 
+/// Most groups have none, and need none.
+fn no_launch_hook(why: &NoHook) {
+    match why {
+        NoHook::NotInAGroup | NoHook::None { .. } => {
+            info!("no launching lifecycle hook waits for this instance");
+        }
+        NoHook::Ambiguous { group, names } => {
+            warn!(
+                auto_scaling_group = group,
+                lifecycle_hooks = names.join(", "),
+                "the group has several launching lifecycle hooks: completing none of them. Name ours in autoscaling.launch_hook_name"
+            );
+        }
+        NoHook::Missing {
+            group,
+            configured,
+            names,
+        } => {
+            error!(
+                auto_scaling_group = group,
+                configured,
+                lifecycle_hooks = names.join(", "),
+                "the configured launching hook is not among the group's: completing nothing. Correct autoscaling.launch_hook_name"
+            );
+        }
+    }
+}
+
 fn denied(action: &str, failure: &Failure) {
+    if action == SIGNAL {
+        // No policy allows or denies it: see `act::cloudformation`.
+        error!(
+            error = failure.message,
+            request_id = id(failure.request_id.as_ref()),
+            "CloudFormation does not take this instance's signal. It needs no permission, but comes with the instance identity document: see that stack_name and logical_resource_id in [cloudformation] name a stack in the instance's own account and region. Going on without it"
+        );
+        return;
+    }
     error!(
         error = failure.message,
         request_id = id(failure.request_id.as_ref()),
@@ -438,6 +553,9 @@ fn hint(source: DeadlineSource) -> &'static str {
         }
         DeadlineSource::SpotInterruption => ": EC2 takes the instance now",
         DeadlineSource::Shutdown => ": the machine goes down",
+        DeadlineSource::OnRebalance => "; drain.on_rebalance gives them longer",
+        DeadlineSource::Maintenance => ": EC2 may stop the instance from now on",
+        DeadlineSource::ByHand => "; drain --timeout gives them longer",
         DeadlineSource::GlobalTimeout => {
             ": the lifecycle hook cannot be held any longer; raise its HeartbeatTimeout"
         }
@@ -450,18 +568,6 @@ fn target(target: Option<&TargetLifecycleState>) -> &str {
 
 fn id(value: Option<&String>) -> &str {
     value.map_or("-", String::as_str)
-}
-
-/// The phase in one word.
-pub fn phase(state: &State) -> &'static str {
-    match &state.phase {
-        Phase::Starting => "starting",
-        Phase::Watching => "watching",
-        Phase::Draining(_) => "draining",
-        Phase::Completing(..) => "completing",
-        Phase::Done(_) => "done",
-        Phase::Returning { .. } => "returning",
-    }
 }
 
 /// A duration for a person: whole seconds, or milliseconds under ten seconds.

@@ -27,11 +27,9 @@ done
 # Does the binary start here, and take the configuration?
 ecs-lifecycle-agent --version || fail "the agent does not start"
 said=$(ecs-lifecycle-agent check-config 2>&1) || fail "the agent's configuration: $said"
-if ecs-lifecycle-agent doctor --help >/dev/null 2>&1; then
-    ecs-lifecycle-agent doctor --image
-    # 1: warnings.
-    [ $? -le 1 ] || fail "ecs-lifecycle-agent doctor --image found failures"
-fi
+ecs-lifecycle-agent doctor --image
+# 1: warnings.
+[ $? -le 1 ] || fail "ecs-lifecycle-agent doctor --image found failures"
 
 for path in /etc/ecs/ecs.config /var/lib/ecs/data /var/lib/ecs-lifecycle-agent /var/lib/ecs-image /etc/ssh/ssh_host_ed25519_key; do
     [ ! -e "$path" ] || fail "$path is this instance's own, and in the image"

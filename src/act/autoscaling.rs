@@ -1,4 +1,4 @@
-//! Auto Scaling: the instance in its group, the terminating hooks, heartbeats and completion.
+//! Auto Scaling: the instance in its group, lifecycle hooks, heartbeats and completion.
 
 use std::time::Duration;
 
@@ -7,13 +7,11 @@ use aws_sdk_autoscaling::operation::RequestId;
 
 use crate::decide::{
     Accepted, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleActionResult,
-    LifecycleHook,
+    LifecycleHook, LifecycleTransition,
 };
 
 use super::failure::from_sdk;
 
-/// The transition that a terminating hook is for.
-const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 /// Auto Scaling's own default for a HeartbeatTimeout.
 const DEFAULT_HEARTBEAT_TIMEOUT: u64 = 3_600;
 /// The most that Auto Scaling grants, and its factor: GlobalTimeout = min(48 h, 100 × HeartbeatTimeout).
@@ -58,13 +56,14 @@ pub async fn describe_instance(
     }
 }
 
-/// `DescribeLifecycleHooks`: the terminating ones of a group.
+/// `DescribeLifecycleHooks`: those of a group for `transition`.
 ///
 /// # Errors
 /// What AWS answered.
-pub async fn terminating_hooks(
+pub async fn lifecycle_hooks(
     client: &Client,
     group: &str,
+    transition: LifecycleTransition,
 ) -> Result<Vec<LifecycleHook>, Failure> {
     let what = format!("autoscaling:DescribeLifecycleHooks of {group}");
     let answer = client
@@ -78,7 +77,7 @@ pub async fn terminating_hooks(
     };
     hooks
         .iter()
-        .filter(|hook| hook.lifecycle_transition() == Some(TERMINATING))
+        .filter(|hook| hook.lifecycle_transition() == Some(transition.as_str()))
         .map(|hook| {
             let name = hook
                 .lifecycle_hook_name()

@@ -16,6 +16,9 @@ const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// Where instance metadata names the role whose credentials it hands out.
 const ROLE: &str = "/latest/meta-data/iam/security-credentials/";
 
+/// A role's name has 64 characters at the most, today. A URI holds 64 KiB.
+const LONGEST_ROLE: usize = 512;
+
 /// An HTTP client whose answers end at the limit, with an error.
 #[derive(Clone, Debug)]
 pub struct Bounded(pub SharedHttpClient);
@@ -57,8 +60,9 @@ async fn with_a_role(mut response: HttpResponse) -> Result<HttpResponse, Connect
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
     let name = body.collect().await.map_err(ConnectorError::io)?.to_bytes();
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    let fits = (1..=LONGEST_ROLE).contains(&name.len());
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(byte);
-    if name.is_empty() || !name.iter().all(plain) {
+    if !fits || !name.iter().all(plain) {
         let why = "no credentials: what instance metadata gives for the role is no role's name";
         return Err(ConnectorError::other(why.into(), None));
     }

@@ -8,7 +8,7 @@ use aws_sdk_ecs::types;
 
 use crate::decide::{
     ApiTask, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure,
-    FailureKind, StateChange, Task, TaskKind, short,
+    FailureKind, StateChange, Task, TaskKind, TaskStatus, short,
 };
 use crate::observe::parse;
 
@@ -96,6 +96,7 @@ fn view(
             status,
             running: count(instance.running_tasks_count()),
             pending: count(instance.pending_tasks_count()),
+            agent_connected: instance.agent_connected(),
         });
     }
     match failures.first().and_then(types::Failure::reason) {
@@ -103,6 +104,7 @@ fn view(
             status: ContainerInstanceStatus::Gone(gone.to_owned()),
             running: 0,
             pending: 0,
+            agent_connected: false,
         }),
         Some(reason) => Err(Failure::new(
             FailureKind::Refused,
@@ -115,10 +117,11 @@ fn view(
     }
 }
 
-/// Every task of the container instance that ECS has on record, and who asked for it.
+/// The tasks of the container instance that are not STOPPED, and who asked for them.
 ///
 /// `ListTasks` lists the tasks that are *to run* unless told otherwise: those that are to stop, and may
-/// still be at it, are a second list.
+/// still be at it, are a second list. In that, ECS keeps the stopped ones for an hour or more: as many as
+/// there were. They are described a hundred at a time, and none of them is kept.
 ///
 /// # Errors
 /// What AWS answered.
@@ -127,6 +130,7 @@ pub async fn list_tasks(
     target: &ContainerInstance,
     daemons: bool,
 ) -> Result<Vec<ApiTask>, Failure> {
+    let mut found = BTreeMap::new();
     let mut arns = Vec::new();
     for desired in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
         let what = format!("ecs:ListTasks {} on {}", desired.as_str(), target.id());
@@ -154,11 +158,29 @@ pub async fn list_tasks(
             if next.is_none() {
                 break;
             }
+            // The rest goes with the next page.
+            let whole = arns.len() - arns.len() % TASKS_AT_ONCE;
+            let full: Vec<String> = arns.drain(..whole).collect();
+            keep_the_rest(&mut found, each_task(ecs, &target.cluster, full).await?);
         }
     }
-    arns.sort_unstable();
-    arns.dedup();
-    describe_tasks(ecs, &target.cluster, &arns, daemons).await
+    keep_the_rest(&mut found, each_task(ecs, &target.cluster, arns).await?);
+    let mut tasks: Vec<ApiTask> = found.into_values().collect();
+    if daemons {
+        mark_daemons(ecs, &target.cluster, &mut tasks).await?;
+    }
+    Ok(tasks)
+}
+
+/// All but the stopped. One that was told to stop meanwhile is in both lists: what was said last counts.
+fn keep_the_rest(found: &mut BTreeMap<String, ApiTask>, described: Vec<ApiTask>) {
+    for task in described {
+        if task.task.known == TaskStatus::Stopped {
+            found.remove(&task.task.arn);
+        } else {
+            found.insert(task.task.arn.clone(), task);
+        }
+    }
 }
 
 /// `DescribeTasks`, and `DescribeServices` where `daemons` have to be told from other services' tasks.
@@ -171,6 +193,20 @@ pub async fn describe_tasks(
     arns: &[String],
     daemons: bool,
 ) -> Result<Vec<ApiTask>, Failure> {
+    let mut tasks = each_task(ecs, cluster, arns.to_vec()).await?;
+    if daemons {
+        mark_daemons(ecs, cluster, &mut tasks).await?;
+    }
+    Ok(tasks)
+}
+
+async fn each_task(
+    ecs: &Client,
+    cluster: &str,
+    mut arns: Vec<String>,
+) -> Result<Vec<ApiTask>, Failure> {
+    arns.sort_unstable();
+    arns.dedup();
     let mut tasks = Vec::with_capacity(arns.len());
     for chunk in arns.chunks(TASKS_AT_ONCE) {
         let what = format!("ecs:DescribeTasks of {} tasks", chunk.len());
@@ -185,9 +221,6 @@ pub async fn describe_tasks(
         for task in found.ok_or_else(|| malformed(&what, "no list of tasks"))? {
             tasks.push(api_task(&what, task)?);
         }
-    }
-    if daemons {
-        mark_daemons(ecs, cluster, &mut tasks).await?;
     }
     Ok(tasks)
 }

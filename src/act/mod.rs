@@ -7,20 +7,25 @@ pub mod autoscaling;
 pub mod aws;
 pub mod bounded;
 pub mod cloudformation;
+pub mod commands;
 pub mod ecs;
+pub mod emf;
 pub mod failure;
 pub mod state_file;
 
 use std::path::Path;
 
 use crate::clock::Clock;
-use crate::config::Settings;
-use crate::decide::{Action, Answer, AutoScalingInstance, Event, Failure, Instance, Memory};
+use crate::config::{Settings, StackResource};
+use crate::decide::{
+    Accepted, Action, Answer, AutoScalingInstance, Event, Failure, Instance, Memory, SignalStatus,
+};
 use crate::http;
-use crate::observe::{Imds, Introspection};
+use crate::observe::{Imds, Introspection, Warnings};
 
 use aws::Aws;
 use cloudformation::CloudFormation;
+use commands::CommandRunner;
 use state_file::StateFile;
 
 /// Where our own HTTP calls go, as the standard AWS variables and the configuration say.
@@ -63,6 +68,8 @@ pub struct Effects {
     aws: Aws,
     cloudformation: CloudFormation,
     state_file: StateFile,
+    commands: CommandRunner,
+    emf_endpoint: Option<String>,
 }
 
 impl Effects {
@@ -83,6 +90,10 @@ impl Effects {
                 &endpoints.imds,
                 settings.metadata.request_timeout,
                 clock,
+                Warnings {
+                    rebalance: settings.drain.on_rebalance.is_some(),
+                    maintenance: settings.drain.on_maintenance,
+                },
             ),
             introspection: Introspection::new(
                 local,
@@ -95,6 +106,8 @@ impl Effects {
                 settings.aws.request_timeout,
             ),
             state_file: StateFile::new(&settings.agent.state_directory),
+            commands: CommandRunner::new(settings),
+            emf_endpoint: settings.metrics.emf_endpoint.clone(),
         })
     }
 
@@ -128,10 +141,20 @@ impl Effects {
             Action::Remember(memory) => {
                 Event::Remembered(self.state_file.write(memory, self.clock).await)
             }
-            Action::ReadTasks => Event::Drain {
+            Action::ReadTasks => Event::Work {
                 epoch,
                 answer: Answer::Tasks(self.introspection.tasks().await),
             },
+            Action::SignalJoin {
+                stack,
+                resource,
+                status,
+            } => Event::JoinSignalled(self.signal(stack, resource, status, &instance?).await),
+            Action::SendMetrics(figures) => {
+                let endpoint = self.emf_endpoint.as_deref()?;
+                let record = emf::record(&figures, &instance?, self.clock.wall());
+                Event::MetricsSent(emf::send(endpoint, &record).await)
+            }
             Action::SetActive(container_instance) => {
                 let ecs = self.aws.ecs(&instance?).await;
                 Event::ActiveSet(
@@ -139,7 +162,7 @@ impl Effects {
                         .book(ecs::set_state(&ecs, &container_instance, false).await),
                 )
             }
-            action => Event::Drain {
+            action => Event::Work {
                 epoch,
                 answer: self.ask_aws(action, &instance?).await?,
             },
@@ -147,7 +170,7 @@ impl Effects {
         Some(event)
     }
 
-    /// The calls of a drain to AWS.
+    /// What belongs to one drain, or to one join.
     async fn ask_aws(&self, action: Action, instance: &Instance) -> Option<Answer> {
         let aws = &self.aws;
         let answer = match action {
@@ -192,10 +215,19 @@ impl Effects {
                 }
             }
             Action::FindGroup { tags } => Answer::Group(self.find_group(tags, instance).await),
-            Action::DescribeLifecycleHooks { group } => {
+            Action::DescribeLifecycleHooks { group, transition } => {
                 let client = aws.autoscaling(instance).await;
-                Answer::Hooks(aws.book(autoscaling::terminating_hooks(&client, &group).await))
+                let result = autoscaling::lifecycle_hooks(&client, &group, transition).await;
+                Answer::Hooks(aws.book(result))
             }
+            Action::FindStack => Answer::Stack(self.find_stack().await),
+            Action::RunCommands { event, facts } => Answer::Commands {
+                event,
+                result: self
+                    .commands
+                    .run(event, &facts, instance, &self.clock)
+                    .await,
+            },
             Action::Heartbeat(hook) => {
                 let client = aws.autoscaling(instance).await;
                 let result = autoscaling::heartbeat(&client, &hook, &instance.instance_id).await;
@@ -211,27 +243,49 @@ impl Effects {
                 stack,
                 resource,
                 status,
-            } => {
-                let signal = cloudformation::Signal {
-                    stack,
-                    resource,
-                    status,
-                };
-                Answer::Signalled(
-                    self.cloudformation
-                        .signal(&self.imds, instance, &signal)
-                        .await,
-                )
-            }
+            } => Answer::Signalled(self.signal(stack, resource, status, instance).await),
             Action::ReadInstance
             | Action::ReadMetadata
             | Action::ReadContainerInstance
             | Action::ReadTasks
             | Action::Remember(_)
             | Action::SetActive(_)
+            | Action::SignalJoin { .. }
+            | Action::SendMetrics(_)
             | Action::Exit => return None,
         };
         Some(answer)
+    }
+
+    async fn signal(
+        &self,
+        stack: String,
+        resource: String,
+        status: SignalStatus,
+        instance: &Instance,
+    ) -> Result<Accepted, Failure> {
+        let signal = cloudformation::Signal {
+            stack,
+            resource,
+            status,
+        };
+        self.cloudformation
+            .signal(&self.imds, instance, &signal)
+            .await
+    }
+
+    /// CloudFormation tags the group with what it is, and Auto Scaling its instances.
+    async fn find_stack(&self) -> Result<Option<StackResource>, Failure> {
+        let (stack, resource) = tokio::try_join!(
+            self.imds.tag("aws:cloudformation:stack-name"),
+            self.imds.tag("aws:cloudformation:logical-id"),
+        )?;
+        Ok(stack
+            .zip(resource)
+            .map(|(stack_name, logical_resource_id)| StackResource {
+                stack_name,
+                logical_resource_id,
+            }))
     }
 
     /// The tag costs no call to AWS, and is there where the launch template allows tags in metadata.

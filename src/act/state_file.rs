@@ -11,7 +11,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::decide::{ContainerInstance, Failure, FailureKind, Memory, RememberedDrain};
+use crate::decide::{
+    ContainerInstance, DrainByHand, Failure, FailureKind, JoinTarget, Memory, RememberedDrain,
+    RememberedJoin,
+};
 
 /// The file is a few hundred bytes.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -33,6 +36,34 @@ struct Record {
     was_in_service: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drain: Option<DrainRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    join: Option<JoinRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drain_by_hand: Option<ByHandRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JoinRecord {
+    into: JoinedInto,
+    /// RFC 3339, with milliseconds.
+    started_at: String,
+    #[serde(default)]
+    over: bool,
+    #[serde(default)]
+    signalled: bool,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum JoinedInto {
+    Service,
+    WarmPool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ByHandRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeout_milliseconds: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,6 +129,25 @@ impl StateFile {
             }
             None => None,
         };
+        let join = record
+            .join
+            .map(|join| {
+                let started_at = humantime::parse_rfc3339(&join.started_at)
+                    .map_err(|error| self.failed("understand", &io::Error::other(error)))?;
+                Ok(RememberedJoin {
+                    into: match join.into {
+                        JoinedInto::Service => JoinTarget::Service,
+                        JoinedInto::WarmPool => JoinTarget::WarmPool,
+                    },
+                    started_at: clock.moment_of(started_at),
+                    over: join.over,
+                    signalled: join.signalled,
+                })
+            })
+            .transpose()?;
+        let by_hand = record.drain_by_hand.map(|asked| DrainByHand {
+            timeout: asked.timeout_milliseconds.map(Duration::from_millis),
+        });
         let container_instance = record
             .cluster
             .zip(record.container_instance_arn)
@@ -107,6 +157,8 @@ impl StateFile {
             container_instance,
             was_in_service: record.was_in_service,
             drain,
+            join,
+            by_hand,
         })
     }
 
@@ -143,6 +195,20 @@ impl StateFile {
                 started_at: rfc3339(clock.time_of(drain.started_at)),
                 ours: drain.ours,
             }),
+            join: memory.join.map(|join| JoinRecord {
+                into: match join.into {
+                    JoinTarget::Service => JoinedInto::Service,
+                    JoinTarget::WarmPool => JoinedInto::WarmPool,
+                },
+                started_at: rfc3339(clock.time_of(join.started_at)),
+                over: join.over,
+                signalled: join.signalled,
+            }),
+            drain_by_hand: memory.by_hand.map(|asked| ByHandRecord {
+                timeout_milliseconds: asked
+                    .timeout
+                    .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            }),
         };
         let mut text = serde_json::to_vec_pretty(&record)?;
         text.push(b'\n');
@@ -178,7 +244,11 @@ fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_1970.min(LATEST)).to_string()
 }
 
-/// What is wrong, without more of the text than a log line can bear.
+/// What is wrong, without more of the text than a log line can bear, and on one line.
 fn brief(error: &serde_json::Error) -> String {
-    error.to_string().chars().take(200).collect()
+    let text = error.to_string();
+    text.chars()
+        .take(200)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

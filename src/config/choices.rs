@@ -76,6 +76,14 @@ choices! {
         Ignore = "ignore",
     }
 
+    /// What the failure of an executable in `hooks.d` means.
+    HookFailure {
+        /// It is reported, and nothing else.
+        Ignore = "ignore",
+        /// The drain has failed: what is sent when a drain times out is sent.
+        Fail = "fail",
+    }
+
     /// The status of the CloudFormation signal sent when a drain does not finish in time.
     SignalOnTimeout {
         /// Signal `SUCCESS`.

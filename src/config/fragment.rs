@@ -137,6 +137,7 @@ fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
         DeValue::String(text) => return Raw::Text(text.to_string()),
         DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
         DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(on) => on.to_string(),
         _ => String::new(),
     };
     Raw::Other {

@@ -7,16 +7,18 @@
 //! Changing a default changes what unattended agents do after an upgrade: say so in the changelog.
 
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    DaemonTasks, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout, StandaloneTasks,
+    DaemonTasks, HookFailure, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout,
+    StandaloneTasks,
 };
 use super::duration::Between;
 use super::endpoint::LoopbackUrl;
 use super::problem::Refusal;
-use super::rules::{AbsolutePath, OneOf, Optional, Rule, Text};
+use super::rules::{AbsolutePath, OneOf, Optional, Rule, Switch, Text};
 use super::table::sections;
 use super::text::quoted;
 
@@ -58,6 +60,22 @@ sections! {
         request_timeout: Duration = secs(5), between(millis(100), secs(60));
     }
 
+    /// When a new instance counts as having joined its cluster; then, the launching hook is completed
+    /// and CloudFormation is signalled.
+    pub ready: ReadySettings {
+        /// Whether that is done at all.
+        enabled: bool = true, Switch;
+        /// How long a new instance may take to join; then ABANDON and FAILURE are sent.
+        timeout: Duration = mins(10), between(millis(100), TWO_DAYS);
+        /// How often ECS is asked whether it is ACTIVE, with the ECS agent connected. Doubles up to
+        /// thirty seconds.
+        poll_interval: Duration = secs(5), between(millis(10), mins(10));
+        /// The executables here must all succeed, too, if there are any.
+        directory: PathBuf = PathBuf::from("/etc/ecs-lifecycle-agent/ready.d"), AbsolutePath;
+        /// How long each of them may take.
+        command_timeout: Duration = mins(1), between(millis(100), hours(1));
+    }
+
     /// What a drain waits for, and for how long.
     pub drain: DrainSettings {
         /// How long a drain may take before result_on_timeout is sent.
@@ -81,6 +99,22 @@ sections! {
         /// When the machine is shut down without a word from Auto Scaling: how long the shutdown is
         /// held up to drain; systemd ends any shutdown after 30 minutes. Not set: not at all.
         on_shutdown: Option<Duration> = None, optional(between(millis(100), mins(25)), "90s");
+        /// How long a drain may take that an EC2 rebalance recommendation starts. Not set: it starts
+        /// none.
+        on_rebalance: Option<Duration> = None, optional(between(millis(100), TWO_DAYS), "10m");
+        /// How long before NotBefore of a scheduled stop, reboot or retirement the drain begins that
+        /// has to be over by then. Not set: such events start none.
+        on_maintenance: Option<Duration> = None, optional(between(millis(100), hours(168)), "1h");
+    }
+
+    /// Executables that are run around a drain: those in before-drain and in after-drain, by name.
+    pub hooks: HookSettings {
+        /// The directory that holds before-drain and after-drain.
+        directory: PathBuf = PathBuf::from("/etc/ecs-lifecycle-agent/hooks.d"), AbsolutePath;
+        /// How long each executable may take.
+        timeout: Duration = mins(1), between(millis(100), hours(1));
+        /// What the failure of one means: ignore it, or fail the drain as if its timeout had come.
+        on_failure: HookFailure = HookFailure::Ignore, one_of::<HookFailure>();
     }
 
     /// Which lifecycle action is completed. What is not set here, the agent finds out.
@@ -91,13 +125,17 @@ sections! {
         /// The termination lifecycle hook that belongs to this agent.
         lifecycle_hook_name: Option<String> = None,
             optional(text("the name of the lifecycle hook", 255, hook_name), "ecs-lifecycle-agent");
+        /// The launching lifecycle hook that belongs to this agent.
+        launch_hook_name: Option<String> = None,
+            optional(text("the name of the lifecycle hook", 255, hook_name), "ecs-lifecycle-agent-launch");
         /// How often RecordLifecycleActionHeartbeat is called, in place of a third of the hook's
         /// HeartbeatTimeout.
         heartbeat_interval: Option<Duration> = None,
             optional(between(millis(100), hours(2)), "5m");
     }
 
-    /// Which CloudFormation resource is signalled when a drain ends: both names or neither.
+    /// Which CloudFormation resource is signalled when a drain ends, or a new instance has joined: both
+    /// names or neither.
     pub(super) cloudformation: CloudFormationInputs {
         /// The stack, by its name or its ARN.
         stack_name: Option<String> = None,
@@ -105,6 +143,9 @@ sections! {
         /// The LogicalResourceId of the Auto Scaling group in the stack.
         logical_resource_id: Option<String> = None,
             optional(text("the LogicalResourceId", 255, accept_all), "AutoScalingGroup");
+        /// Whether it is signalled at the end of a drain, too, and not only when a new instance has
+        /// joined.
+        signal_drained: bool = true, Switch;
         /// The status that is signalled when the drain does not finish in time; NONE sends nothing.
         signal_on_timeout: SignalOnTimeout = SignalOnTimeout::None, one_of::<SignalOnTimeout>();
     }
@@ -114,6 +155,16 @@ sections! {
         /// Where a drain is recorded so that a restarted agent resumes it. When not set,
         /// systemd's STATE_DIRECTORY is used if there is one.
         state_directory: PathBuf = PathBuf::from("/var/lib/ecs-lifecycle-agent"), AbsolutePath;
+        /// The Unix socket on which the running agent answers status, drain, undrain and metrics.
+        socket: PathBuf = PathBuf::from("/run/ecs-lifecycle-agent/control/agent.sock"), AbsolutePath;
+    }
+
+    /// Figures about drains for CloudWatch.
+    pub metrics: MetricsSettings {
+        /// Where the CloudWatch agent listens for the embedded metric format; one record a drain. Not
+        /// set: none is sent.
+        emf_endpoint: Option<String> = None,
+            optional(text("a tcp:// address of this host with its port", 64, tcp_endpoint), "tcp://127.0.0.1:25888");
     }
 
     /// What is logged, and where.
@@ -142,6 +193,21 @@ fn hook_name(name: &str) -> Option<Refusal> {
         Refusal::new(
             format!("{} is not the name of a lifecycle hook", quoted(name)),
             "write letters A-Z and a-z, digits, \"-\", \"_\" and \"/\" only",
+        )
+    })
+}
+
+fn tcp_endpoint(text: &str) -> Option<Refusal> {
+    let address = text.strip_prefix("tcp://").map(str::parse::<SocketAddr>);
+    let here =
+        matches!(address, Some(Ok(address)) if address.ip().is_loopback() && address.port() != 0);
+    (!here).then(|| {
+        Refusal::new(
+            format!(
+                "{} is no tcp:// address of this host with a port",
+                quoted(text)
+            ),
+            "write \"tcp://127.0.0.1:25888\", where the CloudWatch agent listens by default",
         )
     })
 }

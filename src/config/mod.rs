@@ -41,12 +41,13 @@ mod validate;
 mod tests;
 
 pub use choices::{
-    DaemonTasks, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout, StandaloneTasks,
+    DaemonTasks, HookFailure, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout,
+    StandaloneTasks,
 };
 pub use environment::environment;
 pub use keys::{
-    AgentSettings, AutoScalingSettings, AwsSettings, DrainSettings, EcsSettings, LogSettings,
-    MetadataSettings,
+    AgentSettings, AutoScalingSettings, AwsSettings, DrainSettings, EcsSettings, HookSettings,
+    LogSettings, MetadataSettings, MetricsSettings, ReadySettings,
 };
 pub use problem::{ConfigError, Problem};
 pub use provenance::{Origin, Provenance};

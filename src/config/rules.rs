@@ -60,6 +60,40 @@ pub(super) fn toml_string(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
+/// On or off.
+pub(super) struct Switch;
+
+impl Rule for Switch {
+    type Value = bool;
+
+    fn accepts(&self) -> String {
+        "true or false".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Result<bool, Refusal> {
+        text.parse().map_err(|_| {
+            let what = format!("{} is neither true nor false", quoted(text));
+            Refusal::new(what, format!("write {}", self.accepts()))
+        })
+    }
+
+    fn write(&self, value: &bool) -> Option<String> {
+        Some(value.to_string())
+    }
+
+    fn read(&self, raw: &Raw) -> Result<bool, Refusal> {
+        match raw {
+            Raw::Text(text) => self.parse(text),
+            Raw::Other { kind, written } => written.parse().map_err(|_| {
+                Refusal::new(
+                    format!("{kind} was found where true or false belongs"),
+                    format!("write {}", self.accepts()),
+                )
+            }),
+        }
+    }
+}
+
 /// One of the words of `T`, in its exact spelling.
 pub(super) struct OneOf<T>(pub(super) PhantomData<T>);
 

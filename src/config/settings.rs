@@ -7,7 +7,8 @@
 use super::choices::SignalOnTimeout;
 use super::keys::{
     AgentSettings, AutoScalingSettings, AwsSettings, CloudFormationInputs, DrainSettings,
-    EcsSettings, Inputs, LogSettings, MetadataSettings,
+    EcsSettings, HookSettings, Inputs, LogSettings, MetadataSettings, MetricsSettings,
+    ReadySettings,
 };
 
 /// The configuration, checked. `Settings::default()` is what an empty configuration gives.
@@ -19,23 +20,31 @@ pub struct Settings {
     pub ecs: EcsSettings,
     /// `[aws]`
     pub aws: AwsSettings,
+    /// `[ready]`
+    pub ready: ReadySettings,
     /// `[drain]`
     pub drain: DrainSettings,
+    /// `[hooks]`
+    pub hooks: HookSettings,
     /// `[autoscaling]`
     pub autoscaling: AutoScalingSettings,
     /// `[cloudformation]`
     pub cloudformation: CloudFormationSettings,
     /// `[agent]`
     pub agent: AgentSettings,
+    /// `[metrics]`
+    pub metrics: MetricsSettings,
     /// `[log]`
     pub log: LogSettings,
 }
 
-/// Which CloudFormation resource is signalled when a drain ends.
+/// Which CloudFormation resource is signalled when a drain ends, or a new instance has joined.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CloudFormationSettings {
     /// The resource; `None` when nothing is signalled.
     pub resource: Option<StackResource>,
+    /// Whether it is signalled at the end of a drain.
+    pub signal_drained: bool,
     /// The status that is signalled when the drain does not finish in time.
     pub signal_on_timeout: SignalOnTimeout,
 }
@@ -61,10 +70,13 @@ impl From<Inputs> for Settings {
             metadata: inputs.metadata,
             ecs: inputs.ecs,
             aws: inputs.aws,
+            ready: inputs.ready,
             drain: inputs.drain,
+            hooks: inputs.hooks,
             autoscaling: inputs.autoscaling,
             cloudformation: inputs.cloudformation.into(),
             agent: inputs.agent,
+            metrics: inputs.metrics,
             log: inputs.log,
         }
     }
@@ -77,10 +89,13 @@ impl From<Settings> for Inputs {
             metadata: settings.metadata,
             ecs: settings.ecs,
             aws: settings.aws,
+            ready: settings.ready,
             drain: settings.drain,
+            hooks: settings.hooks,
             autoscaling: settings.autoscaling,
             cloudformation: settings.cloudformation.into(),
             agent: settings.agent,
+            metrics: settings.metrics,
             log: settings.log,
         }
     }
@@ -97,6 +112,7 @@ impl From<CloudFormationInputs> for CloudFormationSettings {
         );
         Self {
             resource,
+            signal_drained: inputs.signal_drained,
             signal_on_timeout: inputs.signal_on_timeout,
         }
     }
@@ -111,6 +127,7 @@ impl From<CloudFormationSettings> for CloudFormationInputs {
         Self {
             stack_name,
             logical_resource_id,
+            signal_drained: settings.signal_drained,
             signal_on_timeout: settings.signal_on_timeout,
         }
     }

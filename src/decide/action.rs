@@ -1,6 +1,10 @@
 //! What the core asks the driver to do. Each action but [`Action::Exit`] is answered by one event.
 
-use super::facts::{ContainerInstance, LifecycleHook};
+use std::time::Duration;
+
+use super::commands::{CommandEvent, CommandFacts};
+use super::drain::{DrainReason, Outcome};
+use super::facts::{ContainerInstance, LifecycleHook, LifecycleTransition};
 use super::memory::Memory;
 
 /// One thing to do. The driver runs it beside the loop, with a timeout of its own, and brings the
@@ -60,11 +64,33 @@ pub enum Action {
     DescribeLifecycleHooks {
         /// `AutoScalingGroupName`
         group: String,
+        /// Which of them.
+        transition: LifecycleTransition,
     },
+    /// Which CloudFormation resource is this instance of? From the instance's tags.
+    FindStack,
+    /// Run the user's executables for this event, one after the other.
+    RunCommands {
+        /// Which directory.
+        event: CommandEvent,
+        /// What they are told.
+        facts: CommandFacts,
+    },
+    /// Send the figures of a drain to the CloudWatch agent.
+    SendMetrics(DrainFigures),
     /// `autoscaling:RecordLifecycleActionHeartbeat`
     Heartbeat(HookRef),
     /// `cloudformation:SignalResource`
     Signal {
+        /// Stack name or id.
+        stack: String,
+        /// `LogicalResourceId`
+        resource: String,
+        /// What to say.
+        status: SignalStatus,
+    },
+    /// `cloudformation:SignalResource`, for a join: it may outlive it.
+    SignalJoin {
         /// Stack name or id.
         stack: String,
         /// `LogicalResourceId`
@@ -81,6 +107,21 @@ pub enum Action {
     },
     /// End the process, with nothing further done.
     Exit,
+}
+
+/// The figures of one drain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrainFigures {
+    /// Short name or ARN of the cluster, if it is known.
+    pub cluster: Option<String>,
+    /// Why.
+    pub reason: DrainReason,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+    /// How many tasks it has waited for.
+    pub tasks: usize,
 }
 
 /// Names a hook of a group: with the instance id, that is what Auto Scaling needs.

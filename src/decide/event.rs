@@ -1,9 +1,13 @@
 //! What the driver tells the core: time, signals to the process, and the outcomes of actions.
 
+use std::time::Duration;
+
+use super::commands::CommandEvent;
 use super::facts::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, Instance,
     LifecycleHook, MetadataReading, Task,
 };
+use crate::config::StackResource;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,18 +29,31 @@ pub enum Event {
     ContainerInstance(Result<Option<ContainerInstance>, Failure>),
     /// Outcome of [`super::Action::Remember`].
     Remembered(Result<(), Failure>),
+    /// Somebody on the machine wants it drained.
+    DrainByHand {
+        /// How long it may take; `None` for `drain.timeout`.
+        timeout: Option<Duration>,
+    },
+    /// Somebody on the machine does not want that any more.
+    UndrainByHand,
+    /// Somebody on the machine asks for the state, and would like to know whose the tasks are.
+    StatusAsked,
+    /// Outcome of [`super::Action::SignalJoin`].
+    JoinSignalled(Result<Accepted, Failure>),
+    /// Outcome of [`super::Action::SendMetrics`].
+    MetricsSent(Result<(), Failure>),
     /// Outcome of [`super::Action::SetActive`].
     ActiveSet(Result<StateChange, Failure>),
-    /// Outcome of an action that a drain asked for.
-    Drain {
-        /// Which drain asked: answers to an earlier one are dropped.
+    /// Outcome of an action that a drain or a join asked for.
+    Work {
+        /// Which of them asked: answers to an earlier one are dropped.
         epoch: u32,
         /// The outcome.
         answer: Answer,
     },
 }
 
-/// Outcomes of the actions that belong to one drain.
+/// Outcomes of the actions that belong to one drain, or to one join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Of [`super::Action::ReadTasks`].
@@ -58,7 +75,7 @@ pub enum Answer {
     },
     /// Of [`super::Action::FindGroup`]; `None` where Auto Scaling does not know the instance.
     Group(Result<Option<AutoScalingInstance>, Failure>),
-    /// Of [`super::Action::DescribeLifecycleHooks`]: the terminating ones.
+    /// Of [`super::Action::DescribeLifecycleHooks`]: those of the transition that was asked for.
     Hooks(Result<Vec<LifecycleHook>, Failure>),
     /// Of [`super::Action::Heartbeat`].
     Heartbeat(Result<Accepted, Failure>),
@@ -66,6 +83,24 @@ pub enum Answer {
     Signalled(Result<Accepted, Failure>),
     /// Of [`super::Action::Complete`].
     Completed(Result<Accepted, Failure>),
+    /// Of [`super::Action::FindStack`]; `None` where the instance's tags name no stack.
+    Stack(Result<Option<StackResource>, Failure>),
+    /// Of [`super::Action::RunCommands`].
+    Commands {
+        /// Which.
+        event: CommandEvent,
+        /// How it went; a failure where the directory cannot be read.
+        result: Result<CommandsReport, Failure>,
+    },
+}
+
+/// How the executables of one directory went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandsReport {
+    /// How many there were.
+    pub ran: usize,
+    /// What became of those that did not succeed, by name.
+    pub failed: Vec<Failure>,
 }
 
 /// The answer to a request that carries nothing but "yes".

@@ -16,6 +16,8 @@ pub struct Instance {
     pub instance_id: String,
     /// `eu-central-1`, …
     pub region: String,
+    /// `pendingTime`: when it was launched, or last started from a stop. On the agent's own axis.
+    pub launched_at: Option<Moment>,
 }
 
 /// `meta-data/autoscaling/target-lifecycle-state`: where Auto Scaling is taking the instance.
@@ -90,6 +92,26 @@ pub struct SpotInstanceAction {
     pub deadline: Moment,
 }
 
+/// `meta-data/events/recommendations/rebalance`: the Spot instance is at an elevated risk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RebalanceRecommendation {
+    /// When it was made, in the words of the metadata service.
+    pub notice_time: String,
+}
+
+/// An event of `meta-data/events/maintenance/scheduled` that takes the instance away from its tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaintenanceEvent {
+    /// `EventId`
+    pub id: String,
+    /// `instance-stop`, `instance-retirement`, `instance-reboot` or `system-reboot`.
+    pub code: String,
+    /// `NotBefore`, in the words of the metadata service.
+    pub not_before: String,
+    /// The same on the agent's own axis, as of the reading.
+    pub deadline: Moment,
+}
+
 /// One reading of the metadata paths that can start or call off a drain. Each path succeeds or fails on
 /// its own; `Ok(None)` is the service's 404: not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +120,11 @@ pub struct MetadataReading {
     pub target_lifecycle_state: Result<Option<TargetLifecycleState>, Failure>,
     /// `spot/instance-action`
     pub spot_instance_action: Result<Option<SpotInstanceAction>, Failure>,
+    /// `events/recommendations/rebalance`; not read, and so not set, where the policy does not ask for it.
+    pub rebalance: Result<Option<RebalanceRecommendation>, Failure>,
+    /// The earliest of `events/maintenance/scheduled` that counts, is active and has begun to matter; not
+    /// read, and so not set, where the policy does not ask for it.
+    pub maintenance: Result<Option<MaintenanceEvent>, Failure>,
 }
 
 /// Which container instance this machine is. From the ECS agent's introspection, `/v1/metadata`.
@@ -223,6 +250,8 @@ pub struct ContainerInstanceView {
     pub running: u32,
     /// `pendingTasksCount`
     pub pending: u32,
+    /// `agentConnected`
+    pub agent_connected: bool,
 }
 
 /// The instance's *current* state in its group. From `DescribeAutoScalingInstances`.
@@ -232,6 +261,25 @@ pub struct AutoScalingInstance {
     pub group: String,
     /// `LifecycleState`: `InService`, `Terminating`, `Terminating:Wait`, …
     pub lifecycle_state: String,
+}
+
+/// `LifecycleTransition`: which change of state a lifecycle hook holds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifecycleTransition {
+    /// Into the group.
+    Launching,
+    /// Out of it.
+    Terminating,
+}
+
+impl LifecycleTransition {
+    /// AWS's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Launching => "autoscaling:EC2_INSTANCE_LAUNCHING",
+            Self::Terminating => "autoscaling:EC2_INSTANCE_TERMINATING",
+        }
+    }
 }
 
 /// A lifecycle hook. From `DescribeLifecycleHooks`.

@@ -46,7 +46,20 @@ const REMIND_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     failing: Vec<Condition>,
+    /// The last failure of each dependency that has recovered since.
+    recovered: Vec<Recovered>,
     denied: Vec<String>,
+}
+
+/// A dependency that has failed before, and answers again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// Which.
+    pub dependency: Dependency,
+    /// Its last failure.
+    pub last: Failure,
+    /// When that was.
+    pub failed_at: Moment,
 }
 
 /// One failing dependency.
@@ -58,6 +71,8 @@ pub struct Condition {
     pub since: Moment,
     /// The last failure.
     pub last: Failure,
+    /// When that was.
+    pub failed_at: Moment,
     said_at: Option<Moment>,
 }
 
@@ -67,12 +82,24 @@ impl Health {
         &self.failing
     }
 
+    /// The last failure of everything that has failed before, and does not now.
+    pub fn recovered(&self) -> &[Recovered] {
+        &self.recovered
+    }
+
     /// Records a good answer.
     pub fn good(&mut self, dependency: Dependency, now: Moment, notes: &mut Vec<Note>) {
         let Some(at) = self.failing.iter().position(|c| c.dependency == dependency) else {
             return;
         };
         let condition = self.failing.swap_remove(at);
+        self.recovered
+            .retain(|known| known.dependency != dependency);
+        self.recovered.push(Recovered {
+            dependency,
+            last: condition.last,
+            failed_at: condition.failed_at,
+        });
         if condition.said_at.is_some() {
             notes.push(Note::Recovered {
                 dependency,
@@ -146,6 +173,7 @@ impl Health {
                     dependency,
                     since: now,
                     last: failure.clone(),
+                    failed_at: now,
                     said_at: None,
                 });
                 self.failing.len() - 1
@@ -156,6 +184,7 @@ impl Health {
         )]
         let condition = &mut self.failing[at];
         condition.last = failure.clone();
+        condition.failed_at = now;
         condition
     }
 }

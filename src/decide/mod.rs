@@ -1,23 +1,28 @@
 //! The decision: a pure function of (state, event, now, policy). No I/O, no clock, no logging, no SDK.
 //!
 //! ```text
-//!                 metadata read once
-//!    Starting ───────────────────────▶ Watching ◀───────────────────────────┐
-//!                                       │   ▲                               │
-//!        target Terminated / Warmed:…,  │   │ not ours to put back          │ ACTIVE again
-//!        or a Spot interruption         ▼   │                               │
-//!                                     Draining ──── target InService ──▶ Returning
-//!                 tasks really gone,    │                                   ▲
-//!                 or the deadline       ▼                                   │
-//!                                    Completing ──── target InService ──────┤
-//!                 signal sent, action   │                                   │
-//!                 complete (or none is) ▼                                   │
-//!                                      Done ──────── target InService ──────┘
+//!                 metadata read once      a new instance
+//!    Starting ───────────────────────▶ Watching ───────▶ Joining
+//!                                       │   ▲  ◀─────────── │    joined, or out of time
+//!        target Terminated / Warmed:…,  │   │
+//!        or another reason to drain     │   │ not ours to put back
+//!        (from Joining as well)         ▼   │                     ACTIVE again
+//!                                     Draining ──── called off ──▶ Returning ──▶ Watching
+//!                 tasks really gone,    │                            ▲
+//!                 or the deadline       ▼                            │
+//!                                    Completing ──── called off ─────┤
+//!                 signal sent, action   │                            │
+//!                 complete (or none is) ▼                            │
+//!                                      Done ──────── called off ─────┘
 //! ```
 //!
+//! A drain is called off where the target is `InService` again, or where its reason is gone that nobody
+//! but the instance itself had (maintenance that was cancelled, a drain by hand).
+//!
 //! While `Draining`, independent parts work side by side, one file each in [`drain`]: *placement* (is the
-//! container instance DRAINING?), *hook* (which lifecycle action is ours?), *heartbeat*, *tasks* (what
-//! still runs?), *leftovers* (tasks that draining does not stop).
+//! container instance DRAINING?), *tasks* (what still runs?), *leftovers* (tasks that draining does not
+//! stop). [`lifecycle`] has what launching and terminating share: *search* (which lifecycle action is
+//! ours?), *heartbeat*, *completion*. [`Join`] is the other half of the story.
 //!
 //! Every [`step`] has two halves: *absorb* the event into the state, then *advance*, which starts
 //! whatever is due. The second half does not know which event came, so a repeated observation changes
@@ -33,28 +38,33 @@
 
 mod action;
 mod call;
-mod completion;
+mod commands;
 pub mod drain;
 mod event;
 mod facts;
 mod health;
+mod join;
+pub mod lifecycle;
 mod memory;
 mod note;
 mod state;
 mod time;
 
-pub use action::{Action, HookRef, LifecycleActionResult, SignalStatus};
+pub use action::{Action, DrainFigures, HookRef, LifecycleActionResult, SignalStatus};
 pub use call::{Call, retry_delay, seed_of};
-pub use completion::Completion;
-pub use drain::{Deadline, DeadlineSource, Drain, DrainReason, NoHook, Outcome};
-pub use event::{Accepted, Answer, Event, StateChange};
+pub use commands::{CommandEvent, CommandFacts, Commands};
+pub use drain::{Deadline, DeadlineSource, Drain, DrainReason, Limits, Outcome};
+pub use event::{Accepted, Answer, CommandsReport, Event, StateChange};
 pub use facts::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
-    ContainerInstanceView, Failure, FailureKind, Instance, LifecycleHook, MetadataReading,
-    SpotInstanceAction, TargetLifecycleState, Task, TaskKind, TaskStatus, short,
+    ContainerInstanceView, Failure, FailureKind, Instance, LifecycleHook, LifecycleTransition,
+    MaintenanceEvent, MetadataReading, RebalanceRecommendation, SpotInstanceAction,
+    TargetLifecycleState, Task, TaskKind, TaskStatus, short,
 };
 pub use health::{Condition, Dependency, Health};
-pub use memory::{Memory, RememberedDrain};
+pub use join::{Join, JoinOutcome};
+pub use lifecycle::{Completion, NoHook};
+pub use memory::{DrainByHand, JoinTarget, Memory, RememberedDrain, RememberedJoin};
 pub use note::{Note, WaitedFor};
 pub use state::{Done, Phase, State};
 pub use time::Moment;
@@ -85,8 +95,12 @@ pub fn step(mut state: State, event: Event, now: Moment, policy: &Policy) -> Ste
         actions: Vec::new(),
         notes: Vec::new(),
     };
+    let before = state.phase.as_str();
     state.absorb(event, &mut turn);
     state.advance(&mut turn);
+    if state.phase.as_str() != before {
+        state.since = now;
+    }
     Step {
         wake: state.wake_at(now, policy),
         state,

@@ -9,11 +9,15 @@
 use std::time::Duration;
 
 use super::action::{HookRef, LifecycleActionResult, SignalStatus};
-use super::drain::{Deadline, DrainReason, NoHook, Outcome};
+use super::commands::CommandEvent;
+use super::drain::{Deadline, DrainReason, Outcome};
 use super::facts::{
-    ContainerInstance, ContainerInstanceView, Failure, Instance, TargetLifecycleState,
+    ContainerInstance, ContainerInstanceView, Failure, Instance, LifecycleTransition,
+    TargetLifecycleState,
 };
 use super::health::Dependency;
+use super::lifecycle::NoHook;
+use super::memory::JoinTarget;
 
 /// One thing to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +66,10 @@ pub enum Note {
         global_timeout: Option<Duration>,
     },
     /// There is no hook that is ours to complete.
-    NoHook(NoHook),
+    NoHook {
+        transition: LifecycleTransition,
+        why: NoHook,
+    },
     /// The drain waits.
     Waiting {
         tasks: Vec<WaitedFor>,
@@ -112,8 +119,9 @@ pub enum Note {
         lifecycle_state: Option<String>,
         next_in: Duration,
     },
-    /// The lifecycle action is complete: the instance may be terminated.
+    /// The lifecycle action is complete: the instance may be terminated, or goes into service.
     Completed {
+        transition: LifecycleTransition,
         hook: HookRef,
         result: LifecycleActionResult,
         after: Duration,
@@ -127,10 +135,33 @@ pub enum Note {
     /// Nothing to complete: `why` says it.
     NothingToComplete { why: String },
     /// A drain was called off.
-    CalledOff {
-        reason: DrainReason,
-        target: TargetLifecycleState,
+    CalledOff { reason: DrainReason },
+    /// A new instance is to join, or goes on to after a restart.
+    JoinStarted {
+        into: JoinTarget,
+        in_: Duration,
+        resumed: bool,
     },
+    /// The join waits.
+    Joining { waits: String, in_: Duration },
+    /// The instance is a member of its cluster, and ready.
+    Joined { took: Duration },
+    /// The instance has not become a member in time.
+    JoinTimedOut { took: Duration, waited: String },
+    /// The user's executables have all succeeded.
+    CommandsSucceeded { event: CommandEvent, ran: usize },
+    /// One of them has not.
+    CommandFailed {
+        event: CommandEvent,
+        failure: Failure,
+        retry_in: Option<Duration>,
+    },
+    /// Somebody on the machine wants it drained.
+    DrainAskedByHand { timeout: Option<Duration> },
+    /// And does not want that any more.
+    UndrainAskedByHand,
+    /// The figures of a drain have not reached the CloudWatch agent.
+    MetricsNotSent { failure: Failure },
     /// The container instance takes tasks again.
     ReturnedToService(ContainerInstance),
     /// It was not this agent that drained it: left as it is.

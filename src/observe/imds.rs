@@ -9,7 +9,10 @@ use reqwest::{Client, StatusCode};
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::decide::{Failure, FailureKind, Instance, MetadataReading, Moment, SpotInstanceAction};
+use crate::decide::{
+    Failure, FailureKind, Instance, MaintenanceEvent, MetadataReading, Moment,
+    RebalanceRecommendation, SpotInstanceAction,
+};
 use crate::http::{self, Answer};
 
 use super::parse::{self, Misfit};
@@ -28,6 +31,16 @@ pub struct Imds {
     timeout: Duration,
     clock: Clock,
     token: Mutex<Option<Token>>,
+    warnings: Warnings,
+}
+
+/// Which paths are read that only warn: each costs a request at every poll.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Warnings {
+    /// `events/recommendations/rebalance`
+    pub rebalance: bool,
+    /// `events/maintenance/scheduled`, and how long before its time an event begins to matter.
+    pub maintenance: Option<Duration>,
 }
 
 struct Token {
@@ -37,7 +50,13 @@ struct Token {
 
 impl Imds {
     /// `endpoint` without a trailing slash; `timeout` is for each single request.
-    pub fn new(http: Client, endpoint: &str, timeout: Duration, clock: Clock) -> Self {
+    pub fn new(
+        http: Client,
+        endpoint: &str,
+        timeout: Duration,
+        clock: Clock,
+        warnings: Warnings,
+    ) -> Self {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         Self {
             http,
@@ -45,6 +64,7 @@ impl Imds {
             timeout,
             clock,
             token: Mutex::new(None),
+            warnings,
         }
     }
 
@@ -53,16 +73,22 @@ impl Imds {
     /// # Errors
     /// Where the service does not answer, or with something else.
     pub async fn instance(&self) -> Result<Instance, Failure> {
-        self.required(
-            "dynamic/instance-identity/document",
-            parse::identity_document,
-        )
-        .await
+        let identity = self
+            .required(
+                "dynamic/instance-identity/document",
+                parse::identity_document,
+            )
+            .await?;
+        Ok(Instance {
+            instance_id: identity.instance_id,
+            region: identity.region,
+            launched_at: identity.pending_time.map(|time| self.clock.moment_of(time)),
+        })
     }
 
     /// Reads the paths that can start or call off a drain, side by side.
     pub async fn reading(&self) -> MetadataReading {
-        let (target, spot) = tokio::join!(
+        let (target, spot, rebalance, maintenance) = tokio::join!(
             self.optional(
                 "meta-data/autoscaling/target-lifecycle-state",
                 parse::target_lifecycle_state
@@ -71,6 +97,8 @@ impl Imds {
                 "meta-data/spot/instance-action",
                 parse::spot_instance_action
             ),
+            self.rebalance(),
+            self.maintenance(),
         );
         let spot = spot.map(|notice| {
             notice.map(|(notice, time)| SpotInstanceAction {
@@ -82,7 +110,43 @@ impl Imds {
         MetadataReading {
             target_lifecycle_state: target,
             spot_instance_action: spot,
+            rebalance,
+            maintenance,
         }
+    }
+
+    async fn rebalance(&self) -> Result<Option<RebalanceRecommendation>, Failure> {
+        if !self.warnings.rebalance {
+            return Ok(None);
+        }
+        let found = self
+            .optional(
+                "meta-data/events/recommendations/rebalance",
+                parse::rebalance_recommendation,
+            )
+            .await?;
+        Ok(found.map(|notice_time| RebalanceRecommendation { notice_time }))
+    }
+
+    async fn maintenance(&self) -> Result<Option<MaintenanceEvent>, Failure> {
+        let Some(before) = self.warnings.maintenance else {
+            return Ok(None);
+        };
+        let found = self
+            .optional(
+                "meta-data/events/maintenance/scheduled",
+                parse::scheduled_events,
+            )
+            .await?
+            .flatten();
+        let event = found.map(|(event, time)| MaintenanceEvent {
+            id: event.event_id,
+            code: event.code,
+            not_before: event.not_before,
+            deadline: self.clock.moment_of(time),
+        });
+        let now = self.clock.now();
+        Ok(event.filter(|event| event.deadline - before <= now))
     }
 
     /// Reads an instance tag; `None` where it, or tags in metadata altogether, are not there.
@@ -92,6 +156,25 @@ impl Imds {
     pub async fn tag(&self, key: &str) -> Result<Option<String>, Failure> {
         self.optional(&format!("meta-data/tags/instance/{key}"), parse::tag)
             .await
+    }
+
+    /// The names of all instance tags; `None` where metadata has no tags.
+    ///
+    /// # Errors
+    /// Where the service does not answer, or with something else.
+    pub async fn tag_names(&self) -> Result<Option<Vec<String>>, Failure> {
+        self.optional("meta-data/tags/instance", parse::names).await
+    }
+
+    /// The name of the instance's role, without its credentials; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the service does not answer, or with something else.
+    pub async fn role(&self) -> Result<Option<String>, Failure> {
+        let names = self
+            .optional("meta-data/iam/security-credentials/", parse::names)
+            .await?;
+        Ok(names.and_then(|names| names.into_iter().next()))
     }
 
     /// The raw identity document and its signature, for CloudFormation. Never to be logged.

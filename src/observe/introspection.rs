@@ -12,8 +12,9 @@ use crate::http;
 
 use super::parse::{self, Misfit};
 
-/// Some thousands of tasks, the stopped ones of the last hours among them.
-const BODY_LIMIT: usize = 16 * 1024 * 1024;
+/// Ten thousand tasks, the stopped ones of the last hours among them. Body and what it is parsed into have
+/// to fit into the unit's `MemoryMax`, several times over.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
 /// A client of the introspection server.
 pub struct Introspection {

@@ -7,5 +7,5 @@ pub mod imds;
 pub mod introspection;
 pub mod parse;
 
-pub use imds::Imds;
+pub use imds::{Imds, Warnings};
 pub use introspection::Introspection;

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::decide::{ContainerInstance, Instance, TargetLifecycleState, Task, TaskStatus};
+use crate::decide::{ContainerInstance, TargetLifecycleState, Task, TaskStatus};
 
 /// Why an answer makes no sense.
 pub type Misfit = String;
@@ -19,13 +19,27 @@ pub type Misfit = String;
 struct IdentityDocument {
     instance_id: String,
     region: String,
+    // Whatever it is, it must not keep the agent from its work.
+    #[serde(default)]
+    pending_time: serde_json::Value,
+}
+
+/// What the agent needs of the instance identity document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `i-…`
+    pub instance_id: String,
+    /// `eu-central-1`, …
+    pub region: String,
+    /// `pendingTime`: of the launch, or of the last start from a stop. A time that is none is not there.
+    pub pending_time: Option<SystemTime>,
 }
 
 /// `dynamic/instance-identity/document`
 ///
 /// # Errors
 /// Where it is not the JSON object that it should be.
-pub fn identity_document(body: &[u8]) -> Result<Instance, Misfit> {
+pub fn identity_document(body: &[u8]) -> Result<Identity, Misfit> {
     // The document goes into an Authorization header elsewhere: no part of it may reach a log.
     let document: IdentityDocument =
         object(body).map_err(|misfit| format!("not an instance identity document ({misfit})"))?;
@@ -40,9 +54,14 @@ pub fn identity_document(body: &[u8]) -> Result<Instance, Misfit> {
     if !plain(&document.region) {
         return Err("region is not a region name".to_owned());
     }
-    Ok(Instance {
+    let pending_time = document
+        .pending_time
+        .as_str()
+        .and_then(|time| humantime::parse_rfc3339(time).ok());
+    Ok(Identity {
         instance_id: document.instance_id,
         region: document.region,
+        pending_time,
     })
 }
 
@@ -100,6 +119,84 @@ pub fn spot_instance_action(body: &[u8]) -> Result<(SpotNotice, SystemTime), Mis
     Ok((notice, time))
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recommendation {
+    notice_time: String,
+}
+
+/// `events/recommendations/rebalance`: the time of the notice, as it is worded.
+///
+/// # Errors
+/// Where it is not the JSON object that it should be, or its time is none.
+pub fn rebalance_recommendation(body: &[u8]) -> Result<String, Misfit> {
+    let found: Recommendation =
+        object(body).map_err(|misfit| format!("not a rebalance recommendation ({misfit})"))?;
+    humantime::parse_rfc3339(&found.notice_time).map_err(|error| format!("noticeTime: {error}"))?;
+    Ok(found.notice_time)
+}
+
+/// An entry of `events/maintenance/scheduled`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ScheduledEvent {
+    /// `instance-stop`, `instance-retirement`, `instance-reboot`, `system-reboot`, `system-maintenance`.
+    pub code: String,
+    /// `21 Jan 2019 09:00:43 GMT`
+    pub not_before: String,
+    /// `instance-event-…`
+    #[serde(default)]
+    pub event_id: String,
+    /// `active`, `completed`, `canceled`
+    #[serde(default)]
+    pub state: String,
+}
+
+/// `events/maintenance/scheduled`: the earliest event that takes the instance away from its tasks and is
+/// neither completed nor cancelled, with its time.
+///
+/// # Errors
+/// Where it is not the JSON list that it should be, or a time in it is none.
+pub fn scheduled_events(body: &[u8]) -> Result<Option<(ScheduledEvent, SystemTime)>, Misfit> {
+    let events: Vec<ScheduledEvent> = serde_json::from_slice(body)
+        .map_err(|error| format!("not a list of scheduled events ({})", kind_of(&error)))?;
+    let mut first: Option<(ScheduledEvent, SystemTime)> = None;
+    for event in events {
+        let codes = [
+            "instance-stop",
+            "instance-retirement",
+            "instance-reboot",
+            "system-reboot",
+        ];
+        if !codes.contains(&event.code.as_str()) || event.state != "active" {
+            continue;
+        }
+        let word = |text: &str| text.len() <= 64 && !text.chars().any(char::is_control);
+        if !word(&event.event_id) {
+            return Err("EventId is no event's id".to_owned());
+        }
+        let time = gmt(&event.not_before)
+            .ok_or_else(|| "NotBefore is not a time such as 21 Jan 2019 09:00:43 GMT".to_owned())?;
+        if first.as_ref().is_none_or(|(_, earliest)| time < *earliest) {
+            first = Some((event, time));
+        }
+    }
+    Ok(first)
+}
+
+/// A time as the metadata service words it in scheduled events: `21 Jan 2019 09:00:43 GMT`.
+fn gmt(text: &str) -> Option<SystemTime> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let [day, month, year, time, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    // What is left to check, the calendar above all, RFC 3339 checks.
+    humantime::parse_rfc3339(&format!("{year}-{month:02}-{day:0>2}T{time}Z")).ok()
+}
+
 /// The name in an instance tag.
 ///
 /// # Errors
@@ -112,6 +209,28 @@ pub fn tag(body: &[u8]) -> Result<String, Misfit> {
         return Err("not a tag value".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// A list of names, a line each: instance tags, roles.
+///
+/// # Errors
+/// Where it is not text, or a page.
+pub fn names(body: &[u8]) -> Result<Vec<String>, Misfit> {
+    let text = std::str::from_utf8(body).map_err(|_| "not UTF-8".to_owned())?;
+    let names: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let plain = |name: &String| {
+        name.len() <= 256 && !name.starts_with(['<', '{']) && !name.chars().any(char::is_control)
+    };
+    if names.iter().all(plain) {
+        Ok(names)
+    } else {
+        Err("not a list of names".to_owned())
+    }
 }
 
 #[derive(Deserialize)]

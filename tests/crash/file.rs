@@ -24,6 +24,8 @@ fn memory() -> Memory {
             started_at: Moment::from_millis(-1_000),
             ours: true,
         }),
+        join: None,
+        by_hand: None,
     }
 }
 

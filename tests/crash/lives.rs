@@ -7,6 +7,7 @@ use ecs_lifecycle_rig::{AgentBuilder, AgentProcess};
 use ecs_lifecycle_simulator::World;
 
 use super::stage::{PATIENCE, Stage};
+use super::starved;
 
 /// How a life ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,20 +28,32 @@ pub struct Lives {
     pub kills: usize,
     pub stops: usize,
     pub starts: usize,
+    waited: Duration,
 }
 
 impl Lives {
-    pub fn start(builder: &AgentBuilder) -> Self {
-        let mut lives = Self {
+    /// The first one has yet to begin.
+    pub fn new(builder: &AgentBuilder) -> Self {
+        Self {
             builder: builder.clone(),
             process: None,
             log: String::new(),
             kills: 0,
             stops: 0,
             starts: 0,
-        };
+            waited: Duration::ZERO,
+        }
+    }
+
+    pub fn start(builder: &AgentBuilder) -> Self {
+        let mut lives = Self::new(builder);
         lives.begin();
         lives
+    }
+
+    /// For how long the agent was ready to run, and had to wait for a processor, in all lives.
+    pub fn waited(&self) -> Duration {
+        self.waited + self.process.as_ref().map_or(Duration::ZERO, waited)
     }
 
     /// Starts a new process, where none runs.
@@ -59,12 +72,15 @@ impl Lives {
         let ended = match end {
             End::Kill => {
                 self.kills += 1;
+                self.waited += waited(&process);
                 process.kill().await.map_err(|error| error.to_string())
             }
             End::Term => {
                 self.stops += 1;
                 process.signal("TERM").await.unwrap();
+                let before = waited(&process);
                 let ended = process.ended(Duration::from_secs(2)).await;
+                self.waited += waited(&process).max(before);
                 ended.map(|_| ()).map_err(|error| error.to_string())
             }
         };
@@ -73,11 +89,20 @@ impl Lives {
         ended
     }
 
+    /// Whether any life ended by itself: no machine is to blame for that.
+    pub fn panicked(&self) -> bool {
+        self.log().contains("panicked")
+    }
+
     /// Everything it has said, in all lives.
     pub fn log(&self) -> String {
         let now = self.process.as_ref().map(AgentProcess::text);
         format!("{}{}", self.log, now.unwrap_or_default())
     }
+}
+
+fn waited(process: &AgentProcess) -> Duration {
+    process.id().map_or(Duration::ZERO, starved::waited)
 }
 
 /// What the agent has written down of its drain.

@@ -24,3 +24,9 @@ mod random;
 #[path = "../e2e/stage.rs"]
 #[allow(dead_code, reason = "shared with another test program")]
 mod stage;
+mod starved;
+
+#[expect(clippy::print_stderr, reason = "a summary for whoever runs the test")]
+fn report(line: &str) {
+    eprintln!("{line}");
+}

@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::lives::{End, Lives, SLACK, apart, wall_clock, watching, written};
+use super::report;
 use super::stage::{PATIENCE, Stage, group, web};
+use super::starved::unless_starved;
 
 /// Requests that occur more often than this are polls: some of them stand for all.
 const FEW: usize = 4;
@@ -173,35 +175,54 @@ async fn points_of(course: Course) -> Vec<Point> {
 
 /// One drain with one death. Returns whether the point was reached: the record of a drain is not the same
 /// to the last poll each time.
-async fn die_at(course: Course, point: &Point, at: HoldPoint, end: End) -> Result<bool, String> {
+async fn die_at(
+    course: Course,
+    point: &Point,
+    at: HoldPoint,
+    end: End,
+) -> (Result<bool, String>, bool, Duration) {
     let stage = course.stage().await;
+    let mut lives = Lives::new(&stage.builder);
+    let result = live_and_die(course, point, at, end, &stage, &mut lives).await;
+    let failed = result.is_err() && !lives.panicked();
+    (result, failed, lives.waited())
+}
+
+async fn live_and_die(
+    course: Course,
+    point: &Point,
+    at: HoldPoint,
+    end: End,
+    stage: &Stage,
+    lives: &mut Lives,
+) -> Result<bool, String> {
     let id = stage.instance.id().to_owned();
     let directory = stage.scratch.path();
     let mut gate = match point.when {
         When::Nth(_) => Some(stage.simulator.hold(point.hold(at))),
         When::After(_) => None,
     };
-    let mut lives = Lives::start(&stage.builder);
+    lives.begin();
     // Some requests come before any drain.
     let mut reached = false;
     let early = match &mut gate {
         Some(gate) => tokio::select! {
             held = gate.reached(PATIENCE) => Some(held?),
-            quiet = watching(&stage) => { quiet?; None }
+            quiet = watching(stage) => { quiet?; None }
         },
         None => {
-            watching(&stage).await?;
+            watching(stage).await?;
             None
         }
     };
     if let Some(held) = early {
-        die(&stage, &mut lives, held, end).await?;
+        die(stage, lives, held, end).await?;
         reached = true;
         lives.begin();
-        watching(&stage).await?;
+        watching(stage).await?;
     }
     let terminated_at = wall_clock();
-    course.terminate(&stage).await;
+    course.terminate(stage).await;
     let mut before = None;
     let mut restarted_at = terminated_at;
     if !reached {
@@ -217,7 +238,7 @@ async fn die_at(course: Course, point: &Point, at: HoldPoint, end: End) -> Resul
         };
         if let Some(held) = held {
             reached = true;
-            die(&stage, &mut lives, held, end).await?;
+            die(stage, lives, held, end).await?;
             before = written(directory);
             restarted_at = wall_clock();
             lives.begin();
@@ -304,8 +325,9 @@ async fn every_point(course: Course, ends: &[End]) {
                 let (point, end, places) = (point.clone(), *end, Arc::clone(&places));
                 runs.spawn(async move {
                     let _place = places.acquire_owned().await.unwrap();
-                    let result = die_at(course, &point, at, end).await;
-                    (format!("{end:?} {at:?} {point:?}"), result)
+                    let name = format!("{end:?} {at:?} {point:?}");
+                    let result = unless_starved(&name, || die_at(course, &point, at, end)).await;
+                    (name, result)
                 });
             }
         }
@@ -330,11 +352,6 @@ async fn every_point(course: Course, ends: &[End]) {
         missed.len() * 10 <= reached,
         "{counts}: too few of the points were met: {missed:?}"
     );
-}
-
-#[expect(clippy::print_stderr, reason = "a summary for whoever runs the test")]
-fn report(line: &str) {
-    eprintln!("{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use ecs_lifecycle_agent::config::Settings;
 use ecs_lifecycle_agent::decide::{
-    Accepted, Action, Answer, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
-    ContainerInstanceView, Event, Failure, FailureKind, Instance, LifecycleHook, Memory,
-    MetadataReading, Moment, Note, Phase, SpotInstanceAction, State, StateChange,
-    TargetLifecycleState, Task, TaskStatus, step,
+    Accepted, Action, Answer, AutoScalingInstance, CommandsReport, ContainerInstance,
+    ContainerInstanceStatus, ContainerInstanceView, Event, Failure, FailureKind, Instance,
+    LifecycleHook, Memory, MetadataReading, Moment, Note, Phase, SpotInstanceAction, State,
+    StateChange, TargetLifecycleState, Task, TaskStatus, step,
 };
 
 pub const INSTANCE: &str = "i-0123456789abcdef0";
@@ -20,6 +20,8 @@ pub struct Agent {
     pub actions: Vec<Action>,
     pub notes: Vec<Note>,
     writing: bool,
+    /// Whether executables are answered for at once: there are none.
+    pub no_commands: bool,
 }
 
 impl Agent {
@@ -33,6 +35,7 @@ impl Agent {
             actions: Vec::new(),
             notes: Vec::new(),
             writing: false,
+            no_commands: true,
         }
     }
 
@@ -96,8 +99,18 @@ impl Agent {
             .actions
             .iter()
             .any(|action| matches!(action, Action::Remember(_)));
-        self.actions.extend(step.actions);
         self.notes.extend(step.notes);
+        for action in step.actions {
+            match action {
+                Action::RunCommands { event, .. } if self.no_commands => {
+                    self.answer(Answer::Commands {
+                        event,
+                        result: Ok(CommandsReport::default()),
+                    });
+                }
+                action => self.actions.push(action),
+            }
+        }
     }
 
     /// Lets the state directory have been written, as often as there is something to write.
@@ -125,7 +138,7 @@ impl Agent {
     }
 
     pub fn answer(&mut self, answer: Answer) {
-        self.event(Event::Drain {
+        self.event(Event::Work {
             epoch: self.state.epoch,
             answer,
         });
@@ -135,6 +148,8 @@ impl Agent {
         self.event(Event::Metadata(MetadataReading {
             target_lifecycle_state: Ok(target),
             spot_instance_action: Ok(None),
+            rebalance: Ok(None),
+            maintenance: Ok(None),
         }));
     }
 
@@ -147,6 +162,8 @@ impl Agent {
                 time: format!("{deadline:?}"),
                 deadline,
             })),
+            rebalance: Ok(None),
+            maintenance: Ok(None),
         }));
     }
 
@@ -162,6 +179,7 @@ impl Agent {
         match self.state.phase {
             Phase::Starting => "Starting",
             Phase::Watching => "Watching",
+            Phase::Joining(_) => "Joining",
             Phase::Draining(_) => "Draining",
             Phase::Completing(..) => "Completing",
             Phase::Done(_) => "Done",
@@ -190,6 +208,8 @@ pub fn instance() -> Instance {
     Instance {
         instance_id: INSTANCE.to_owned(),
         region: "eu-central-1".to_owned(),
+        // Long enough ago to have joined long since.
+        launched_at: Some(Moment::from_millis(-86_400_000)),
     }
 }
 
@@ -221,6 +241,7 @@ pub fn view(status: ContainerInstanceStatus, running: u32) -> ContainerInstanceV
         status,
         running,
         pending: 0,
+        agent_connected: true,
     }
 }
 

@@ -12,6 +12,8 @@
 )]
 
 mod agent;
+mod joining;
+mod own;
 mod parts;
 mod properties;
 mod returning;

@@ -131,6 +131,8 @@ fn after_a_reboot_what_was_drained_for_it_is_active_again() {
                 started_at: Moment::from_millis(-60_000),
                 ours,
             }),
+            join: None,
+            by_hand: None,
         };
         let mut agent = Agent::new(settings(), Some(memory));
         agent.tick();

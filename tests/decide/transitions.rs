@@ -72,6 +72,8 @@ fn remembering(reason: &str, ours: bool) -> Agent {
             started_at: Moment::from_millis(-60_000),
             ours,
         }),
+        join: None,
+        by_hand: None,
     };
     let mut agent = Agent::new(default(), Some(memory));
     agent.tick();
@@ -554,9 +556,10 @@ const ROWS: &[Row] = &[
         name: "ACTIVE again",
         agent: returning,
         happens: |a| a.event(Event::ActiveSet(Ok(draining_set(0)))),
-        phase: "Watching",
+        // Out of the pool is a launch, whose hook wants to be completed.
+        phase: "Joining",
         does: &["Remember"],
-        says: &["ReturnedToService"],
+        says: &["ReturnedToService", "JoinStarted"],
     },
     Row {
         name: "ACTIVE fails",
@@ -695,6 +698,14 @@ fn a_memory_of_another_machine_is_none() {
         "Watching",
         "baked into an image, it would drain a fresh machine"
     );
+}
+
+#[test]
+fn a_drain_is_not_signalled_where_only_joins_are() {
+    let mut settings = with_stack();
+    settings.cloudformation.signal_drained = false;
+    let agent = Agent::drained(settings, Terminated);
+    assert!(agent.did("Complete") && !agent.did("Signal"));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ecs_lifecycle_agent::config::Settings;
 use ecs_lifecycle_agent::decide::{
-    Action, Answer, ApiTask, ContainerInstanceStatus, ContainerInstanceView, Event, Failure,
-    FailureKind, LifecycleHook, Memory, MetadataReading, Moment, Note, Outcome, Phase, State,
-    StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus, step,
+    Action, Answer, ApiTask, CommandsReport, ContainerInstanceStatus, ContainerInstanceView, Event,
+    Failure, FailureKind, LifecycleHook, Memory, MetadataReading, Moment, Note, Outcome, Phase,
+    State, StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus, step,
 };
 
 use super::agent::{accepted, container_instance, group, instance, no_active_action};
@@ -459,6 +459,7 @@ impl World {
             },
             running: u32::try_from(running).unwrap_or(0),
             pending: u32::try_from(self.on_their_way().count()).unwrap_or(0),
+            agent_connected: true,
         }
     }
 
@@ -506,7 +507,7 @@ impl World {
     }
 
     fn carry_out(&mut self, epoch: u32, action: Action) -> Option<Event> {
-        let drain = |answer| Some(Event::Drain { epoch, answer });
+        let drain = |answer| Some(Event::Work { epoch, answer });
         match action {
             Action::ReadInstance => Some(Event::Instance(Ok(instance()))),
             Action::ReadMetadata => {
@@ -518,6 +519,8 @@ impl World {
                 Some(Event::Metadata(MetadataReading {
                     target_lifecycle_state: Ok(Some(target)),
                     spot_instance_action: Ok(None),
+                    rebalance: Ok(None),
+                    maintenance: Ok(None),
                 }))
             }
             Action::ReadContainerInstance => {
@@ -603,6 +606,13 @@ impl World {
                     drain(Answer::Completed(Err(no_active_action())))
                 }
             }
+            Action::SignalJoin { .. } => Some(Event::JoinSignalled(Ok(accepted()))),
+            Action::FindStack => drain(Answer::Stack(Ok(None))),
+            Action::RunCommands { event, .. } => drain(Answer::Commands {
+                event,
+                result: Ok(CommandsReport::default()),
+            }),
+            Action::SendMetrics(_) => Some(Event::MetricsSent(Ok(()))),
             Action::Exit => None,
         }
     }
@@ -617,6 +627,8 @@ fn failed(epoch: u32, action: &Action, kind: FailureKind) -> Option<Event> {
             return Some(Event::Metadata(MetadataReading {
                 target_lifecycle_state: Err(failure()),
                 spot_instance_action: Err(failure()),
+                rebalance: Ok(None),
+                maintenance: Ok(None),
             }));
         }
         Action::ReadContainerInstance => return Some(Event::ContainerInstance(Err(failure()))),
@@ -637,6 +649,13 @@ fn failed(epoch: u32, action: &Action, kind: FailureKind) -> Option<Event> {
         Action::Heartbeat(_) => Answer::Heartbeat(Err(failure())),
         Action::Signal { .. } => Answer::Signalled(Err(failure())),
         Action::Complete { .. } => Answer::Completed(Err(failure())),
+        Action::FindStack => Answer::Stack(Err(failure())),
+        Action::SignalJoin { .. } => return Some(Event::JoinSignalled(Err(failure()))),
+        Action::SendMetrics(_) => return Some(Event::MetricsSent(Err(failure()))),
+        Action::RunCommands { event, .. } => Answer::Commands {
+            event: *event,
+            result: Err(failure()),
+        },
     };
-    Some(Event::Drain { epoch, answer })
+    Some(Event::Work { epoch, answer })
 }

@@ -73,8 +73,8 @@ async fn none_leaves_the_decision_to_the_hook() {
 #[tokio::test]
 async fn the_global_timeout_of_the_hook_is_a_deadline() {
     let hook = HookSpec::terminating("short")
-        .heartbeat_timeout(Duration::from_secs(3))
-        .global_timeout(Duration::from_secs(2));
+        .heartbeat_timeout(Duration::from_secs(9))
+        .global_timeout(Duration::from_secs(6));
     let mut spec = group();
     spec.hooks = vec![hook];
     let stage = Stage::with_group(spec, vec![web(600_000)]).await;

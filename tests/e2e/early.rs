@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{ApiSkew, ContainerInstanceStatus, Fault, FaultKind, TaskSpec, What};
+use ecs_lifecycle_simulator::{
+    ApiSkew, ContainerInstanceStatus, Fault, FaultKind, InstanceSpec, Options, TaskSpec, What,
+};
 
-use super::stage::{PATIENCE, Stage, web};
+use super::stage::{PATIENCE, Stage, group, web};
 
 const TASKS: &str = "introspection:GET /v1/tasks";
 const DRAINING: &str = "ecs:UpdateContainerInstancesState";
@@ -51,6 +53,36 @@ async fn ecs_says_stopped_ten_seconds_too_early_and_introspection_fails() {
 #[tokio::test]
 async fn ecs_says_stopped_ten_seconds_too_early_and_introspection_answers_nonsense() {
     too_early_and_introspection_is(FaultKind::WrongType).await;
+}
+
+/// ECS lists what has stopped for an hour or more. All of it is looked through, a hundred at a time.
+#[tokio::test]
+async fn among_hundreds_of_stopped_tasks_one_still_runs() {
+    let job = TaskSpec::standalone("batch").runs_for(Duration::from_millis(1));
+    let mut instance = InstanceSpec::new("demo").group("demo-asg");
+    instance.tasks = vec![job; 250];
+    instance.tasks.insert(100, web(6_000));
+    let stage = Stage::with_options(Options::default().page_size(30), group(), instance)
+        .await
+        .set("ecs", "introspection_grace", "300ms")
+        .set("ecs", "api_poll_interval", "200ms")
+        .set("ecs", "api_settle", "500ms")
+        .set("drain", "report_interval", "500ms");
+    let agent = stage.watching().await;
+    stage
+        .simulator
+        .fault(Fault::on(TASKS, FaultKind::InternalError));
+    stage.instance.terminate();
+    let waiting = agent.logged("tasks_left=1", PATIENCE).await.unwrap();
+    assert!(waiting.contains("web:1"), "{waiting}");
+    ends_well(&stage).await;
+    stage.simulator.world(|world| {
+        let described = world.requests().matching("ecs:DescribeTasks");
+        let sizes: Vec<usize> = described
+            .filter_map(|request| Some(request.params["tasks"].as_array()?.len()))
+            .collect();
+        assert!(sizes.contains(&100) && sizes.iter().all(|size| *size <= 100));
+    });
 }
 
 #[tokio::test]

@@ -13,15 +13,26 @@
     reason = "modules of one test program share their helpers"
 )]
 
+mod by_hand;
+mod control;
 mod deadline;
 mod early;
 mod fleet;
 mod hooks;
+mod hooks_d;
+mod joining;
 mod leftovers;
+mod newcomer;
+mod notices;
+mod openmetrics;
 mod plain;
+mod ready;
 mod reasons;
 mod restart;
+mod rolling;
+mod scripts;
 mod signal;
 mod stage;
+mod status;
 mod surface;
 mod tls;

@@ -62,6 +62,28 @@ async fn a_stack_that_waits_for_nothing_is_fine() {
     assert_eq!(stage.count(SIGNAL), 1);
 }
 
+/// The signal takes no permission: a policy that nobody can write is no remedy.
+#[tokio::test]
+async fn a_signal_that_is_denied_is_not_blamed_on_the_role() {
+    let stage = stage(StackSpec::new("demo-stack").waiting("AutoScalingGroup")).await;
+    let agent = stage.watching().await;
+    stage
+        .simulator
+        .fault(Fault::on(SIGNAL, FaultKind::AccessDenied));
+    stage.instance.terminate();
+    stage.completed().await;
+    let line = agent
+        .logged("does not take this instance's signal", PATIENCE)
+        .await
+        .unwrap();
+    assert!(line.contains("ERROR"), "{line}");
+    for part in ["stack_name", "logical_resource_id", SIGNAL] {
+        assert!(line.contains(part), "{line}");
+    }
+    let text = agent.text();
+    assert!(!text.contains("role lacks"), "{text}");
+}
+
 #[tokio::test]
 async fn no_failure_of_the_signal_holds_the_completion() {
     let kinds = [

@@ -11,16 +11,20 @@ use ecs_lifecycle_simulator::{
 use super::kinds::{Group, Kind};
 use super::scene::{BEAT, POLL, SHORT, Scene};
 use super::stage::Stage;
+use super::starved;
 use super::table::{
     COMPLETE, CREDENTIALS, DESCRIBE, Fate, HEARTBEAT, Phase, ROLE, SIGNAL, SIGNATURE, Said, TOKEN,
 };
 
 /// Longer than anything here takes, on a machine busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// How long a fault that holds up the end is watched.
 const WATCH: Duration = Duration::from_secs(2);
 /// Resident memory at its peak, of a debug build, whatever is answered.
 pub const MOST_MEMORY: u64 = 64 * 1024 * 1024;
+
+/// What is said of a denial that no permission would mend.
+const NOT_TAKEN: &str = "does not take this instance's signal";
 
 /// One cell.
 #[derive(Clone, Debug)]
@@ -86,8 +90,9 @@ impl Cell {
         }
     }
 
-    /// Plays it; the error holds the agent's log.
-    pub async fn play(&self) -> Play<Cost> {
+    /// Plays it; the error holds the agent's log. With it comes whether it failed in a way that a busy
+    /// machine can be the cause of, and for how long the agent has waited for a processor.
+    pub async fn play(&self) -> (Play<Cost>, bool, Duration) {
         let stage = self.scene.set().await;
         // The fault of the first phase is there before the first request.
         let at_start = self.phase == Phase::Start;
@@ -95,14 +100,22 @@ impl Cell {
         if self.scene == Scene::Resumed {
             self.scene.begin(&stage);
         }
-        let mut agent = stage.builder.start().map_err(|error| error.to_string())?;
-        self.act(&stage, &mut agent, fault).await.map_err(|error| {
+        let mut agent = match stage.builder.start() {
+            Ok(agent) => agent,
+            Err(error) => return (Err(error.to_string()), false, Duration::ZERO),
+        };
+        let played = self.act(&stage, &mut agent, fault).await;
+        let waited = agent.id().map_or(Duration::ZERO, starved::waited);
+        let lives = agent.is_running().unwrap_or(false) && !agent.text().contains("panicked");
+        let failed = played.is_err() && lives;
+        let played = played.map_err(|error| {
             format!(
                 "{error}\n--- its log:\n{}--- its last requests:\n{}",
                 agent.text(),
                 last_requests(&stage)
             )
-        })
+        });
+        (played, failed, waited)
     }
 
     async fn act(
@@ -281,11 +294,16 @@ impl Cell {
     /// A missing permission is said once, at level error, with the action.
     fn is_reported(&self, text: &str) -> Play {
         let loud = |line: &&str| line.contains(" WARN ") || line.contains("ERROR");
-        let lacks: Vec<&str> = text.lines().filter(|l| l.contains("role lacks")).collect();
+        let denials = ["role lacks", NOT_TAKEN];
+        let is_denial = |line: &&str| denials.iter().any(|words| line.contains(words));
+        let lacks: Vec<&str> = text.lines().filter(is_denial).collect();
         if self.is_denied() {
-            let right = lacks.len() == 1
-                && lacks[0].contains("ERROR")
-                && lacks[0].contains(&format!("lacks {}:", self.operation));
+            let words = if self.operation == SIGNAL {
+                NOT_TAKEN.to_owned()
+            } else {
+                format!("role lacks {}:", self.operation)
+            };
+            let right = lacks.len() == 1 && lacks[0].contains("ERROR") && lacks[0].contains(&words);
             return check(right, || format!("a denial was reported as {lacks:?}"));
         }
         check(lacks.is_empty(), || format!("not a denial: {lacks:?}"))?;
@@ -305,7 +323,9 @@ impl Cell {
             return Ok(());
         };
         let first = parts.split('|').next().unwrap_or_default();
-        let part = if self.is_denied() {
+        let part = if self.is_denied() && self.operation == SIGNAL {
+            NOT_TAKEN
+        } else if self.is_denied() {
             "role lacks"
         } else {
             first

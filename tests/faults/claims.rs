@@ -1,14 +1,21 @@
 //! Which calls are made when, without any fault: what the table claims, from the simulator's record.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ecs_lifecycle_simulator::Hold;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::cell::{completed, containers_gone, is_first_made_late, under_way};
 use super::scene::Scene;
 use super::stage::{PATIENCE, Stage};
+use super::starved::unless_starved;
 use super::table::{CALLS, DESCRIBE, DESCRIBE_TASKS, LIST_TASKS, Phase, TASKS};
+
+/// What is claimed for a phase has to happen in it: they need not be fast, but not crawl either.
+const AT_ONCE: usize = 8;
 
 /// How many requests had arrived as each phase began, and at the end.
 struct Course {
@@ -144,9 +151,21 @@ async fn every_call_is_made_where_the_table_says_and_no_other() {
         let made = call.made.into_iter().zip(Phase::ALL);
         runs.extend(made.filter_map(|(scene, phase)| Some((scene?, phase))));
     }
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     for (scene, phase) in runs {
-        running.spawn(is_as_claimed(scene, phase));
+        let places = Arc::clone(&places);
+        running.spawn(async move {
+            let _place = places.acquire_owned().await.unwrap();
+            let play = || async {
+                let played = tokio::spawn(is_as_claimed(scene, phase)).await;
+                let failed = played.is_err();
+                (played, failed, Duration::ZERO)
+            };
+            unless_starved(&format!("{scene:?} {phase:?}"), play)
+                .await
+                .unwrap();
+        });
     }
     while let Some(run) = running.join_next().await {
         run.unwrap();

@@ -44,7 +44,7 @@ impl Group {
             }
             Self::Server => "status 500 and 503 without a body; the service's own internal error",
             Self::Nonsense => {
-                "status 200 with garbage, a truncated body, the wrong type, an empty body, or 128 MB"
+                "status 200 with garbage, a truncated body, the wrong type, an empty body, 100 kB of text, or 128 MB"
             }
             Self::Throttled => "`ThrottlingException`, `Throttling`; status 429 on the instance",
             Self::Denied => "`AccessDeniedException`, `AccessDenied`; status 403 on the instance",
@@ -85,6 +85,8 @@ pub struct Kind {
     pub fault: FaultKind,
 }
 
+/// More than fits into a header or a URI, and less than the AWS SDK may read of an answer.
+const LARGE: u64 = 100_000;
 /// Far more than the agent reads of any answer.
 const HUGE: u64 = 128 * 1024 * 1024;
 
@@ -103,6 +105,7 @@ pub fn all() -> Vec<Kind> {
         kind("truncated", Group::Nonsense, FaultKind::Truncated),
         kind("wrong type", Group::Nonsense, FaultKind::WrongType),
         kind("empty", Group::Nonsense, FaultKind::Empty),
+        kind("large", Group::Nonsense, FaultKind::Huge(LARGE)),
         kind("huge", Group::Nonsense, FaultKind::Huge(HUGE)),
         kind("throttled", Group::Throttled, FaultKind::Throttled),
         kind("denied", Group::Denied, FaultKind::AccessDenied),

@@ -32,4 +32,11 @@ mod scene;
 )]
 #[path = "../e2e/stage.rs"]
 mod stage;
+#[path = "../crash/starved.rs"]
+mod starved;
 mod table;
+
+#[expect(clippy::print_stderr, reason = "a summary for whoever runs the test")]
+fn report(line: &str) {
+    eprintln!("{line}");
+}

@@ -8,12 +8,13 @@ use tokio::task::JoinSet;
 
 use super::cell::Cell;
 use super::kinds::{self, Kind};
+use super::starved::unless_starved;
 use super::table::{CALLS, LASTING, Phase};
 
 /// They mostly wait.
 const AT_ONCE: usize = 20;
 /// No cell takes longer, or something in it waits for what never comes.
-const LONGEST: Duration = Duration::from_secs(240);
+const LONGEST: Duration = Duration::from_mins(8);
 
 fn passing() -> Vec<Cell> {
     let mut cells = Vec::new();
@@ -70,10 +71,15 @@ async fn play_all(mut cells: Vec<Cell>) {
         let seats = Arc::clone(&seats);
         playing.spawn(async move {
             let _seat = seats.acquire().await;
-            let played = tokio::time::timeout(LONGEST, cell.play())
-                .await
-                .unwrap_or_else(|_| Err("it never came to an end".to_owned()));
-            (cell.name(), played)
+            let play = || async {
+                let out_of_time = Err("it never came to an end".to_owned());
+                tokio::time::timeout(LONGEST, cell.play()).await.unwrap_or((
+                    out_of_time,
+                    true,
+                    Duration::ZERO,
+                ))
+            };
+            (cell.name(), unless_starved(&cell.name(), play).await)
         });
     }
     let count = playing.len();

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 /// What the parsers of secrets and of metadata may say: fixed texts, so that no part of an answer can
 /// get into a log.
-const MISFITS: [&str; 12] = [
+const MISFITS: [&str; 20] = [
     "not an instance identity document (not JSON)",
     "not an instance identity document (of another shape)",
     "not an instance identity document (cut short)",
@@ -32,6 +32,14 @@ const MISFITS: [&str; 12] = [
     "not UTF-8",
     "not a lifecycle state",
     "not a tag value",
+    "not a rebalance recommendation (not JSON)",
+    "not a rebalance recommendation (of another shape)",
+    "not a rebalance recommendation (cut short)",
+    "not a list of scheduled events (not JSON)",
+    "not a list of scheduled events (of another shape)",
+    "not a list of scheduled events (cut short)",
+    "EventId is no event's id",
+    "NotBefore is not a time such as 21 Jan 2019 09:00:43 GMT",
 ];
 
 /// What the metadata service answers: every parser of it gets every input.
@@ -39,6 +47,8 @@ pub fn metadata(input: &[u8]) {
     identity_document(input);
     target_lifecycle_state(input);
     spot_instance_action(input);
+    rebalance_recommendation(input);
+    scheduled_events(input);
     tag(input);
 }
 
@@ -86,6 +96,31 @@ fn spot_instance_action(input: &[u8]) {
         }
         // The words about a time are humantime's, and fixed as well.
         Err(misfit) if misfit.starts_with("time: ") => assert!(is_plain(&misfit, 100)),
+        Err(misfit) => is_fixed(&misfit),
+    }
+}
+
+fn rebalance_recommendation(input: &[u8]) {
+    match parse::rebalance_recommendation(input) {
+        Ok(time) => {
+            assert!(is_object(input), "it takes what is no object");
+            assert!(is_plain(&time, 64), "{time:?}");
+        }
+        Err(misfit) if misfit.starts_with("noticeTime: ") => assert!(is_plain(&misfit, 100)),
+        Err(misfit) => is_fixed(&misfit),
+    }
+}
+
+fn scheduled_events(input: &[u8]) {
+    match parse::scheduled_events(input) {
+        Ok(None) => {}
+        Ok(Some((event, time))) => {
+            assert!(event.state == "active" && is_plain(&event.event_id, 64));
+            assert!(event.code.starts_with("instance-") || event.code == "system-reboot");
+            assert!(is_plain(&event.not_before, 64), "{:?}", event.not_before);
+            let moment = CLOCK.moment_of(time);
+            let _ = (CLOCK.instant_of(moment), CLOCK.time_of(moment));
+        }
         Err(misfit) => is_fixed(&misfit),
     }
 }
@@ -223,17 +258,18 @@ pub fn state(input: &[u8]) {
 fn is_same(before: &Memory, after: &Memory) {
     let untimed = |memory: &Memory| {
         let mut memory = memory.clone();
-        let started_at = memory
-            .drain
-            .as_mut()
-            .map(|drain| std::mem::take(&mut drain.started_at));
-        (memory, started_at)
+        let drain = memory.drain.as_mut().map(|drain| &mut drain.started_at);
+        let join = memory.join.as_mut().map(|join| &mut join.started_at);
+        let times = [drain, join].map(|time| time.map(std::mem::take));
+        (memory, times)
     };
     let ((before, began), (after, begins)) = (untimed(before), untimed(after));
     assert_eq!(before, after);
-    if let (Some(began), Some(begins)) = (began, begins) {
-        let apart = began.since(begins).max(begins.since(began));
-        assert!(apart < Duration::from_secs(5), "{began:?} {begins:?}");
+    for (began, begins) in began.into_iter().zip(begins) {
+        if let (Some(began), Some(begins)) = (began, begins) {
+            let apart = began.since(begins).max(begins.since(began));
+            assert!(apart < Duration::from_secs(5), "{began:?} {begins:?}");
+        }
     }
 }
 

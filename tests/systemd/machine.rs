@@ -73,7 +73,8 @@ impl Machine {
 
     /// Writes a file of the machine; returns where it is.
     pub fn write(&self, path: &str, text: &str) -> PathBuf {
-        let path = self.root.join(path);
+        // Joined to an absolute path, it would be a file of the host's.
+        let path = self.root.join(path.trim_start_matches('/'));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path

@@ -28,6 +28,7 @@ mod drain;
 mod isolate;
 mod journal;
 mod machine;
+mod operator;
 mod restart;
 mod shutdown;
 mod stage;

@@ -11,7 +11,8 @@ fn an_unknown_key_is_refused_with_the_closest_one() {
         format!(
             "{CONFIG}:3: drain.timout: there is no such key: did you mean timeout? [drain] has the \
              keys timeout, result_on_timeout, standalone_tasks, standalone_stop_after, \
-             daemon_tasks, report_interval, recheck_after, on_shutdown"
+             daemon_tasks, report_interval, recheck_after, on_shutdown, \
+             on_rebalance, on_maintenance"
         )
     );
     let far = main_file("[aws]\ncolour = \"blue\"\n").only_problem();
@@ -33,7 +34,7 @@ fn a_key_in_the_wrong_section_is_sent_to_the_right_one() {
         problem.starts_with(&format!(
             "{CONFIG}:1: standalone_tasks: a key must be in a section, and there is no such \
              section: write standalone_tasks below [drain]; the sections are metadata, ecs, aws, \
-             drain, autoscaling, cloudformation, agent, log"
+             ready, drain, hooks, autoscaling, cloudformation, agent, metrics, log"
         )),
         "{problem}"
     );

@@ -10,8 +10,8 @@ use super::super::choices::Choice;
 use super::super::table::all_keys;
 use super::super::{
     AgentSettings, AutoScalingSettings, AwsSettings, CloudFormationSettings, DrainSettings,
-    EcsSettings, Effective, LogSettings, MetadataSettings, Settings, StackResource,
-    StandaloneTasks,
+    EcsSettings, Effective, HookSettings, LogSettings, MetadataSettings, MetricsSettings,
+    ReadySettings, Settings, StackResource, StandaloneTasks,
 };
 use super::{Root, main_file};
 
@@ -52,7 +52,11 @@ fn drain() -> impl Strategy<Value = DrainSettings> {
         any_of(),
         duration(100, 3600),
         duration(100, 48 * 3600),
-        proptest::option::of(duration(100, 1500)),
+        (
+            proptest::option::of(duration(100, 1500)),
+            proptest::option::of(duration(100, 48 * 3600)),
+            proptest::option::of(duration(100, 168 * 3600)),
+        ),
     )
         .prop_map(
             |(
@@ -63,7 +67,7 @@ fn drain() -> impl Strategy<Value = DrainSettings> {
                 daemon_tasks,
                 report,
                 recheck,
-                on_shutdown,
+                (on_shutdown, on_rebalance, on_maintenance),
             )| {
                 DrainSettings {
                     timeout,
@@ -77,6 +81,8 @@ fn drain() -> impl Strategy<Value = DrainSettings> {
                     report_interval: report,
                     recheck_after: recheck,
                     on_shutdown,
+                    on_rebalance,
+                    on_maintenance,
                 }
             },
         )
@@ -109,21 +115,66 @@ fn autoscaling() -> impl Strategy<Value = AutoScalingSettings> {
     let group = proptest::option::of("\\PC{1,255}");
     let hook = proptest::option::of("[A-Za-z0-9_/-]{1,255}");
     let heartbeat = proptest::option::of(duration(100, 7200));
-    (group, hook, heartbeat).prop_map(|(group, hook, heartbeat_interval)| AutoScalingSettings {
-        auto_scaling_group_name: group,
-        lifecycle_hook_name: hook,
-        heartbeat_interval,
+    (group, hook.clone(), hook, heartbeat).prop_map(
+        |(group, hook, launch_hook, heartbeat_interval)| AutoScalingSettings {
+            auto_scaling_group_name: group,
+            lifecycle_hook_name: hook,
+            launch_hook_name: launch_hook,
+            heartbeat_interval,
+        },
+    )
+}
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    "/\\PC{0,100}".prop_map(PathBuf::from)
+}
+
+fn ready() -> impl Strategy<Value = ReadySettings> {
+    (
+        any::<bool>(),
+        duration(100, 48 * 3600),
+        duration(10, 600),
+        path(),
+        duration(100, 3600),
+    )
+        .prop_map(
+            |(enabled, timeout, poll_interval, directory, command_timeout)| ReadySettings {
+                enabled,
+                timeout,
+                poll_interval,
+                directory,
+                command_timeout,
+            },
+        )
+}
+
+fn hooks() -> impl Strategy<Value = HookSettings> {
+    (path(), duration(100, 3600), any_of()).prop_map(|(directory, timeout, on_failure)| {
+        HookSettings {
+            directory,
+            timeout,
+            on_failure,
+        }
     })
+}
+
+fn metrics() -> impl Strategy<Value = MetricsSettings> {
+    let endpoint = (any::<[u8; 3]>(), 1..=u16::MAX)
+        .prop_map(|([a, b, c], port)| format!("tcp://127.{a}.{b}.{c}:{port}"));
+    proptest::option::of(endpoint).prop_map(|emf_endpoint| MetricsSettings { emf_endpoint })
 }
 
 fn cloudformation() -> impl Strategy<Value = CloudFormationSettings> {
     let names = proptest::option::of(("\\PC{1,100}", "\\PC{1,100}"));
-    (names, any_of()).prop_map(|(names, signal_on_timeout)| CloudFormationSettings {
-        resource: names.map(|(stack_name, logical_resource_id)| StackResource {
-            stack_name,
-            logical_resource_id,
-        }),
-        signal_on_timeout,
+    (names, any::<bool>(), any_of()).prop_map(|(names, signal_drained, signal_on_timeout)| {
+        CloudFormationSettings {
+            signal_drained,
+            resource: names.map(|(stack_name, logical_resource_id)| StackResource {
+                stack_name,
+                logical_resource_id,
+            }),
+            signal_on_timeout,
+        }
     })
 }
 
@@ -135,7 +186,8 @@ prop_compose! {
         drain in drain(),
         autoscaling in autoscaling(),
         cloudformation in cloudformation(),
-        state_directory in "/\\PC{0,100}",
+        (state_directory, socket) in (path(), path()),
+        (ready, hooks, metrics) in (ready(), hooks(), metrics()),
         (level, target) in (any_of(), any_of()),
     ) -> Settings {
         Settings {
@@ -145,7 +197,10 @@ prop_compose! {
             drain,
             autoscaling,
             cloudformation,
-            agent: AgentSettings { state_directory: PathBuf::from(state_directory) },
+            ready,
+            hooks,
+            metrics,
+            agent: AgentSettings { state_directory, socket },
             log: LogSettings { level, target },
         }
     }

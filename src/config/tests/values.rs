@@ -34,6 +34,12 @@ fn every_duration_is_held_to_its_bounds() {
         ("drain.report_interval", "99ms", "100ms", "1h", "61m"),
         ("drain.recheck_after", "99ms", "100ms", "48h", "49h"),
         ("drain.on_shutdown", "99ms", "100ms", "25m", "26m"),
+        ("drain.on_rebalance", "99ms", "100ms", "48h", "48h 1s"),
+        ("drain.on_maintenance", "99ms", "100ms", "168h", "169h"),
+        ("ready.timeout", "99ms", "100ms", "48h", "48h 1s"),
+        ("ready.poll_interval", "9ms", "10ms", "10m", "11m"),
+        ("ready.command_timeout", "99ms", "100ms", "1h", "61m"),
+        ("hooks.timeout", "99ms", "100ms", "1h", "61m"),
         (
             "autoscaling.heartbeat_interval",
             "99ms",
@@ -76,6 +82,58 @@ fn every_duration_is_held_to_its_bounds() {
             );
             assert!(problem.starts_with(&start), "{problem}");
         }
+    }
+}
+
+#[test]
+fn a_switch_is_on_or_off() {
+    use super::main_file;
+    let ready = |written: &str| main_file(format!("[ready]\nenabled = {written}\n"));
+    assert!(!ready("false").settings().ready.enabled);
+    assert!(ready("true").settings().ready.enabled);
+    let variable = "ECS_LIFECYCLE_AGENT_READY__ENABLED";
+    assert!(
+        !Root::new()
+            .variable(variable, "false")
+            .settings()
+            .ready
+            .enabled
+    );
+    for (written, why) in [
+        (
+            "1",
+            "an integer was found where true or false belongs: write true or false",
+        ),
+        (
+            "\"yes\"",
+            "\"yes\" is neither true nor false: write true or false",
+        ),
+    ] {
+        let problem = ready(written).only_problem();
+        assert!(problem.ends_with(why), "{problem}");
+    }
+}
+
+#[test]
+fn metrics_go_to_this_host_only() {
+    let endpoint = |url| with("metrics", "emf_endpoint", url);
+    for good in ["tcp://127.0.0.1:25888", "tcp://[::1]:1"] {
+        let settings = endpoint(good).settings();
+        assert_eq!(settings.metrics.emf_endpoint.as_deref(), Some(good));
+    }
+    for bad in [
+        "udp://127.0.0.1:25888",
+        "127.0.0.1:25888",
+        "tcp://127.0.0.1",
+        "tcp://127.0.0.1:0",
+        "tcp://10.0.0.1:25888",
+        "tcp://localhost:25888",
+    ] {
+        let problem = endpoint(bad).only_problem();
+        assert!(
+            problem.contains("is no tcp:// address of this host"),
+            "{problem}"
+        );
     }
 }
 

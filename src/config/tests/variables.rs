@@ -26,8 +26,8 @@ fn variables_with_the_prefix_must_mean_something() {
         ),
         (
             "ECS_LIFECYCLE_AGENT_NOTHING__LIKE_THIS_IS_KNOWN",
-            "there is no section nothing: the sections are metadata, ecs, aws, drain, autoscaling, \
-             cloudformation, agent, log",
+            "there is no section nothing: the sections are metadata, ecs, aws, ready, drain, hooks, autoscaling, \
+             cloudformation, agent, metrics, log",
         ),
         (
             "ECS_LIFECYCLE_AGENT_VERSION",

@@ -34,6 +34,8 @@ pub struct Leftovers {
     unknown: BTreeSet<String>,
     asking: Vec<String>,
     wondering: bool,
+    /// Somebody is asking at present: about every task, whether it is stopping or not.
+    asked_by_hand: bool,
     stops: BTreeMap<String, Call>,
     stopped: BTreeSet<String>,
 }
@@ -68,6 +70,16 @@ impl Leftovers {
         self.wondering = true;
     }
 
+    /// Somebody asks whose the tasks are.
+    pub(in super::super) fn ask_by_hand(&mut self) {
+        self.asked_by_hand = true;
+    }
+
+    /// Whether ECS still has to be asked about one of these, for somebody who waits for the answer.
+    pub fn is_asking(&self) -> bool {
+        self.asked_by_hand && self.classify.is_in_flight()
+    }
+
     /// Takes over what the ECS API has told.
     pub(super) fn learn(&mut self, tasks: &[ApiTask]) {
         for task in tasks {
@@ -87,6 +99,7 @@ impl Leftovers {
                 turn.good(health, Dependency::Ecs);
                 self.learn(&tasks);
                 self.wondering = false;
+                self.asked_by_hand = false;
                 for arn in std::mem::take(&mut self.asking) {
                     if !self.kinds.contains_key(&arn) {
                         self.unknown.insert(arn);
@@ -177,15 +190,19 @@ impl Leftovers {
             self.classify.cancel();
             return;
         }
-        let wanted = stop_now || self.wondering || Self::may_ignore(turn.policy);
+        let all = self.asked_by_hand || Self::may_ignore(turn.policy);
+        let wanted = stop_now || self.wondering || all;
         let strangers: Vec<String> = tasks
             .running()
             .iter()
-            .filter(|task| Self::may_ignore(turn.policy) || !task.is_stopping())
+            .filter(|task| all || !task.is_stopping())
             .map(|task| &task.arn)
             .filter(|arn| !self.kinds.contains_key(*arn) && !self.unknown.contains(*arn))
             .cloned()
             .collect();
+        if strangers.is_empty() {
+            self.asked_by_hand = false;
+        }
         if !wanted || strangers.is_empty() {
             return;
         }
@@ -201,7 +218,7 @@ impl Leftovers {
             turn.act(Action::ClassifyTasks {
                 container_instance: container_instance.clone(),
                 tasks: strangers,
-                daemons: Self::wants_daemons(turn.policy) || self.wondering,
+                daemons: Self::wants_daemons(turn.policy) || self.wondering || self.asked_by_hand,
             });
         }
     }

@@ -1,30 +1,30 @@
-//! A drain in progress: why, since when, until when, and the five parts that work side by side.
+//! A drain in progress: why, since when, until when, and the parts that work side by side.
 
-mod heartbeat;
-mod hook;
 mod leftovers;
 mod placement;
+mod reason;
 mod tasks;
 
-use std::fmt;
 use std::time::Duration;
 
 use super::Policy;
 use super::Turn;
 use super::Wake;
-use super::action::HookRef;
+use super::action::{Action, DrainFigures, HookRef, LifecycleActionResult, SignalStatus};
+use super::commands::{CommandEvent, Commands};
 use super::event::Answer;
-use super::facts::{ContainerInstance, SpotInstanceAction, TargetLifecycleState};
+use super::facts::{ContainerInstance, LifecycleTransition};
 use super::health::Health;
+use super::lifecycle::{Ending, Heartbeat, HookSearch};
 use super::memory::RememberedDrain;
 use super::note::Note;
 use super::time::Moment;
+use crate::config::{HookFailure, ResultOnTimeout, SignalOnTimeout};
 
-pub use heartbeat::Heartbeat;
-pub(super) use heartbeat::is_no_active_action;
-pub use hook::{Found, HookSearch, MANAGED_DRAINING_HOOK, NoHook};
 pub use leftovers::Leftovers;
 pub use placement::Placement;
+pub(super) use reason::OWN;
+pub use reason::{Deadline, DeadlineSource, DrainReason, Limits, Outcome};
 pub use tasks::{Source, TaskWatch};
 
 /// How long DRAINING waits for the state directory, so that a crash right after it still finds the
@@ -33,102 +33,6 @@ const MEMORY_HEAD_START: Duration = Duration::from_millis(250);
 
 /// How long before the end of the hook's GlobalTimeout the drain has to be over.
 const GLOBAL_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
-
-/// Why an instance is drained.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DrainReason {
-    /// Auto Scaling terminates it, from service or from the warm pool.
-    Terminated(TargetLifecycleState),
-    /// Auto Scaling sends it back to the warm pool.
-    WarmPool(TargetLifecycleState),
-    /// EC2 interrupts a Spot instance.
-    Spot {
-        /// `terminate`, `stop` or `hibernate`.
-        action: String,
-    },
-    /// The machine is shut down, without a word from Auto Scaling.
-    Shutdown,
-}
-
-impl DrainReason {
-    /// How the state directory spells it.
-    pub fn key(&self) -> String {
-        match self {
-            Self::Terminated(target) | Self::WarmPool(target) => target.as_str().to_owned(),
-            Self::Spot { action } => format!("spot:{action}"),
-            Self::Shutdown => SHUTDOWN.to_owned(),
-        }
-    }
-
-    /// Whether there is a lifecycle action to complete at the end.
-    pub fn has_lifecycle_action(&self) -> bool {
-        matches!(self, Self::Terminated(_) | Self::WarmPool(_))
-    }
-
-    /// Whether a drain for `old` becomes one for this: Auto Scaling's word outranks a Spot notice, as it
-    /// has a hook to complete, and a later word of Auto Scaling outranks an earlier one.
-    pub fn supersedes(&self, old: &Self) -> bool {
-        self.has_lifecycle_action() && self != old
-    }
-}
-
-impl fmt::Display for DrainReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Terminated(target) | Self::WarmPool(target) => {
-                write!(f, "target lifecycle state {target}")
-            }
-            Self::Spot { action } => write!(f, "Spot interruption ({action})"),
-            Self::Shutdown => f.write_str("shutdown of the machine"),
-        }
-    }
-}
-
-/// How [`DrainReason::Shutdown`] is remembered.
-pub(super) const SHUTDOWN: &str = "shutdown";
-
-/// How a drain ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing runs here any more.
-    Drained,
-    /// The deadline came first.
-    TimedOut,
-}
-
-/// When a drain has to be over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
-    /// The moment.
-    pub at: Moment,
-    /// What set it.
-    pub source: DeadlineSource,
-}
-
-/// What set a deadline: the earliest of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeadlineSource {
-    /// `drain.timeout`
-    DrainTimeout,
-    /// The Spot interruption notice.
-    SpotInterruption,
-    /// The hook's GlobalTimeout.
-    GlobalTimeout,
-    /// The machine is shut down.
-    Shutdown,
-}
-
-impl DeadlineSource {
-    /// For a person.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DrainTimeout => "drain.timeout",
-            Self::SpotInterruption => "Spot interruption",
-            Self::GlobalTimeout => "GlobalTimeout of the lifecycle hook",
-            Self::Shutdown => "drain.on_shutdown",
-        }
-    }
-}
 
 /// A drain in progress.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,10 +53,14 @@ pub struct Drain {
     pub leftovers: Leftovers,
     /// Since when there is something to write down that is not written yet.
     unwritten_since: Option<Moment>,
-    spot_deadline: Option<Moment>,
+    limits: Limits,
     leave_at: Option<Moment>,
     nothing_ever_ran: bool,
     report_at: Moment,
+    before: Commands,
+    after: Commands,
+    /// How it ended, once it has: what is left then is what the user wants run after it.
+    over: Option<Outcome>,
 }
 
 impl Drain {
@@ -161,33 +69,35 @@ impl Drain {
         remembered: &RememberedDrain,
         resumed: bool,
         nothing_ever_ran: bool,
-        spot: Option<&SpotInstanceAction>,
+        limits: Limits,
         turn: &Turn<'_>,
     ) -> Self {
+        let mut before = Commands::of(CommandEvent::BeforeDrain);
+        before.ask(turn.now);
         // A clock that was set back between two processes must not lengthen the drain.
         let started_at = remembered.started_at.min(turn.now);
         Self {
             placement: Placement::begin(&reason, remembered.ours, turn.now),
-            hook: HookSearch::begin(reason.has_lifecycle_action(), turn),
+            hook: HookSearch::begin(reason.transition(), turn),
             heartbeat: Heartbeat::begin(resumed, turn.now),
             tasks: TaskWatch::begin(turn.now),
             leftovers: Leftovers::default(),
             reason,
             started_at,
             unwritten_since: None,
-            spot_deadline: spot.map(|spot| spot.deadline),
+            limits,
             leave_at: None,
             nothing_ever_ran,
             report_at: turn.now + turn.policy.drain.report_interval,
+            before,
+            after: Commands::of(CommandEvent::AfterDrain),
+            over: None,
         }
     }
 
     /// The earliest of all deadlines.
     pub fn deadline(&self, policy: &Policy) -> Deadline {
-        let policy_deadline = Deadline {
-            at: self.started_at + policy.drain.timeout,
-            source: DeadlineSource::DrainTimeout,
-        };
+        let own = self.reason.deadline(self.started_at, &self.limits, policy);
         // The global clock starts at `Terminating:Wait`, which may be a little before we saw the target
         // state; and what is completed after its end is not completed by us.
         let global = self
@@ -198,20 +108,20 @@ impl Drain {
                 at: self.started_at + (timeout - GLOBAL_TIMEOUT_MARGIN.min(timeout / 4)),
                 source: DeadlineSource::GlobalTimeout,
             });
-        let spot = self.spot_deadline.map(|at| Deadline {
-            at,
-            source: DeadlineSource::SpotInterruption,
-        });
         let leave = self.leave_at.map(|at| Deadline {
             at,
             source: DeadlineSource::Shutdown,
         });
-        [global, spot, leave]
-            .into_iter()
-            .flatten()
-            .fold(policy_deadline, |first, other| {
-                if other.at < first.at { other } else { first }
-            })
+        self.limits
+            .deadlines(self.started_at)
+            .chain(global)
+            .chain(leave)
+            .fold(
+                own,
+                |first, other| {
+                    if other.at < first.at { other } else { first }
+                },
+            )
     }
 
     /// The machine goes down at `moment`, whatever this drain has come to.
@@ -224,22 +134,41 @@ impl Drain {
         self.hook.found().map(|found| found.hook.clone())
     }
 
+    /// How it ended, once it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.over
+    }
+
+    /// Whether executables of the user's run, before or after it.
+    pub fn runs_commands(&self) -> Option<CommandEvent> {
+        if self.before.are_running() {
+            Some(CommandEvent::BeforeDrain)
+        } else if self.after.are_running() {
+            Some(CommandEvent::AfterDrain)
+        } else {
+            None
+        }
+    }
+
     /// Takes in that there is another reason to drain as well. Returns whether the reason changed.
     pub(super) fn changed(
         &mut self,
         reason: DrainReason,
-        spot: Option<&SpotInstanceAction>,
+        limits: Limits,
         turn: &mut Turn<'_>,
     ) -> bool {
         let supersedes = reason.supersedes(&self.reason);
-        let spot_deadline = spot.map(|spot| spot.deadline);
-        if !supersedes && spot_deadline == self.spot_deadline {
+        if !supersedes && limits == self.limits {
             return false;
         }
-        self.spot_deadline = spot_deadline;
+        self.limits = limits;
         if supersedes {
+            // What a person or a mere warning began has had a deadline of its own.
+            if self.reason.is_own() {
+                self.started_at = turn.now;
+            }
             self.reason = reason;
-            self.hook = HookSearch::begin(true, turn);
+            self.hook = HookSearch::begin(self.reason.transition(), turn);
             self.heartbeat = Heartbeat::begin(false, turn.now);
         }
         let deadline = self.deadline(turn.policy);
@@ -278,8 +207,12 @@ impl Drain {
             Answer::Group(result) => self.hook.absorb_group(result, health, turn),
             Answer::Hooks(result) => self.hook.absorb_hooks(result, health, turn),
             Answer::Heartbeat(result) => self.absorb_heartbeat(result, health, turn),
-            // Of a completion; there is none yet.
-            Answer::Signalled(_) | Answer::Completed(_) => {}
+            Answer::Commands { event, result } => {
+                self.before.absorb(event, result.clone(), false, turn);
+                self.after.absorb(event, result, false, turn);
+            }
+            // Of a completion; there is none yet. Of a join.
+            Answer::Signalled(_) | Answer::Completed(_) | Answer::Stack(_) => {}
         }
     }
 
@@ -302,24 +235,11 @@ impl Drain {
         turn: &mut Turn<'_>,
     ) -> Option<Outcome> {
         let deadline = self.deadline(turn.policy);
-        let over =
-            if self.nothing_ever_ran && container_instance.is_none() || self.tasks.is_over(turn) {
-                Some(Outcome::Drained)
-            } else if turn.now >= deadline.at {
-                Some(Outcome::TimedOut)
-            } else {
-                None
-            };
-        if let Some(outcome) = over {
-            let left = self.tasks.waited_for(&self.leftovers, turn.policy);
-            let took = turn.now.since(self.started_at);
-            turn.say(Note::DrainOver {
-                outcome,
-                took,
-                left,
-                deadline,
-            });
-            return over;
+        if self.over.is_none() {
+            self.over = self.find_over(container_instance, deadline, turn);
+        }
+        if let Some(outcome) = self.over {
+            return self.finish(outcome, container_instance, deadline, turn);
         }
         self.unwritten_since = match self.unwritten_since {
             _ if remembered => None,
@@ -340,10 +260,109 @@ impl Drain {
             &self.reason,
             turn,
         );
+        let facts = || self.reason.facts(container_instance, deadline, None);
+        self.before.start(facts, turn);
+        let may_drain = may_drain && self.before.over().is_some();
         // Last, as the others may have asked it to look.
         self.placement.advance(container_instance, may_drain, turn);
         self.report(deadline, turn);
         None
+    }
+
+    /// Whether it has ended by now, and how.
+    fn find_over(
+        &self,
+        container_instance: Option<&ContainerInstance>,
+        deadline: Deadline,
+        turn: &mut Turn<'_>,
+    ) -> Option<Outcome> {
+        let outcome =
+            if self.nothing_ever_ran && container_instance.is_none() || self.tasks.is_over(turn) {
+                Outcome::Drained
+            } else if turn.now >= deadline.at {
+                Outcome::TimedOut
+            } else {
+                return None;
+            };
+        let took = turn.now.since(self.started_at);
+        turn.say(Note::DrainOver {
+            outcome,
+            took,
+            left: self.tasks.waited_for(&self.leftovers, turn.policy),
+            deadline,
+        });
+        if turn.policy.metrics.emf_endpoint.is_some() {
+            turn.act(Action::SendMetrics(DrainFigures {
+                cluster: container_instance.map(|known| known.cluster.clone()),
+                reason: self.reason.clone(),
+                outcome,
+                took,
+                tasks: self.tasks.most(),
+            }));
+        }
+        Some(outcome)
+    }
+
+    /// What the user wants run after the drain; then, how it ended.
+    fn finish(
+        &mut self,
+        outcome: Outcome,
+        container_instance: Option<&ContainerInstance>,
+        deadline: Deadline,
+        turn: &mut Turn<'_>,
+    ) -> Option<Outcome> {
+        self.after.ask(turn.now);
+        let facts = || {
+            self.reason
+                .facts(container_instance, deadline, Some(outcome.as_str()))
+        };
+        self.after.start(facts, turn);
+        let Some(succeeded) = self.after.over() else {
+            self.hook.advance(turn);
+            self.advance_heartbeat(outcome == Outcome::Drained, turn);
+            return None;
+        };
+        let failed = !succeeded || self.before.over() == Some(false);
+        if failed
+            && outcome == Outcome::Drained
+            && turn.policy.hooks.on_failure == HookFailure::Fail
+        {
+            self.over = Some(Outcome::HookFailed);
+        }
+        self.over
+    }
+
+    /// What the world is to be told.
+    pub(super) fn ending(&self, outcome: Outcome, policy: &Policy) -> Ending {
+        let timed_out = outcome != Outcome::Drained;
+        let status = match policy.cloudformation.signal_on_timeout {
+            SignalOnTimeout::Failure if timed_out => Some(SignalStatus::Failure),
+            SignalOnTimeout::None if timed_out => None,
+            _ => Some(SignalStatus::Success),
+        };
+        let result = match policy.drain.result_on_timeout {
+            _ if self.reason.transition().is_none() => {
+                Err(format!("{} has no lifecycle action", self.reason))
+            }
+            ResultOnTimeout::Abandon if timed_out => Ok(LifecycleActionResult::Abandon),
+            ResultOnTimeout::None if timed_out => Err(
+                "result_on_timeout is NONE: the lifecycle hook's own timeout decides".to_owned(),
+            ),
+            _ => Ok(LifecycleActionResult::Continue),
+        };
+        // A Spot notice and the warm pool are no business of a stack that waits for a termination.
+        let resource = policy
+            .cloudformation
+            .resource
+            .clone()
+            .filter(|_| matches!(self.reason, DrainReason::Terminated(_)))
+            .filter(|_| policy.cloudformation.signal_drained);
+        Ending {
+            transition: LifecycleTransition::Terminating,
+            signal: resource.zip(status),
+            result,
+            keeps_waiting: !timed_out,
+        }
     }
 
     /// Keeps the hook waiting, while `working`, until the deadline.
@@ -359,7 +378,9 @@ impl Drain {
             return;
         }
         self.report_at = turn.now + turn.policy.drain.report_interval;
-        let why = if self.placement.wants_identity() {
+        let why = if self.before.are_running() {
+            "for the executables of before-drain"
+        } else if self.placement.wants_identity() {
             "for the ECS agent to tell which container instance this is"
         } else if !self.placement.is_draining() {
             "for ECS to accept DRAINING"
@@ -386,6 +407,8 @@ impl Drain {
         wake.consider(Some(self.report_at));
         wake.consider(self.unwritten_since.map(|since| since + MEMORY_HEAD_START));
         self.wake_for_completion(wake, policy);
+        wake.consider(self.before.wake_at());
+        wake.consider(self.after.wake_at());
         self.placement.wake(wake, policy);
         self.tasks.wake(wake, policy);
         self.leftovers.wake(wake, self.started_at, policy);

@@ -41,6 +41,8 @@ pub struct TaskWatch {
     /// Not STOPPED, as last read from whichever source is in use.
     tasks: Vec<Task>,
     seen: BTreeSet<String>,
+    /// As many as were ever there at once.
+    most: usize,
     ever_read: bool,
     changed_at: Moment,
     stalls: u32,
@@ -81,6 +83,7 @@ impl TaskWatch {
             source: Source::Introspection,
             tasks: Vec::new(),
             seen: BTreeSet::new(),
+            most: 0,
             ever_read: false,
             changed_at: now,
             stalls: 0,
@@ -102,6 +105,11 @@ impl TaskWatch {
     /// Everything that is not STOPPED, as last read.
     pub fn running(&self) -> &[Task] {
         &self.tasks
+    }
+
+    /// How many tasks it has waited for.
+    pub fn most(&self) -> usize {
+        self.most
     }
 
     /// Who is believed at present.
@@ -218,6 +226,7 @@ impl TaskWatch {
         if tasks != self.tasks {
             self.changed_at = now;
             self.stalls = 0;
+            self.most = self.most.max(tasks.len());
             self.tasks = tasks;
         }
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::super::Turn;
 use super::super::action::Action;
 use super::super::call::seed_of;
-use super::super::event::Event;
+use super::super::event::{Accepted, Answer, Event};
 use super::super::facts::{
     ContainerInstance, Failure, Instance, MetadataReading, TargetLifecycleState,
 };
 use super::super::health::Dependency;
+use super::super::memory::DrainByHand;
 use super::super::note::Note;
 use super::transitions::is_warm;
 use super::{Phase, State};
@@ -57,14 +58,28 @@ impl State {
                     ),
                 }
             }
-            Event::Drain { epoch, answer } if epoch == self.epoch => match &mut self.phase {
-                Phase::Draining(drain) => drain.absorb(answer, &mut self.health, turn),
-                Phase::Completing(drain, completion) => {
-                    completion.absorb(answer, drain, &mut self.health, turn);
+            Event::DrainByHand { timeout } => self.drain_by_hand(timeout, turn),
+            Event::UndrainByHand => self.undrain_by_hand(turn),
+            Event::StatusAsked => {
+                if let Phase::Draining(drain) = &mut self.phase {
+                    drain.leftovers.ask_by_hand();
                 }
+            }
+            Event::JoinSignalled(result) => self.absorb_join_signalled(result, turn),
+            Event::MetricsSent(Ok(())) => {}
+            Event::MetricsSent(Err(failure)) => turn.say(Note::MetricsNotSent { failure }),
+            Event::Work { epoch, answer } if epoch == self.epoch => match &mut self.phase {
+                Phase::Joining(join) => join.absorb(answer, &mut self.health, turn),
+                Phase::Draining(drain) => drain.absorb(answer, &mut self.health, turn),
+                Phase::Completing(drain, completion) => match answer {
+                    Answer::Heartbeat(result) => {
+                        drain.absorb_heartbeat(result, &mut self.health, turn);
+                    }
+                    answer => completion.absorb(answer, &mut drain.hook, &mut self.health, turn),
+                },
                 _ => {}
             },
-            Event::Drain { .. } => {}
+            Event::Work { .. } => {}
         }
     }
 
@@ -88,6 +103,30 @@ impl State {
                 },
                 turn,
             ),
+        }
+    }
+
+    fn absorb_join_signalled(&mut self, result: Result<Accepted, Failure>, turn: &mut Turn<'_>) {
+        if let Phase::Joining(join) = &mut self.phase {
+            join.absorb_signalled(result, &mut self.health, turn);
+        } else if let Some(signal) = &mut self.parting
+            && signal.absorb(result, &mut self.health, turn)
+        {
+            self.parting = None;
+            if let Some(join) = &mut self.memory.join {
+                join.signalled = true;
+            }
+        }
+    }
+
+    fn drain_by_hand(&mut self, timeout: Option<Duration>, turn: &mut Turn<'_>) {
+        turn.say(Note::DrainAskedByHand { timeout });
+        self.memory.by_hand = Some(DrainByHand { timeout });
+    }
+
+    fn undrain_by_hand(&mut self, turn: &mut Turn<'_>) {
+        if self.memory.by_hand.take().is_some() {
+            turn.say(Note::UndrainAskedByHand);
         }
     }
 
@@ -166,6 +205,20 @@ impl State {
             Ok(spot) => self.spot = spot,
             Err(bad) => failure = failure.or(Some(bad)),
         }
+        match reading.rebalance {
+            Ok(rebalance) => self.rebalance = rebalance,
+            Err(bad) => failure = failure.or(Some(bad)),
+        }
+        match reading.maintenance {
+            // As above: the same event does not move.
+            Ok(Some(new))
+                if self
+                    .maintenance
+                    .as_ref()
+                    .is_some_and(|old| old.id == new.id && old.not_before == new.not_before) => {}
+            Ok(maintenance) => self.maintenance = maintenance,
+            Err(bad) => failure = failure.or(Some(bad)),
+        }
         match failure {
             None => turn.good(&mut self.health, Dependency::Metadata),
             Some(bad) => {
@@ -196,6 +249,7 @@ impl State {
             Some(to) if is_warm(to) && !self.memory.was_in_service => {
                 turn.say(Note::NeverInService(to.clone()));
             }
+            Some(to) if is_warm(to) => self.back_to_the_pool(turn.now),
             _ => {}
         }
         self.target = target;
@@ -215,8 +269,10 @@ impl State {
                 {
                     turn.say(Note::ContainerInstanceKnown(found.clone()));
                     self.container_instance = Some(found);
-                    if let Phase::Draining(drain) = &mut self.phase {
-                        drain.placement.start_over(turn.now);
+                    match &mut self.phase {
+                        Phase::Draining(drain) => drain.placement.start_over(turn.now),
+                        Phase::Joining(join) => join.start_over(),
+                        _ => {}
                     }
                 }
             }

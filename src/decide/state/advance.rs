@@ -2,8 +2,8 @@
 
 use super::super::Turn;
 use super::super::action::Action;
-use super::super::completion::Completion;
 use super::super::drain::Outcome;
+use super::super::lifecycle::Completion;
 use super::super::note::Note;
 use super::absorb::IDENTITY_POLL;
 use super::{Done, Phase, State};
@@ -46,9 +46,12 @@ impl State {
         if let (Phase::Draining(drain), Some(memory)) = (&self.phase, &mut self.memory.drain) {
             memory.ours = drain.placement.is_ours();
         }
+        if let Phase::Joining(join) = &self.phase {
+            self.memory.join = Some(join.remembered);
+        }
     }
 
-    /// Starts the reads that go on in every phase.
+    /// Starts what goes on in every phase.
     fn read(&mut self, turn: &mut Turn<'_>) {
         if self.read_instance.start(turn.now) {
             turn.act(Action::ReadInstance);
@@ -56,6 +59,9 @@ impl State {
         if self.read_metadata.start(turn.now) {
             self.metadata_started = turn.now;
             turn.act(Action::ReadMetadata);
+        }
+        if let Some(signal) = &mut self.parting {
+            signal.advance(turn);
         }
         if self.read_identity.start(turn.now) {
             turn.act(Action::ReadContainerInstance);
@@ -66,6 +72,14 @@ impl State {
         let remembered = self.memory == self.written;
         match &mut self.phase {
             Phase::Starting | Phase::Watching | Phase::Done(_) => {}
+            Phase::Joining(join) => {
+                if join
+                    .advance(self.container_instance.as_ref(), turn)
+                    .is_some()
+                {
+                    self.end_join(turn);
+                }
+            }
             Phase::Draining(drain) => {
                 if let Some(leave_at) = self.leave_at {
                     drain.leave_at(leave_at);
@@ -80,10 +94,10 @@ impl State {
             }
             Phase::Completing(drain, completion) => {
                 drain.advance_heartbeat(completion.heartbeats(), turn);
-                if completion.advance(drain, turn) {
+                if completion.advance(&mut drain.hook, turn) {
                     let done = Done {
                         reason: drain.reason.clone(),
-                        outcome: completion.outcome(),
+                        outcome: drain.outcome().unwrap_or(Outcome::Drained),
                         at: turn.now,
                     };
                     self.phase = Phase::Done(done);
@@ -102,7 +116,7 @@ impl State {
 
     fn complete(&mut self, outcome: Outcome, turn: &mut Turn<'_>) {
         if let Phase::Draining(drain) = std::mem::replace(&mut self.phase, Phase::Watching) {
-            let completion = Completion::new(outcome, &drain, turn);
+            let completion = Completion::new(drain.ending(outcome, turn.policy), turn);
             self.phase = Phase::Completing(drain, Box::new(completion));
             self.advance_phase(turn);
         }

@@ -7,10 +7,14 @@ mod transitions;
 
 use super::Wake;
 use super::call::{Call, seed_of};
-use super::completion::Completion;
 use super::drain::{Drain, DrainReason, Outcome};
-use super::facts::{ContainerInstance, Instance, SpotInstanceAction, TargetLifecycleState};
+use super::facts::{
+    ContainerInstance, Instance, MaintenanceEvent, RebalanceRecommendation, SpotInstanceAction,
+    TargetLifecycleState,
+};
 use super::health::Health;
+use super::join::Join;
+use super::lifecycle::{Completion, Signal};
 use super::memory::Memory;
 use super::time::Moment;
 
@@ -25,11 +29,17 @@ pub struct State {
     pub target: Option<TargetLifecycleState>,
     /// The Spot interruption notice, if any.
     pub spot: Option<SpotInstanceAction>,
+    /// The rebalance recommendation, if any, and if the policy cares.
+    pub rebalance: Option<RebalanceRecommendation>,
+    /// The scheduled event that comes first, if any, and if the policy cares.
+    pub maintenance: Option<MaintenanceEvent>,
     /// The condition of what we depend on.
     pub health: Health,
     /// What is being done.
     pub phase: Phase,
-    /// Raised for every drain; answers that carry another are dropped.
+    /// Since when that is being done.
+    pub since: Moment,
+    /// Raised for every drain and every join; answers that carry another are dropped.
     pub epoch: u32,
     pub(super) memory: Memory,
     recalled: Option<Memory>,
@@ -41,6 +51,8 @@ pub struct State {
     metadata_started: Moment,
     metadata_reads: u64,
     read_identity: Call,
+    /// What a join has decided on and could not signal before the instance was taken away.
+    parting: Option<Signal>,
     /// The machine is shut down, and goes down at this moment at the latest.
     leave_at: Option<Moment>,
     exiting: bool,
@@ -53,6 +65,8 @@ pub enum Phase {
     Starting,
     /// Nothing to do but to watch.
     Watching,
+    /// A new instance joins its cluster.
+    Joining(Box<Join>),
     /// A drain is in progress.
     Draining(Box<Drain>),
     /// The drain is over; the world is being told.
@@ -79,6 +93,21 @@ pub struct Done {
     pub at: Moment,
 }
 
+impl Phase {
+    /// One word, for machines.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Watching => "watching",
+            Self::Joining(_) => "joining",
+            Self::Draining(_) => "draining",
+            Self::Completing(..) => "completing",
+            Self::Done(_) => "done",
+            Self::Returning { .. } => "returning",
+        }
+    }
+}
+
 impl State {
     /// The state of an agent that starts at `now`, with what an earlier one has written down.
     pub fn new(recalled: Option<Memory>, now: Moment) -> Self {
@@ -87,8 +116,11 @@ impl State {
             container_instance: None,
             target: None,
             spot: None,
+            rebalance: None,
+            maintenance: None,
             health: Health::default(),
             phase: Phase::Starting,
+            since: now,
             epoch: 0,
             memory: Memory::default(),
             recalled,
@@ -100,6 +132,7 @@ impl State {
             metadata_started: now,
             metadata_reads: 0,
             read_identity: Call::idle(),
+            parting: None,
             leave_at: None,
             exiting: false,
         }
@@ -133,6 +166,9 @@ impl State {
         }
         let mut wake = Wake { now, at: None };
         wake.consider(self.leave_at);
+        if let Some(signal) = &self.parting {
+            signal.wake(&mut wake);
+        }
         for call in [
             &self.remember,
             &self.read_instance,
@@ -143,6 +179,7 @@ impl State {
         }
         match &self.phase {
             Phase::Starting | Phase::Watching | Phase::Done(_) => {}
+            Phase::Joining(join) => join.wake(&mut wake, policy),
             Phase::Draining(drain) => drain.wake(&mut wake, policy),
             Phase::Completing(drain, completion) => {
                 drain.wake_for_completion(&mut wake, policy);

@@ -4,11 +4,17 @@ use std::time::Duration;
 
 use super::super::Turn;
 use super::super::call::Call;
-use super::super::drain::{Drain, DrainReason, SHUTDOWN};
+use super::super::drain::{Drain, DrainReason, Limits};
 use super::super::facts::TargetLifecycleState;
-use super::super::memory::RememberedDrain;
+use super::super::join::Join;
+use super::super::memory::{JoinTarget, RememberedDrain, RememberedJoin};
 use super::super::note::Note;
+use super::super::time::Moment;
 use super::{Phase, State};
+
+/// An instance that was launched longer ago than this, of which nothing is remembered, has joined long
+/// since: the agent is new there, or has lost its state.
+const NEW_FOR: Duration = Duration::from_hours(1);
 
 /// How a drain is remembered that is over, while the container instance has yet to be put back.
 const CALLED_OFF: &str = "called off";
@@ -29,13 +35,99 @@ impl State {
     }
 
     fn other_reason(&self) -> Option<DrainReason> {
-        match (&self.spot, self.leave_at) {
-            (Some(spot), _) => Some(DrainReason::Spot {
-                action: spot.action.clone(),
-            }),
-            (None, Some(_)) => Some(DrainReason::Shutdown),
-            (None, None) => None,
+        if let Some(spot) = &self.spot {
+            let action = spot.action.clone();
+            Some(DrainReason::Spot { action })
+        } else if let Some(event) = &self.maintenance {
+            Some(DrainReason::Maintenance {
+                code: event.code.clone(),
+                not_before: event.not_before.clone(),
+            })
+        } else if self.rebalance.is_some() {
+            Some(DrainReason::Rebalance)
+        } else if self.memory.by_hand.is_some() {
+            Some(DrainReason::ByHand)
+        } else {
+            self.leave_at.map(|_| DrainReason::Shutdown)
         }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            spot: self.spot.as_ref().map(|spot| spot.deadline),
+            maintenance: self.maintenance.as_ref().map(|event| event.deadline),
+            by_hand: self.memory.by_hand.and_then(|asked| asked.timeout),
+        }
+    }
+
+    /// Where Auto Scaling is taking the instance, if that is somewhere to join.
+    fn way_in(&self) -> Option<JoinTarget> {
+        match &self.target {
+            None | Some(TargetLifecycleState::InService) => Some(JoinTarget::Service),
+            Some(target) if is_warm(target) => Some(JoinTarget::WarmPool),
+            Some(_) => None,
+        }
+    }
+
+    /// Where the instance is to be reported to have joined, if it is new there.
+    fn joins(&self, turn: &Turn<'_>) -> Option<JoinTarget> {
+        let into = self.way_in()?;
+        let due = match &self.memory.join {
+            Some(join) => join.into != into || !join.over,
+            None => {
+                let new_for = NEW_FOR.max(turn.policy.ready.timeout);
+                let launched_at = self.instance.as_ref().and_then(|known| known.launched_at);
+                launched_at.is_some_and(|at| turn.now.since(at) < new_for)
+            }
+        };
+        (due && turn.policy.ready.enabled).then_some(into)
+    }
+
+    fn begin_join(&mut self, into: JoinTarget, turn: &mut Turn<'_>) {
+        self.epoch = self.epoch.wrapping_add(1);
+        let before = self.memory.join;
+        let remembered = before
+            .filter(|join| join.into == into && !join.over)
+            .unwrap_or(RememberedJoin {
+                into,
+                started_at: turn.now,
+                over: false,
+                signalled: before.is_some_and(|join| join.signalled),
+            });
+        // A clock that was set back between two processes must not lengthen the join.
+        let remembered = RememberedJoin {
+            started_at: remembered.started_at.min(turn.now),
+            ..remembered
+        };
+        self.parting = None;
+        let join = Join::begin(remembered, turn);
+        turn.say(Note::JoinStarted {
+            into,
+            in_: join.deadline(turn.policy).since(turn.now),
+            resumed: remembered.started_at < turn.now,
+        });
+        self.memory.join = Some(remembered);
+        self.read_identity.ask(turn.now);
+        self.phase = Phase::Joining(Box::new(join));
+    }
+
+    pub(super) fn end_join(&mut self, turn: &mut Turn<'_>) {
+        if let Some(join) = &mut self.memory.join {
+            join.over = true;
+        }
+        self.phase = Phase::Watching;
+        self.change_phase(turn);
+    }
+
+    /// Sent back from service: nothing launches it there, and the way out of the pool is a launch again.
+    pub(super) fn back_to_the_pool(&mut self, now: Moment) {
+        let signalled = self.memory.join.is_none_or(|join| join.signalled);
+        self.memory.join = Some(RememberedJoin {
+            into: JoinTarget::WarmPool,
+            started_at: now,
+            over: true,
+            signalled,
+        });
     }
 
     pub(super) fn change_phase(&mut self, turn: &mut Turn<'_>) {
@@ -44,38 +136,53 @@ impl State {
         }
         let in_service = self.target == Some(TargetLifecycleState::InService);
         let wanted = self.wanted();
+        let limits = self.limits();
+        let way_in = self.way_in();
         match (&mut self.phase, wanted) {
             (Phase::Starting, _) => {}
+            // The stack and the group wait for the end of the join; a mere warning can.
+            (Phase::Joining(_), Some(reason)) if reason.is_own() => {}
             (Phase::Draining(drain), Some(reason)) => {
-                let spot = self.spot.as_ref();
-                if drain.changed(reason, spot, turn) {
-                    let key = drain.reason.key();
-                    if let Some(memory) = &mut self.memory.drain {
-                        memory.reason = key;
-                    }
+                if drain.changed(reason, limits, turn)
+                    && let Some(memory) = &mut self.memory.drain
+                {
+                    memory.reason = drain.reason.key();
+                    memory.started_at = drain.started_at;
                 }
             }
             (Phase::Completing(drain, _), Some(reason)) if !reason.supersedes(&drain.reason) => {}
             (Phase::Done(done), Some(reason)) if !reason.supersedes(&done.reason) => {}
             // Watching, Returning, or a drain that ended for another reason: a new one.
             (_, Some(reason)) => self.begin(reason, turn),
+            // Metadata has told meanwhile that the way leads elsewhere.
+            (Phase::Joining(join), None) if way_in != Some(join.way_in()) => {
+                self.phase = Phase::Watching;
+            }
             (Phase::Watching, None) => {
                 // Left over by a process that ended in a drain which has been called off since. One for
                 // a shutdown is over once the machine is up again.
                 let left_over = self.memory.drain.as_ref();
-                if left_over.is_some_and(|drain| in_service || drain.reason == SHUTDOWN) {
+                if left_over.is_some_and(|drain| in_service || drain.is_own()) {
                     self.call_off(None, turn);
                 }
             }
-            (Phase::Draining(drain) | Phase::Completing(drain, _), None) if in_service => {
+            (Phase::Draining(drain) | Phase::Completing(drain, _), None)
+                if in_service || drain.reason.is_own() =>
+            {
                 let reason = drain.reason.clone();
                 self.call_off(Some(reason), turn);
             }
-            (Phase::Done(done), None) if in_service => {
+            (Phase::Done(done), None) if in_service || done.reason.is_own() => {
                 let reason = done.reason.clone();
                 self.call_off(Some(reason), turn);
             }
             (_, None) => {}
+        }
+        // Whatever led there: a drain that was called off may have kept it from joining.
+        if matches!(self.phase, Phase::Watching)
+            && let Some(into) = self.joins(turn)
+        {
+            self.begin_join(into, turn);
         }
     }
 
@@ -102,7 +209,7 @@ impl State {
             &remembered,
             started_into || resumed,
             nothing_ever_ran,
-            self.spot.as_ref(),
+            self.limits(),
             turn,
         );
         turn.say(Note::DrainStarted {
@@ -113,7 +220,11 @@ impl State {
         });
         self.memory.drain = Some(remembered);
         self.read_identity.ask(turn.now);
-        self.phase = Phase::Draining(Box::new(drain));
+        let phase = std::mem::replace(&mut self.phase, Phase::Draining(Box::new(drain)));
+        // To abandon a launch is to have the instance terminated: the stack has yet to hear of it.
+        if let Phase::Joining(join) = phase {
+            self.parting = join.into_signal(turn.now);
+        }
     }
 
     pub(super) fn call_off(&mut self, reason: Option<DrainReason>, turn: &mut Turn<'_>) {
@@ -127,10 +238,7 @@ impl State {
         };
         self.epoch = self.epoch.wrapping_add(1);
         if let Some(reason) = reason {
-            turn.say(Note::CalledOff {
-                reason,
-                target: TargetLifecycleState::InService,
-            });
+            turn.say(Note::CalledOff { reason });
         }
         let ours = self.memory.drain.as_ref().is_some_and(|drain| drain.ours);
         // Should it be drained again before it is ACTIVE, that drain has a deadline of its own.

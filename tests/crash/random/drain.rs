@@ -35,8 +35,9 @@ pub struct Failure {
     pub story: String,
 }
 
-/// Runs the drain of a seed; the outcome is a word or two.
-pub async fn run(seed: u64) -> (Tally, Result<String, Failure>) {
+/// Runs the drain of a seed; the outcome is a word or two. With it comes whether it failed, and for how long
+/// the agent has waited for a processor.
+pub async fn run(seed: u64) -> ((Tally, Result<String, Failure>), bool, Duration) {
     let plan = Plan::new(seed);
     let stage = stage(&plan).await;
     let mut lives = Lives::start(&stage.builder);
@@ -57,7 +58,8 @@ pub async fn run(seed: u64) -> (Tally, Result<String, Failure>) {
         let story = format!("{plan:#?}\n{truth}\n{}", lives.log());
         Failure { why, story }
     });
-    (tally, result)
+    let failed = result.is_err() && !lives.panicked();
+    ((tally, result), failed, lives.waited())
 }
 
 fn is_fault(outcome: &Outcome) -> bool {

@@ -16,6 +16,9 @@ use tokio::time::Instant;
 
 use drain::Tally;
 
+use super::report;
+use super::starved::unless_starved;
+
 const DRAINS: u64 = 1_000;
 const SEED: u64 = 20_260_101;
 /// Drains at a time: two processors can follow.
@@ -28,11 +31,6 @@ fn number(variable: &str, default: u64) -> u64 {
         text.parse()
             .unwrap_or_else(|_| panic!("{variable} is not a number: {text}"))
     })
-}
-
-#[expect(clippy::print_stderr, reason = "a summary for whoever runs the test")]
-fn report(line: &str) {
-    eprintln!("{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +46,8 @@ async fn random_drains_end_as_they_should() {
         let places = Arc::clone(&places);
         runs.spawn(async move {
             let _place = places.acquire_owned().await.unwrap();
-            (seed, drain::run(seed).await)
+            let name = format!("CRASH_SEED={seed}");
+            (seed, unless_starved(&name, || drain::run(seed)).await)
         });
     }
     let mut total = Tally::default();

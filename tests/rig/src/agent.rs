@@ -56,6 +56,15 @@ impl AgentBuilder {
                 state_directory.display().to_string(),
             )
             .set("log", "target", "terminal");
+        // Everything else that the machine may hold is kept out as well.
+        for (section, key, name) in [
+            ("agent", "socket", "agent.sock"),
+            ("ready", "directory", "ready.d"),
+            ("hooks", "directory", "hooks.d"),
+        ] {
+            let path = state_directory.join(name).display().to_string();
+            builder = builder.set(section, key, path);
+        }
         builder
     }
 

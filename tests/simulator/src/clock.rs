@@ -87,16 +87,28 @@ impl Calendar {
         }
     }
 
+    /// Time since 1970 at a simulated moment.
+    #[must_use]
+    pub fn since_1970(&self, at: SimTime) -> Duration {
+        self.epoch + self.real(at)
+    }
+
     /// Seconds since 1970 at a simulated moment, with their fraction.
     #[must_use]
     pub fn epoch_seconds(&self, at: SimTime) -> f64 {
-        (self.epoch + self.real(at)).as_secs_f64()
+        self.since_1970(at).as_secs_f64()
     }
 
     /// `2017-09-18T08:22:00Z`
     #[must_use]
     pub fn iso(&self, at: SimTime) -> String {
-        let (year, month, day, hour, minute, second) = self.civil(at);
+        self.date(self.since_1970(at))
+    }
+
+    /// The same of a time since 1970.
+    #[must_use]
+    pub fn date(&self, since_1970: Duration) -> String {
+        let (year, month, day, hour, minute, second) = civil(since_1970);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
@@ -106,29 +118,29 @@ impl Calendar {
         const MONTHS: [&str; 12] = [
             "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
         ];
-        let (year, month, day, hour, minute, second) = self.civil(at);
+        let (year, month, day, hour, minute, second) = civil(self.since_1970(at));
         let month = usize::try_from(month - 1)
             .ok()
             .and_then(|m| MONTHS.get(m))
             .unwrap_or(&"Jan");
         format!("{day} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
+}
 
-    /// Civil date and time (days-to-date as in Howard Hinnant's `civil_from_days`).
-    fn civil(&self, at: SimTime) -> (i64, i64, i64, i64, i64, i64) {
-        let seconds = i64::try_from((self.epoch + self.real(at)).as_secs()).unwrap_or(i64::MAX);
-        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        let z = days + 719_468;
-        let era = z.div_euclid(146_097);
-        let doe = z.rem_euclid(146_097);
-        let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-        let mp = (5 * doy + 2) / 153;
-        let day = doy - (153 * mp + 2) / 5 + 1;
-        let month = if mp < 10 { mp + 3 } else { mp - 9 };
-        let year = yoe + era * 400 + i64::from(month <= 2);
-        (year, month, day, rest / 3_600, rest / 60 % 60, rest % 60)
-    }
+/// Civil date and time (days-to-date as in Howard Hinnant's `civil_from_days`).
+fn civil(since_1970: Duration) -> (i64, i64, i64, i64, i64, i64) {
+    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = yoe + era * 400 + i64::from(month <= 2);
+    (year, month, day, rest / 3_600, rest / 60 % 60, rest % 60)
 }
 
 #[cfg(test)]

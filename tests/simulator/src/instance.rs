@@ -240,6 +240,23 @@ impl Instance {
         });
     }
 
+    /// Whether the ECS agent has its connection to ECS: `agentConnected`.
+    pub fn set_agent_connected(&self, connected: bool) {
+        self.change(|w, id| w.set_agent_connected(id, connected));
+    }
+
+    /// Opens introspection once the model's ECS agent has come up by itself.
+    pub(crate) fn open_when_registered(&self) {
+        let (ports, id) = (self.ports.clone(), self.id.clone());
+        self.simulator.spawn_until(
+            move |w| w.instance(&id).is_none_or(|i| i.registered || i.is_gone()),
+            move || {
+                // A port that cannot be had again shows as a connection refused.
+                let _ = ports.introspection.open();
+            },
+        );
+    }
+
     /// Whether it is gone.
     #[must_use]
     pub fn is_gone(&self) -> bool {

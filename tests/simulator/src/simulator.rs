@@ -114,9 +114,7 @@ impl Simulator {
     /// # Errors
     /// If a port cannot be had.
     pub async fn add_instance(&self, spec: InstanceSpec) -> io::Result<Instance> {
-        let up = spec.ecs_agent_up;
-        let id = self.change(|w| w.add_instance(spec));
-        Instance::open(self.clone(), id, up)
+        self.open(spec, World::add_instance)
     }
 
     /// Like [`add_instance`](Self::add_instance), but the instance is launched by its group just
@@ -125,9 +123,40 @@ impl Simulator {
     /// # Errors
     /// If a port cannot be had.
     pub async fn launch(&self, spec: InstanceSpec) -> io::Result<Instance> {
-        let up = spec.ecs_agent_up;
-        let id = self.change(|w| w.launch(spec));
-        Instance::open(self.clone(), id, up)
+        self.open(spec, World::launch)
+    }
+
+    fn open(
+        &self,
+        spec: InstanceSpec,
+        add: impl FnOnce(&mut World, InstanceSpec) -> String,
+    ) -> io::Result<Instance> {
+        let (up, boots) = (spec.ecs_agent_up, spec.registers_after.is_some());
+        let id = self.change(|w| add(w, spec));
+        let instance = Instance::open(self.clone(), id, up)?;
+        if boots {
+            instance.open_when_registered();
+        }
+        Ok(instance)
+    }
+
+    /// Does something on the simulator's thread once something is so in the world.
+    pub(crate) fn spawn_until(
+        &self,
+        is: impl Fn(&World) -> bool + Send + 'static,
+        then: impl FnOnce() + Send + 'static,
+    ) {
+        let shared = self.inner.shared.clone();
+        self.inner.runtime.spawn(async move {
+            loop {
+                let mut changed = std::pin::pin!(shared.changed.notified());
+                changed.as_mut().enable();
+                if shared.read(&is) {
+                    return then();
+                }
+                changed.await;
+            }
+        });
     }
 
     /// Where ECS answers, and nothing else.

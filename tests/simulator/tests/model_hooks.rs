@@ -311,3 +311,107 @@ fn termination_by_the_ec2_api_does_not_wait_for_the_hook() {
     assert_eq!(world.killed().len(), 1);
     assert!(!world.terminate(&id));
 }
+
+fn launch(spec: InstanceSpec) -> (World, String) {
+    let group = group()
+        .hook(hook("h"))
+        .hook(HookSpec::launching("l").heartbeat_timeout(s(10.0)));
+    let (mut world, _) = world(group, vec![]);
+    let id = world.launch(spec);
+    (world, id)
+}
+
+#[test]
+fn a_launching_hook_has_both_clocks_too() {
+    let (mut world, id) = launch(InstanceSpec::new("c").group("g"));
+    assert_eq!(world.heartbeat(&id, "l", None), Err(HookError), "too early");
+    world.advance(s(11.0));
+    assert_eq!(world.heartbeat(&id, "l", None), Ok(()));
+    world.advance(s(20.5));
+    assert_eq!(state(&world, &id), Some(LifecycleState::PendingWait));
+    assert_eq!(
+        world.instance(&id).unwrap().target_lifecycle_state,
+        Some(TargetLifecycleState::InService),
+        "the target state is where it goes, not where it is"
+    );
+    world.advance(s(21.0));
+    let lapsed = |w: &What| matches!(w, What::HeartbeatLapsed { hook, default_result } if hook == "l" && *default_result == ABANDON);
+    assert_eq!(at(&world, &id, lapsed), Some(s(21.0)));
+    assert_eq!(state(&world, &id), Some(LifecycleState::Terminating));
+    assert_eq!(complete(&mut world, &id, "l", CONTINUE), Err(HookError));
+    world.advance(s(23.0));
+    assert_eq!(
+        complete(&mut world, &id, "h", CONTINUE),
+        Ok(()),
+        "and its terminating hooks run"
+    );
+}
+
+#[test]
+fn launched_into_the_warm_pool_it_runs_the_launching_hook_twice() {
+    let spec = InstanceSpec::new("c")
+        .group("g")
+        .target_lifecycle_state(Some(TargetLifecycleState::WarmedStopped));
+    let (mut world, id) = launch(spec);
+    world.advance(s(2.0));
+    assert_eq!(state(&world, &id), Some(LifecycleState::WarmedPendingWait));
+    assert_eq!(complete(&mut world, &id, "l", CONTINUE), Ok(()));
+    world.advance(s(3.0));
+    assert_eq!(state(&world, &id), Some(LifecycleState::WarmedStopped));
+    let launched = world.instance(&id).unwrap().launched_at;
+    world.advance(s(60.0));
+    assert!(world.return_to_service(&id));
+    let started = world.instance(&id).unwrap().launched_at;
+    assert_eq!(started - launched, s(60.0), "a start is a launch to EC2");
+    world.advance(s(62.0));
+    assert_eq!(state(&world, &id), Some(LifecycleState::PendingWait));
+    assert_eq!(complete(&mut world, &id, "l", CONTINUE), Ok(()));
+    world.advance(s(63.0));
+    assert_eq!(state(&world, &id), Some(LifecycleState::InService));
+    assert_eq!(world.instance(&id).unwrap().completions["l"], 2);
+}
+
+#[test]
+fn a_booting_instance_registers_and_then_connects() {
+    let spec = InstanceSpec::new("c")
+        .group("g")
+        .registers_after(s(3.0))
+        .connects_after(s(2.0));
+    let (mut world, id) = launch(spec);
+    let seen = |world: &World| {
+        let instance = world.instance(&id).unwrap();
+        (
+            instance.registered,
+            instance.ecs_agent_up,
+            instance.agent_connected(),
+        )
+    };
+    world.advance(s(2.9));
+    assert_eq!(seen(&world), (false, false, false));
+    world.advance(s(3.0));
+    assert_eq!(seen(&world), (true, true, false));
+    world.advance(s(5.0));
+    assert_eq!(seen(&world), (true, true, true));
+    assert_eq!(
+        at(&world, &id, |w| *w == What::ContainerInstanceRegistered),
+        Some(s(3.0))
+    );
+    assert_eq!(
+        at(&world, &id, |w| *w == What::AgentConnected(true)),
+        Some(s(5.0))
+    );
+    world.set_agent_connected(&id, false);
+    assert_eq!(seen(&world), (true, true, false));
+}
+
+#[test]
+fn a_launch_counts_from_now_unless_told_otherwise() {
+    let (mut world, old) = world(group(), vec![]);
+    world.advance(s(5.0));
+    let launched = world.launch(InstanceSpec::new("c").group("g"));
+    let earlier = world.add_instance(InstanceSpec::new("c").launched_ago(s(60.0)));
+    let at = |id: &str| world.instance(id).unwrap().launched_at.as_secs();
+    assert_eq!(at(&old), 1_700_000_000 - 86_400);
+    assert_eq!(at(&launched), 1_700_000_005);
+    assert_eq!(at(&earlier), 1_700_000_005 - 60);
+}

@@ -7,6 +7,10 @@ use crate::secrets;
 
 /// `dynamic/instance-identity/document`, as text: exactly what was signed.
 pub(crate) fn identity_document(world: &World, id: &str) -> String {
+    let launched = world
+        .instance(id)
+        .map(|i| i.launched_at)
+        .unwrap_or_default();
     let document = json!({
         "accountId": world.options.account_id,
         "architecture": "x86_64",
@@ -18,7 +22,7 @@ pub(crate) fn identity_document(world: &World, id: &str) -> String {
         "instanceId": id,
         "instanceType": super::imds::INSTANCE_TYPE,
         "kernelId": null,
-        "pendingTime": world.calendar.iso(std::time::Duration::ZERO),
+        "pendingTime": world.calendar.date(launched),
         "privateIp": "10.0.0.10",
         "ramdiskId": null,
         "region": world.options.region,

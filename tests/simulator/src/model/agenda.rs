@@ -49,6 +49,12 @@ pub(crate) enum Due {
     LocalKnown {
         task: String,
     },
+    Register {
+        instance: String,
+    },
+    Connect {
+        instance: String,
+    },
     DaemonCheck {
         instance: String,
     },

@@ -59,6 +59,8 @@ pub enum What {
     ContainerInstanceRegistered,
     /// The ECS agent went up (`true`) or down.
     EcsAgentUp(bool),
+    /// `agentConnected` changed otherwise.
+    AgentConnected(bool),
     /// A task was placed.
     TaskPlaced {
         /// Its ARN.

@@ -42,6 +42,12 @@ pub struct InstanceModel {
     pub status: ContainerInstanceStatus,
     /// Whether the ECS agent runs (`agentConnected`, and whether introspection answers).
     pub ecs_agent_up: bool,
+    /// Whether the ECS agent has its connection to ECS, while it runs.
+    pub connected: bool,
+    /// How long after registering it has.
+    pub(crate) connects_after: Duration,
+    /// When it was launched, or started again, since 1970 (`pendingTime`).
+    pub launched_at: Duration,
     /// ARNs of its tasks, in the order of their placement.
     pub tasks: Vec<String>,
     /// Tasks to be placed some time after `DRAINING`.
@@ -68,6 +74,12 @@ impl InstanceModel {
         self.hooks
             .iter()
             .find(|h| waiting && h.name == name && h.result.is_none())
+    }
+
+    /// `agentConnected`.
+    #[must_use]
+    pub fn agent_connected(&self) -> bool {
+        self.ecs_agent_up && self.connected
     }
 
     /// Whether it exists no more.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Pending ──▶ Pending:Wait ──▶ Pending:Proceed ──▶ InService
+//! Warmed:Pending ──▶ Warmed:Pending:Wait ──▶ Warmed:Pending:Proceed ──▶ Warmed:*   (launched into the pool)
 //! InService ──▶ Terminating ──▶ Terminating:Wait ──▶ Terminating:Proceed ──▶ gone
 //!               (wait_delay)    (hooks pending)  │   (terminate_delay)  └──▶ Warmed:Pending ──▶ Warmed:*
 //!                                                └──▶ Terminating:Retained (ABANDON, if the group retains)
@@ -89,6 +90,9 @@ impl World {
         };
         let (wait, transition) = match state {
             LifecycleState::Pending => (LifecycleState::PendingWait, HookTransition::Launching),
+            LifecycleState::WarmedPending => {
+                (LifecycleState::WarmedPendingWait, HookTransition::Launching)
+            }
             LifecycleState::Terminating => {
                 (LifecycleState::TerminatingWait, HookTransition::Terminating)
             }
@@ -118,10 +122,15 @@ impl World {
             return;
         };
         let destination = instance.destination;
-        let launching = matches!(
-            instance.lifecycle_state,
-            Some(LifecycleState::Pending | LifecycleState::PendingWait)
-        );
+        let next = match instance.lifecycle_state {
+            Some(LifecycleState::Pending | LifecycleState::PendingWait) => {
+                Some(LifecycleState::PendingProceed)
+            }
+            Some(LifecycleState::WarmedPending | LifecycleState::WarmedPendingWait) => {
+                Some(LifecycleState::WarmedPendingProceed)
+            }
+            _ => None,
+        };
         let Some((retain, delay)) = self
             .group_of(id)
             .map(|g| (g.retain_on_abandon, g.terminate_delay))
@@ -129,10 +138,10 @@ impl World {
             return;
         };
         let at = self.now() + delay;
-        if launching && abandoned {
+        if next.is_some() && abandoned {
             self.terminate(id);
-        } else if launching {
-            let epoch = self.set_lifecycle(id, Some(LifecycleState::PendingProceed));
+        } else if let Some(next) = next {
+            let epoch = self.set_lifecycle(id, Some(next));
             self.schedule(
                 at,
                 Due::Arrive {
@@ -172,9 +181,10 @@ impl World {
             (LifecycleState::TerminatingProceed, Destination::Gone) => {
                 self.end_instance(id, "terminated by Auto Scaling");
             }
-            (LifecycleState::TerminatingProceed, Destination::WarmPool(target)) => {
-                self.land_in_pool(id, target)
-            }
+            (
+                LifecycleState::WarmedPendingProceed | LifecycleState::TerminatingProceed,
+                Destination::WarmPool(target),
+            ) => self.land_in_pool(id, target),
             _ => {}
         }
     }

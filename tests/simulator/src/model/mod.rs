@@ -134,6 +134,11 @@ impl World {
                     status: "STOPPED",
                 });
             }
+            Due::Register { instance } => {
+                self.register(&instance);
+                self.set_ecs_agent(&instance, true);
+            }
+            Due::Connect { instance } => self.set_agent_connected(&instance, true),
             Due::DaemonCheck { instance } => self.daemon_check(&instance),
         }
     }

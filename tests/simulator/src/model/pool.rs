@@ -51,6 +51,14 @@ impl World {
             return false;
         }
         instance.destination = Destination::Gone;
+        let stopped = matches!(
+            instance.lifecycle_state,
+            Some(LifecycleState::WarmedStopped | LifecycleState::WarmedHibernated)
+        );
+        if stopped {
+            // Started again: EC2 counts that as its launch.
+            instance.launched_at = self.calendar.since_1970(self.now);
+        }
         self.set_target(id, TargetLifecycleState::InService);
         let epoch = self.set_lifecycle(id, Some(LifecycleState::Pending));
         let at = self.now() + self.group_of(id).map(|g| g.wait_delay).unwrap_or_default();

@@ -1,13 +1,19 @@
 //! Putting things into the world.
 
+use std::time::Duration;
+
 use super::agenda::Due;
 use super::credentials::Identity;
 use super::events::What;
 use super::groups::{GroupModel, ServiceModel};
 use super::instance::{Destination, InstanceModel};
+use super::states::{LifecycleState, TargetLifecycleState};
 use super::{StackModel, World};
 use crate::ids;
 use crate::spec::{GroupSpec, InstanceSpec, ServiceSpec, StackSpec};
+
+/// An instance that was there from the start is an old one.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl World {
     /// Adds a cluster.
@@ -54,6 +60,9 @@ impl World {
         let lifetime = spec
             .credential_lifetime
             .unwrap_or(self.options.credential_lifetime);
+        let ago = spec.launched_ago.unwrap_or(DAY);
+        let launched_at = self.calendar.since_1970(self.now()).saturating_sub(ago);
+        let registers_at = spec.registers_after.map(|delay| self.now() + delay);
         let lifecycle_state = spec.group.is_some().then_some(spec.lifecycle_state);
         let model = InstanceModel {
             id: id.clone(),
@@ -70,6 +79,9 @@ impl World {
             registered: spec.registered,
             status: spec.status,
             ecs_agent_up: spec.ecs_agent_up,
+            connected: spec.registered,
+            connects_after: spec.connects_after,
+            launched_at,
             tasks: Vec::new(),
             arrivals: Vec::new(),
             spot: None,
@@ -81,18 +93,33 @@ impl World {
         };
         self.instances.insert(id.clone(), model);
         self.event(&id, What::Launched);
+        if let Some(at) = registers_at {
+            let instance = id.clone();
+            self.schedule(at, Due::Register { instance });
+        }
         for task in spec.tasks {
             self.place_task(&id, task);
         }
         id
     }
 
-    /// Launches an instance of a group: `Pending`, then the launching hooks, then `InService`.
+    /// Launches an instance of a group: `Pending`, then the launching hooks, then `InService`. With one
+    /// of the `Warmed:*` target states: into the warm pool, by way of the launching hooks.
     pub fn launch(&mut self, spec: InstanceSpec) -> String {
         let mut spec = spec;
-        spec.lifecycle_state = super::LifecycleState::Pending;
-        spec.target_lifecycle_state = Some(super::TargetLifecycleState::InService);
+        let pool = spec
+            .target_lifecycle_state
+            .filter(|t| t.as_str().starts_with("Warmed:"));
+        spec.lifecycle_state = match pool {
+            Some(_) => LifecycleState::WarmedPending,
+            None => LifecycleState::Pending,
+        };
+        spec.target_lifecycle_state = pool.or(Some(TargetLifecycleState::InService));
+        spec.launched_ago.get_or_insert(Duration::ZERO);
         let id = self.add_instance(spec);
+        if let (Some(target), Some(instance)) = (pool, self.instances.get_mut(&id)) {
+            instance.destination = Destination::WarmPool(target);
+        }
         let delay = self.group_of(&id).map(|g| g.wait_delay).unwrap_or_default();
         let at = self.now() + delay;
         self.schedule(

@@ -79,6 +79,10 @@ names! {
         Detaching = "Detaching",
         /// On its way into the warm pool.
         WarmedPending = "Warmed:Pending",
+        /// Launched into the warm pool: launching hooks are pending.
+        WarmedPendingWait = "Warmed:Pending:Wait",
+        /// Launched into the warm pool: launching hooks are done.
+        WarmedPendingProceed = "Warmed:Pending:Proceed",
         /// In the warm pool, hibernated.
         WarmedHibernated = "Warmed:Hibernated",
         /// In the warm pool, running.
@@ -89,10 +93,13 @@ names! {
 }
 
 impl LifecycleState {
-    /// `Pending:Wait` or `Terminating:Wait`.
+    /// `Pending:Wait`, `Warmed:Pending:Wait` or `Terminating:Wait`.
     #[must_use]
     pub fn is_wait(self) -> bool {
-        matches!(self, Self::PendingWait | Self::TerminatingWait)
+        matches!(
+            self,
+            Self::PendingWait | Self::WarmedPendingWait | Self::TerminatingWait
+        )
     }
 
     /// Any `Terminating…` state.

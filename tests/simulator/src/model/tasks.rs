@@ -228,11 +228,27 @@ impl World {
             return;
         };
         let registering = instance.status == ContainerInstanceStatus::Registering;
+        let connects_after = instance.connects_after;
         if !std::mem::replace(&mut instance.registered, true) {
+            if connects_after.is_zero() {
+                instance.connected = true;
+            }
             self.event(id, What::ContainerInstanceRegistered);
+            let at = self.now() + connects_after;
+            let instance = id.to_owned();
+            self.schedule(at, Due::Connect { instance });
         }
         if registering {
             self.set_container_instance_status(id, ContainerInstanceStatus::Active, Who::Aws);
+        }
+    }
+
+    /// Whether the ECS agent has its connection to ECS (`agentConnected`, while it runs).
+    pub fn set_agent_connected(&mut self, id: &str, connected: bool) {
+        let instance = self.instances.get_mut(id);
+        if let Some(instance) = instance.filter(|i| i.connected != connected) {
+            instance.connected = connected;
+            self.event(id, What::AgentConnected(connected));
         }
     }
 

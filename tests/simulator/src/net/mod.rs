@@ -8,6 +8,7 @@ mod call;
 mod connection;
 mod listener;
 mod serve;
+mod served;
 
 pub(crate) use call::{Call, Protocol};
 pub(crate) use listener::{Front, Listener};

@@ -10,7 +10,7 @@ use hyper::{Request, Response};
 
 use super::body::SimBody;
 use super::connection::ResetFlag;
-use super::{Call, Front};
+use super::{Call, Front, served};
 use crate::api::{self, Reply};
 use crate::fault::{FaultKind, HoldPoint, Verdict};
 use crate::model::{Outcome, RequestRecord};
@@ -44,6 +44,7 @@ pub(super) async fn serve(
         .map_err(|_| BrokenOff)?
         .to_bytes();
     let call = Call::read(&front, parts, &body);
+    served::note(&call);
     let mut ticket = Ticket::take(shared, &call);
     let faults = ticket
         .shared

@@ -23,6 +23,13 @@ pub struct InstanceSpec {
     pub registered: bool,
     /// Whether the ECS agent runs (its introspection port refuses connections if not).
     pub ecs_agent_up: bool,
+    /// Registers by itself so long after the instance was added (introspection is refused until then).
+    pub registers_after: Option<Duration>,
+    /// How long after registering `agentConnected` stays false.
+    pub connects_after: Duration,
+    /// How long ago it was launched, on the wall clock: `pendingTime` of the identity document. By default a
+    /// day ago, or just now if it is launched in the simulation.
+    pub launched_ago: Option<Duration>,
     /// `LifecycleState` in the group.
     pub lifecycle_state: LifecycleState,
     /// `target-lifecycle-state` in the metadata; `None` is a 404.
@@ -47,6 +54,9 @@ impl Default for InstanceSpec {
             status: ContainerInstanceStatus::Active,
             registered: true,
             ecs_agent_up: true,
+            registers_after: None,
+            connects_after: Duration::ZERO,
+            launched_ago: None,
             lifecycle_state: LifecycleState::InService,
             target_lifecycle_state: Some(TargetLifecycleState::InService),
             metadata_tags: None,
@@ -109,6 +119,29 @@ impl InstanceSpec {
         self
     }
 
+    /// The ECS agent comes up, and registers, so long after the instance was added: a boot.
+    #[must_use]
+    pub fn registers_after(mut self, delay: Duration) -> Self {
+        self.registered = false;
+        self.ecs_agent_up = false;
+        self.registers_after = Some(delay);
+        self
+    }
+
+    /// So long after it has registered, `agentConnected` becomes true.
+    #[must_use]
+    pub fn connects_after(mut self, delay: Duration) -> Self {
+        self.connects_after = delay;
+        self
+    }
+
+    /// Launched so long ago, on the wall clock, whatever the simulator's speed.
+    #[must_use]
+    pub fn launched_ago(mut self, ago: Duration) -> Self {
+        self.launched_ago = Some(ago);
+        self
+    }
+
     /// Sets `target-lifecycle-state`, or leaves it unset (404).
     #[must_use]
     pub fn target_lifecycle_state(mut self, state: Option<TargetLifecycleState>) -> Self {
@@ -130,6 +163,17 @@ impl InstanceSpec {
             .get_or_insert_default()
             .insert(key.to_owned(), value.to_owned());
         self
+    }
+
+    /// Enables tags in the metadata with those that Auto Scaling and CloudFormation set on an instance
+    /// of a group that is this resource of this stack.
+    #[must_use]
+    pub fn stack_tags(mut self, stack: &str, logical_id: &str) -> Self {
+        if let Some(group) = self.group.clone() {
+            self = self.tag("aws:autoscaling:groupName", &group);
+        }
+        self.tag("aws:cloudformation:stack-name", stack)
+            .tag("aws:cloudformation:logical-id", logical_id)
     }
 
     /// Sets the lifetime of the credentials handed out.

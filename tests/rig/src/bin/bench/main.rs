@@ -12,6 +12,7 @@
 
 mod binary;
 mod calls;
+mod features;
 mod idle;
 mod latency;
 mod options;
@@ -70,5 +71,7 @@ async fn measure(options: &Arc<Options>) -> Report {
     let (calls, memory) = calls::measure(options).await;
     report.add(calls);
     report.add(memory);
+    eprintln!("features …");
+    report.add(features::measure(options).await);
     report
 }

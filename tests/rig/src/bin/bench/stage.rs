@@ -43,7 +43,7 @@ pub(crate) struct Stage {
     pub(crate) simulator: Simulator,
     pub(crate) instance: Instance,
     pub(crate) agent: AgentProcess,
-    _state: Scratch,
+    state: Scratch,
 }
 
 impl Stage {
@@ -83,8 +83,13 @@ impl Stage {
             simulator: simulator.clone(),
             instance,
             agent,
-            _state: state,
+            state,
         })
+    }
+
+    /// Where the agent answers.
+    pub(crate) fn socket(&self) -> std::path::PathBuf {
+        self.state.path().join("agent.sock")
     }
 
     /// Waits until the lifecycle action is complete and the instance gone, and makes sure that the agent

@@ -4,8 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::weather::Weather;
+
 /// How to call it.
-pub(crate) const USAGE: &str = "usage: soak --agent PATH [--out DIR] [--minutes M] [--quick]";
+pub(crate) const USAGE: &str = "usage: soak --agent PATH [--out DIR] [--minutes M] [--agents N] [--quick]
+            [--weather tokens|credentials|no-metadata|metadata|no-ecs-agent|introspection|aws|calm]";
 
 /// What to run, and how long.
 #[derive(Clone, Debug)]
@@ -14,7 +17,10 @@ pub(crate) struct Options {
     pub(crate) agent: PathBuf,
     /// Where `soak.json` goes.
     pub(crate) out: PathBuf,
+    /// The one kind of weather that there is to be, instead of all.
+    pub(crate) weather: Option<Weather>,
     minutes: Option<u64>,
+    agents: Option<u64>,
     quick: bool,
 }
 
@@ -23,7 +29,7 @@ impl Options {
     pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments;
         let (mut agent, mut out) = (None, PathBuf::from("target/soak"));
-        let (mut minutes, mut quick) = (None, false);
+        let (mut minutes, mut agents, mut weather, mut quick) = (None, None, None, false);
         while let Some(argument) = arguments.next() {
             let mut value = || {
                 let missing = format!("{} needs a value", argument.display());
@@ -40,6 +46,21 @@ impl Options {
                             .ok_or("--minutes needs a number from 1 to 10000")?,
                     );
                 }
+                Some("--agents") => {
+                    let number = value()?.to_str().and_then(|text| text.parse().ok());
+                    agents = Some(
+                        number
+                            .filter(|agents| (1..=100).contains(agents))
+                            .ok_or("--agents needs a number from 1 to 100")?,
+                    );
+                }
+                Some("--weather") => {
+                    let value = value()?;
+                    let named = value.to_str().and_then(Weather::named);
+                    weather = Some(named.ok_or_else(|| {
+                        format!("{} is no weather that is known", value.display())
+                    })?);
+                }
                 Some("--quick") => quick = true,
                 _ => return Err(format!("{} is not known", argument.display())),
             }
@@ -51,7 +72,9 @@ impl Options {
         Ok(Self {
             agent,
             out,
+            weather,
             minutes,
+            agents,
             quick,
         })
     }
@@ -62,7 +85,7 @@ impl Options {
 
     /// How many agents run side by side.
     pub(crate) fn agents(&self) -> u64 {
-        self.either(3, 10)
+        self.agents.unwrap_or(self.either(3, 10))
     }
 
     /// How long they run: ten agents come to a week's polls in it.
@@ -99,6 +122,10 @@ mod tests {
         let quick = parse(&["--quick", "--agent", agent]).unwrap();
         assert_eq!(quick.length(), Duration::from_mins(1));
         assert_eq!(quick.out, PathBuf::from("target/soak"));
+        assert!(quick.weather.is_none() && quick.agents() == 3);
+        let calm = parse(&["--weather", "calm", "--agents", "1", "--agent", agent]).unwrap();
+        assert!(calm.weather == Some(Weather::Calm) && calm.agents() == 1);
+        assert!(parse(&["--weather", "fine", "--agent", agent]).is_err());
         let long = parse(&["--minutes", "100", "--agent", agent]).unwrap();
         assert_eq!(long.length(), Duration::from_mins(100));
         assert!(parse(&["--minutes", "0", "--agent", agent]).is_err());

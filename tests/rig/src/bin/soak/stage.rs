@@ -12,8 +12,8 @@ use crate::introspection::Introspection;
 use crate::options::Options;
 use crate::process::Usage;
 
-/// Longer than anything takes that is waited for, retries and flapping included.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than anything takes that is waited for, retries, flapping and a busy machine included.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// How often the model is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 

@@ -20,8 +20,8 @@ const POOL: [TargetLifecycleState; 3] = [
     TargetLifecycleState::WarmedHibernated,
 ];
 
-/// When an operator steps in.
-const OPERATOR: Duration = Duration::from_secs(5);
+/// When an operator steps in: late enough that the agent has seen that it is back in service.
+const OPERATOR: Duration = Duration::from_secs(20);
 
 /// Never ends, but in trouble.
 pub(crate) async fn tell(play: Play) -> Result<Infallible, String> {

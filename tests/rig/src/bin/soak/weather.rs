@@ -12,26 +12,77 @@ use crate::introspection::Mode;
 use crate::random::Random;
 use crate::stage::{Play, text};
 
-/// Never ends, but in trouble.
-pub(crate) async fn change(play: Play) -> Result<Infallible, String> {
+/// A kind of weather. A run with one kind alone tells which of them a growth comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weather {
+    /// Metadata tokens are no longer accepted.
+    Tokens,
+    /// Credentials have expired before their time.
+    Credentials,
+    /// Nothing listens where metadata is.
+    NoMetadata,
+    /// Metadata answers in every wrong way.
+    Metadata,
+    /// The ECS agent is away.
+    NoEcsAgent,
+    /// The ECS agent's introspection answers in every wrong way.
+    Introspection,
+    /// AWS answers in every wrong way.
+    Aws,
+    /// Nothing goes wrong.
+    Calm,
+}
+
+impl Weather {
+    /// From the command line.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "tokens" => Self::Tokens,
+            "credentials" => Self::Credentials,
+            "no-metadata" => Self::NoMetadata,
+            "metadata" => Self::Metadata,
+            "no-ecs-agent" => Self::NoEcsAgent,
+            "introspection" => Self::Introspection,
+            "aws" => Self::Aws,
+            "calm" => Self::Calm,
+            _ => return None,
+        })
+    }
+
+    fn any(random: &mut Random) -> Self {
+        match random.between(0, 10) {
+            0 => Self::Tokens,
+            1 => Self::Credentials,
+            2 => Self::NoMetadata,
+            3 | 4 => Self::Metadata,
+            5 => Self::NoEcsAgent,
+            6 => Self::Introspection,
+            _ => Self::Aws,
+        }
+    }
+}
+
+/// Never ends, but in trouble. `only` is the one kind that there is to be.
+pub(crate) async fn change(play: Play, only: Option<Weather>) -> Result<Infallible, String> {
     let mut random = Random::new(2000 + play.number);
     loop {
         sleep(random.millis(300, 2500)).await;
         counts::add(&play.counts.disturbances);
         let while_ = random.millis(30, 600);
-        match random.between(0, 10) {
-            0 => play.instance.revoke_tokens(),
-            1 => play.instance.expire_credentials(),
-            2 => {
+        let any = Weather::any(&mut random);
+        match only.unwrap_or(any) {
+            Weather::Tokens => play.instance.revoke_tokens(),
+            Weather::Credentials => play.instance.expire_credentials(),
+            Weather::NoMetadata => {
                 play.instance.close_imds().await;
                 sleep(while_).await;
                 play.instance.open_imds().map_err(text)?;
             }
-            3 | 4 => {
+            Weather::Metadata => {
                 let kind = metadata_fault(&mut random);
                 fault(&play, "imds:*", kind, while_).await;
             }
-            5 => {
+            Weather::NoEcsAgent => {
                 play.introspection.down();
                 play.instance.ecs_agent_down().await;
                 // Now and then for so long that ECS is asked instead.
@@ -39,15 +90,16 @@ pub(crate) async fn change(play: Play) -> Result<Infallible, String> {
                 play.instance.ecs_agent_up().map_err(text)?;
                 play.introspection.up().await.map_err(text)?;
             }
-            6 => {
+            Weather::Introspection => {
                 play.introspection.set(introspection_mode(&mut random));
                 sleep(while_).await;
                 play.introspection.set(Mode::Well);
             }
-            _ => {
+            Weather::Aws => {
                 let kind = aws_fault(&mut random);
                 fault(&play, AWS_CALLS, kind, while_).await;
             }
+            Weather::Calm => {}
         }
     }
 }

@@ -136,7 +136,7 @@ fn render(world: &World, instance: &InstanceModel) -> Value {
         "remainingResources": [],
         "registeredResources": [],
         "status": instance.status.as_str(),
-        "agentConnected": instance.ecs_agent_up,
+        "agentConnected": instance.agent_connected(),
         "runningTasksCount": running,
         "pendingTasksCount": pending,
         "attributes": [],

@@ -1,20 +1,25 @@
 //! Which lifecycle action is ours to complete?
 //!
 //! Two calls at most: which group, and which hooks it has. Ours is the configured one, else the only
-//! terminating hook that is not ECS's own. Where that is not clear, nothing is completed: to release
-//! somebody else's hook could end an instance that they still need.
+//! hook of the transition that is not AWS's own. Where that is not clear, nothing is completed: to release
+//! somebody else's hook could end an instance that they still need, or let one into service too early.
 
 use std::time::Duration;
 
 use super::super::action::{Action, HookRef};
 use super::super::call::Call;
-use super::super::facts::{AutoScalingInstance, Failure, FailureKind, LifecycleHook};
+use super::super::facts::{
+    AutoScalingInstance, Failure, FailureKind, LifecycleHook, LifecycleTransition,
+};
 use super::super::health::{Dependency, Health};
 use super::super::note::Note;
 use super::super::{Turn, Wake};
 
 /// The hook of ECS's managed draining: never ours.
 pub const MANAGED_DRAINING_HOOK: &str = "ecs-managed-draining-termination-hook";
+
+/// CodeDeploy installs launching hooks of its own, named like this and an id.
+const CODE_DEPLOY_HOOKS: &str = "CodeDeploy-managed-automatic-launch-deployment-hook-";
 
 /// HeartbeatTimeout is 30 s at the least, so a third of that is safe for a hook that may not be described.
 const BLIND_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
@@ -33,6 +38,8 @@ pub enum HookSearch {
         call: Call,
         /// Whether the instance's tag will do.
         tags: bool,
+        /// Of which transition the hook is to be.
+        transition: LifecycleTransition,
     },
     /// Which hooks does it have?
     FindingHook {
@@ -40,6 +47,8 @@ pub enum HookSearch {
         group: String,
         /// `DescribeLifecycleHooks`
         call: Call,
+        /// Of which transition the hook is to be.
+        transition: LifecycleTransition,
     },
     /// This one.
     Found(Found),
@@ -63,7 +72,7 @@ pub struct Found {
 pub enum NoHook {
     /// Auto Scaling does not know the instance.
     NotInAGroup,
-    /// The group has no terminating hook that could be ours.
+    /// The group has no hook of the transition that could be ours.
     None {
         /// `AutoScalingGroupName`
         group: String,
@@ -87,18 +96,24 @@ pub enum NoHook {
 }
 
 impl HookSearch {
-    pub(super) fn begin(wanted: bool, turn: &Turn<'_>) -> Self {
-        if !wanted {
+    /// A search for the hook of `transition`; `None` where there is no lifecycle action to complete.
+    pub(in super::super) fn begin(
+        transition: Option<LifecycleTransition>,
+        turn: &Turn<'_>,
+    ) -> Self {
+        let Some(transition) = transition else {
             return Self::NotWanted;
-        }
+        };
         match &turn.policy.autoscaling.auto_scaling_group_name {
             Some(group) => Self::FindingHook {
                 group: group.clone(),
                 call: Call::due_at(turn.now),
+                transition,
             },
             None => Self::FindingGroup {
                 call: Call::due_at(turn.now),
                 tags: true,
+                transition,
             },
         }
     }
@@ -107,6 +122,15 @@ impl HookSearch {
     pub fn found(&self) -> Option<&Found> {
         if let Self::Found(found) = self {
             Some(found)
+        } else {
+            None
+        }
+    }
+
+    /// Why there is none to complete, once that is known.
+    pub fn nothing(&self) -> Option<&NoHook> {
+        if let Self::Nothing(why) = self {
+            Some(why)
         } else {
             None
         }
@@ -123,9 +147,15 @@ impl HookSearch {
         health: &mut Health,
         turn: &mut Turn<'_>,
     ) {
-        let Self::FindingGroup { call, tags } = self else {
+        let Self::FindingGroup {
+            call,
+            tags,
+            transition,
+        } = self
+        else {
             return;
         };
+        let transition = *transition;
         match result {
             Ok(Some(found)) => {
                 turn.good(health, Dependency::AutoScaling);
@@ -139,11 +169,12 @@ impl HookSearch {
                 *self = Self::FindingHook {
                     group: found.group,
                     call,
+                    transition,
                 };
             }
             Ok(None) => {
                 turn.good(health, Dependency::AutoScaling);
-                self.none(NoHook::NotInAGroup, turn);
+                self.none(transition, NoHook::NotInAGroup, turn);
             }
             Err(failure) => {
                 turn.call_failed(call, health, Dependency::AutoScaling, FIND_GROUP, &failure);
@@ -157,10 +188,20 @@ impl HookSearch {
         health: &mut Health,
         turn: &mut Turn<'_>,
     ) {
-        let Self::FindingHook { group, call } = self else {
+        let Self::FindingHook {
+            group,
+            call,
+            transition,
+        } = self
+        else {
             return;
         };
-        let configured = turn.policy.autoscaling.lifecycle_hook_name.as_ref();
+        let transition = *transition;
+        let settings = &turn.policy.autoscaling;
+        let configured = match transition {
+            LifecycleTransition::Launching => settings.launch_hook_name.as_ref(),
+            LifecycleTransition::Terminating => settings.lifecycle_hook_name.as_ref(),
+        };
         let interval = turn.policy.autoscaling.heartbeat_interval;
         match result {
             Ok(hooks) => {
@@ -174,7 +215,7 @@ impl HookSearch {
                         };
                         self.use_hook(found, turn);
                     }
-                    Err(why) => self.none(why, turn),
+                    Err(why) => self.none(transition, why, turn),
                 }
             }
             Err(failure) => {
@@ -203,6 +244,7 @@ impl HookSearch {
                     *self = Self::FindingGroup {
                         call: call.clone(),
                         tags: false,
+                        transition,
                     };
                 }
             }
@@ -218,22 +260,30 @@ impl HookSearch {
         *self = Self::Found(found);
     }
 
-    fn none(&mut self, why: NoHook, turn: &mut Turn<'_>) {
-        turn.say(Note::NoHook(why.clone()));
+    fn none(&mut self, transition: LifecycleTransition, why: NoHook, turn: &mut Turn<'_>) {
+        turn.say(Note::NoHook {
+            transition,
+            why: why.clone(),
+        });
         *self = Self::Nothing(why);
     }
 
     pub(in super::super) fn advance(&mut self, turn: &mut Turn<'_>) {
         match self {
-            Self::FindingGroup { call, tags } => {
+            Self::FindingGroup { call, tags, .. } => {
                 if call.start(turn.now) {
                     turn.act(Action::FindGroup { tags: *tags });
                 }
             }
-            Self::FindingHook { group, call } => {
+            Self::FindingHook {
+                group,
+                call,
+                transition,
+            } => {
                 if call.start(turn.now) {
                     turn.act(Action::DescribeLifecycleHooks {
                         group: group.clone(),
+                        transition: *transition,
                     });
                 }
             }
@@ -241,11 +291,16 @@ impl HookSearch {
         }
     }
 
-    pub(super) fn wake(&self, wake: &mut Wake) {
+    pub(in super::super) fn wake(&self, wake: &mut Wake) {
         if let Self::FindingGroup { call, .. } | Self::FindingHook { call, .. } = self {
             wake.consider(call.wake_at());
         }
     }
+}
+
+/// Whether the hook belongs to a service of AWS that completes it itself.
+pub fn is_of_aws(name: &str) -> bool {
+    name == MANAGED_DRAINING_HOOK || name.starts_with(CODE_DEPLOY_HOOKS)
 }
 
 /// Ours is the configured hook, else the only candidate.
@@ -254,10 +309,8 @@ fn choose<'a>(
     configured: Option<&String>,
     group: &str,
 ) -> Result<&'a LifecycleHook, NoHook> {
-    let candidates: Vec<&LifecycleHook> = hooks
-        .iter()
-        .filter(|hook| hook.name != MANAGED_DRAINING_HOOK)
-        .collect();
+    let candidates: Vec<&LifecycleHook> =
+        hooks.iter().filter(|hook| !is_of_aws(&hook.name)).collect();
     let names = || candidates.iter().map(|hook| hook.name.clone()).collect();
     let group = group.to_owned();
     if let Some(configured) = configured {

@@ -13,9 +13,9 @@ use super::super::facts::Failure;
 use super::super::health::{Dependency, Health};
 use super::super::note::Note;
 use super::super::time::Moment;
-use super::hook::Found;
+use super::search::Found;
 
-/// The part of a drain that sends heartbeats.
+/// The part that sends heartbeats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
     call: Call,
@@ -26,8 +26,8 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// `resumed`: the drain went on before this process, so nobody knows how old the last heartbeat is.
-    pub(super) fn begin(resumed: bool, now: Moment) -> Self {
+    /// `resumed`: the action went on before this process, so nobody knows how old the last heartbeat is.
+    pub(in super::super) fn begin(resumed: bool, now: Moment) -> Self {
         Self {
             call: Call::idle(),
             base: now,
@@ -36,7 +36,7 @@ impl Heartbeat {
         }
     }
 
-    pub(super) fn absorb(
+    pub(in super::super) fn absorb(
         &mut self,
         result: Result<Accepted, Failure>,
         hook: &HookRef,
@@ -59,7 +59,7 @@ impl Heartbeat {
                 });
             }
             Err(failure) if is_no_active_action(&failure) => {
-                // `Terminating:Wait` has not come yet, or the action is over: the next one will tell.
+                // The wait has not come yet, or the action is over: the next one will tell.
                 self.call.succeeded();
                 turn.good(health, Dependency::AutoScaling);
                 self.call.set_due(regular);
@@ -86,7 +86,7 @@ impl Heartbeat {
         }
     }
 
-    pub(super) fn advance(&mut self, found: &Found, turn: &mut Turn<'_>) {
+    pub(in super::super) fn advance(&mut self, found: &Found, turn: &mut Turn<'_>) {
         if self.interval != Some(found.heartbeat_interval) {
             self.interval = Some(found.heartbeat_interval);
             let first = if self.at_once {
@@ -109,7 +109,7 @@ impl Heartbeat {
 }
 
 /// Auto Scaling's way to say that the action is not active: not yet, or not any more.
-pub(in super::super) fn is_no_active_action(failure: &Failure) -> bool {
+pub(super) fn is_no_active_action(failure: &Failure) -> bool {
     failure.kind == super::super::facts::FailureKind::Refused
         && failure.message.contains("No active Lifecycle Action found")
 }

@@ -1,7 +1,12 @@
-//! The state in one line: what `systemctl status` shows.
+//! The state for a person: in one line here, which `systemctl status` shows, in full in [`report`].
+
+pub mod report;
 
 use crate::decide::drain::Source;
-use crate::decide::{Drain, Moment, Outcome, Phase, Policy, State, WaitedFor};
+use crate::decide::{
+    CommandEvent, Drain, Join, JoinOutcome, JoinTarget, Moment, Outcome, Phase, Policy, State,
+    WaitedFor,
+};
 use crate::narrate::span;
 
 /// As many task definitions as the line names.
@@ -12,11 +17,13 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
     let text = match &state.phase {
         Phase::Starting => "starting: waiting for instance metadata".to_owned(),
         Phase::Watching => watching(state),
+        Phase::Joining(join) => joining(join, state, now, policy),
         Phase::Draining(drain) => draining(drain, now, policy),
-        Phase::Completing(drain, completion) => {
-            let how = match completion.outcome() {
-                Outcome::Drained => "drained",
-                Outcome::TimedOut => "deadline reached",
+        Phase::Completing(drain, _) => {
+            let how = match drain.outcome() {
+                Some(Outcome::TimedOut) => "deadline reached",
+                Some(Outcome::HookFailed) => "drained, but a hook of the user's has failed",
+                Some(Outcome::Drained) | None => "drained",
             };
             let hook = drain
                 .hook_ref()
@@ -27,6 +34,7 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
             let how = match done.outcome {
                 Outcome::Drained => "drained",
                 Outcome::TimedOut => "deadline reached with tasks left",
+                Outcome::HookFailed => "drained, but a hook of the user's has failed",
             };
             format!("done: {how}, {}", done.reason)
         }
@@ -53,13 +61,41 @@ fn watching(state: &State) -> String {
     }
 }
 
+fn joining(join: &Join, state: &State, now: Moment, policy: &Policy) -> String {
+    if join.way_in() == JoinTarget::WarmPool {
+        return "joining: on the way into the warm pool, completing the launch".to_owned();
+    }
+    match join.outcome() {
+        Some(JoinOutcome::Joined) => {
+            "joining: joined, telling Auto Scaling and CloudFormation".to_owned()
+        }
+        Some(JoinOutcome::TimedOut) => {
+            "joining: not joined in time, telling Auto Scaling and CloudFormation".to_owned()
+        }
+        None => format!(
+            "joining: waiting {}, {} to deadline (ready.timeout)",
+            join.waits_for(state.container_instance.as_ref()),
+            whole(join.deadline(policy).since(now)),
+        ),
+    }
+}
+
+/// Whole seconds, so that the line does not change more often than that.
+fn whole(duration: std::time::Duration) -> String {
+    span(std::time::Duration::from_secs(duration.as_secs()))
+}
+
 fn draining(drain: &Drain, now: Moment, policy: &Policy) -> String {
     let deadline = drain.deadline(policy);
-    let left = span(std::time::Duration::from_secs(
-        deadline.at.since(now).as_secs(),
-    ));
+    let left = whole(deadline.at.since(now));
     let tasks = drain.tasks.waited_for(&drain.leftovers, policy);
-    let what = if !drain.placement.is_draining() {
+    let what = if let Some(event) = drain.runs_commands() {
+        let which = match event {
+            CommandEvent::AfterDrain => "no task left, ",
+            CommandEvent::BeforeDrain | CommandEvent::Ready => "",
+        };
+        format!("{which}running the executables of {}", event.as_str())
+    } else if !drain.placement.is_draining() {
         "DRAINING not accepted yet".to_owned()
     } else if tasks.is_empty() {
         "no task left, making sure".to_owned()

@@ -1,0 +1,233 @@
+//! The user's own executables, one after the other, by name, each with a time limit.
+//!
+//! What they print goes to the journal, line by line. They run as the agent's own user, within the
+//! sandbox of its unit, and with the facts in their environment; a time limit ends whatever they have
+//! started, too.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::decide::{CommandEvent, CommandFacts, CommandsReport, Failure, FailureKind, Instance};
+
+/// What one executable may print: beyond it, it is read and dropped.
+const OUTPUT_LIMIT: u64 = 256 * 1024;
+/// A line longer than this is cut.
+const LINE_LIMIT: usize = 2048;
+/// How long one that was told to end may take, and what it has left behind may keep its output open.
+const GRACE: Duration = Duration::from_secs(2);
+/// systemd's own, for the agent alone.
+const NOT_INHERITED: [&str; 4] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "INVOCATION_ID",
+];
+
+/// Runs executables.
+pub struct CommandRunner {
+    ready: (PathBuf, Duration),
+    hooks: (PathBuf, Duration),
+}
+
+impl CommandRunner {
+    /// With the directories and time limits of the configuration.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            ready: (
+                settings.ready.directory.clone(),
+                settings.ready.command_timeout,
+            ),
+            hooks: (settings.hooks.directory.clone(), settings.hooks.timeout),
+        }
+    }
+
+    /// Runs those of `event`. Of those that say whether the instance is ready, none after one that failed.
+    ///
+    /// # Errors
+    /// Where the directory is there and cannot be read.
+    pub async fn run(
+        &self,
+        event: CommandEvent,
+        facts: &CommandFacts,
+        instance: &Instance,
+        clock: &Clock,
+    ) -> Result<CommandsReport, Failure> {
+        let (directory, timeout) = match event {
+            CommandEvent::Ready => (self.ready.0.clone(), self.ready.1),
+            CommandEvent::BeforeDrain | CommandEvent::AfterDrain => {
+                (self.hooks.0.join(event.as_str()), self.hooks.1)
+            }
+        };
+        let executables = executables(&directory).map_err(|error| {
+            let message = format!("read {}: {error}", directory.display());
+            Failure::new(FailureKind::Refused, message)
+        })?;
+        let mut report = CommandsReport::default();
+        for path in executables {
+            report.ran += 1;
+            let mut command = Command::new(&path);
+            command.envs(environment(event, facts, instance, clock));
+            if let Err(why) = run(command, &path, timeout).await {
+                let message = format!("{}: {why}", path.display());
+                report
+                    .failed
+                    .push(Failure::new(FailureKind::Refused, message));
+                if event == CommandEvent::Ready {
+                    break;
+                }
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// What there is to run, by name. Where there is no directory, there is nothing.
+fn executables(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let left_alone = name.starts_with('.') || name.ends_with('~');
+        // Through links, as configuration management makes them.
+        let Ok(about) = path.metadata() else { continue };
+        if !left_alone && about.is_file() && about.permissions().mode() & 0o111 != 0 {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn environment(
+    event: CommandEvent,
+    facts: &CommandFacts,
+    instance: &Instance,
+    clock: &Clock,
+) -> Vec<(&'static str, String)> {
+    let known = facts.container_instance.as_ref();
+    let deadline = clock.time_of(facts.deadline);
+    let mut variables = vec![
+        ("ECS_LIFECYCLE_EVENT", event.as_str().to_owned()),
+        ("ECS_LIFECYCLE_INSTANCE_ID", instance.instance_id.clone()),
+        ("ECS_LIFECYCLE_REGION", instance.region.clone()),
+        (
+            "ECS_LIFECYCLE_CLUSTER",
+            known.map(|known| known.cluster.clone()).unwrap_or_default(),
+        ),
+        (
+            "ECS_LIFECYCLE_CONTAINER_INSTANCE_ARN",
+            known.map(|known| known.arn.clone()).unwrap_or_default(),
+        ),
+        ("ECS_LIFECYCLE_REASON", facts.reason.clone()),
+        (
+            "ECS_LIFECYCLE_DEADLINE",
+            humantime::format_rfc3339_seconds(deadline).to_string(),
+        ),
+    ];
+    if let Some(outcome) = facts.outcome {
+        variables.push(("ECS_LIFECYCLE_OUTCOME", outcome.to_owned()));
+    }
+    variables
+}
+
+async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(), String> {
+    for name in NOT_INHERITED {
+        command.env_remove(name);
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("not run: {error}"))?;
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let printing = async {
+        tokio::join!(print(&name, stdout), print(&name, stderr));
+    };
+    tokio::pin!(printing);
+    let mut printed = false;
+    let end = tokio::time::sleep(timeout);
+    tokio::pin!(end);
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status.map_err(|error| error.to_string())?,
+            () = &mut printing, if !printed => printed = true,
+            () = &mut end => {
+                group.end(Signal::TERM);
+                let ended = tokio::time::timeout(GRACE, child.wait()).await;
+                group.end(Signal::KILL);
+                if ended.is_err() {
+                    let _ = child.wait().await;
+                }
+                return Err(format!("ended after {}", humantime::format_duration(timeout)));
+            }
+        }
+    };
+    // What it has left running on purpose may go on.
+    group.0 = None;
+    if !printed {
+        // That may hold its output open for ever.
+        let _ = tokio::time::timeout(GRACE, &mut printing).await;
+    }
+    verdict(status)
+}
+
+fn verdict(status: ExitStatus) -> Result<(), String> {
+    if status.success() {
+        Ok(())
+    } else {
+        Err(status.to_string())
+    }
+}
+
+/// The process group of an executable that has not ended yet: where nobody waits for it any more, it is
+/// ended, with all that it has started.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn end(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // It may be gone already.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end(Signal::KILL);
+    }
+}
+
+/// Passes on what an executable prints.
+async fn print(name: &str, output: Option<impl AsyncRead + Unpin>) {
+    let Some(output) = output else { return };
+    let mut lines = BufReader::new(output.take(OUTPUT_LIMIT));
+    let mut line = Vec::new();
+    while let Ok(1..) = lines.read_until(b'\n', &mut line).await {
+        line.truncate(LINE_LIMIT);
+        let text = String::from_utf8_lossy(&line);
+        tracing::info!(executable = name, "{}: {}", name, text.trim_end());
+        line.clear();
+    }
+    // It must not be stopped by a pipe that is full.
+    let _ = tokio::io::copy(&mut lines.into_inner().into_inner(), &mut tokio::io::sink()).await;
+}

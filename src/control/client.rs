@@ -1,0 +1,214 @@
+//! The other end of the socket: the subcommands `status`, `drain` and `undrain`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use reqwest::{Client, Method};
+
+use crate::status::report::Report;
+use crate::terminal;
+
+/// `EX_UNAVAILABLE` of sysexits.h: no agent answers.
+const UNAVAILABLE: u8 = 69;
+/// The longest that the agent takes to answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often `--watch` and `--wait` ask.
+const PACE: Duration = Duration::from_secs(1);
+/// How often `--wait` speaks where nothing changes.
+const REMIND_EVERY: Duration = Duration::from_secs(10);
+/// How long `drain --wait` bears with an agent that is started again.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// As in the configuration: a drain takes a while, and two days at the most.
+const BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(48));
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    /// Nobody answers.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The agent says no.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Trouble {
+    fn tell(&self) -> ExitCode {
+        terminal::complain(&self.to_string());
+        match self {
+            Self::Unavailable(_) => ExitCode::from(UNAVAILABLE),
+            Self::Refused(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// The client of one socket.
+pub struct Control {
+    socket: PathBuf,
+    http: Client,
+}
+
+/// How long a drain by hand may take, as a person writes it.
+///
+/// # Errors
+/// Where it is no duration, or one out of bounds.
+pub fn drain_timeout(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(&text.replace("%20", " "))
+        .map_err(|error| format!("{text:?} is not a duration such as 15m: {error}"))?;
+    if (BOUNDS.0..=BOUNDS.1).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err(format!("{text:?} is not from 100ms to 2days"))
+    }
+}
+
+impl Control {
+    /// A client of the agent that listens there.
+    ///
+    /// # Errors
+    /// Where the HTTP client cannot be set up at all.
+    pub fn new(socket: &Path) -> Result<Self, reqwest::Error> {
+        let http = Client::builder()
+            .unix_socket(socket)
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .build()?;
+        Ok(Self {
+            socket: socket.to_owned(),
+            http,
+        })
+    }
+
+    /// `status`
+    pub async fn status(&self, json: bool, watch: bool) -> ExitCode {
+        loop {
+            let text = match self.ask(Method::GET, "/status").await {
+                Ok(body) if json => Ok(format!("{}\n", body.trim_end())),
+                Ok(body) => understand(&body).map(|report| report.table()),
+                Err(trouble) => Err(trouble),
+            };
+            let code = match text {
+                // Cleared, as a person sees one state at a time; JSON is a line each.
+                Ok(text) if watch && !json => terminal::print(&format!("\x1b[2J\x1b[H{text}")),
+                Ok(text) => terminal::print(&text),
+                Err(trouble) => trouble.tell(),
+            };
+            if !watch || code == ExitCode::FAILURE {
+                return code;
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    /// `drain`
+    pub async fn drain(&self, timeout: Option<Duration>, wait: bool) -> ExitCode {
+        let path = match timeout {
+            Some(timeout) => format!("/drain?timeout={}ms", timeout.as_millis()),
+            None => "/drain".to_owned(),
+        };
+        let report = match self.change(&path).await {
+            Ok(report) => report,
+            Err(trouble) => return trouble.tell(),
+        };
+        terminal::print(&format!("{}\n", report.line));
+        if wait {
+            self.wait(report).await
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+
+    /// Until the drain has ended: drained or not is the exit status.
+    async fn wait(&self, mut last: Report) -> ExitCode {
+        let mut answered_at = tokio::time::Instant::now();
+        let mut said_at = answered_at;
+        loop {
+            match (last.phase.as_str(), last.outcome.as_deref()) {
+                ("done", Some("drained")) => return ExitCode::SUCCESS,
+                ("done", _) => return ExitCode::FAILURE,
+                ("watching" | "returning", _) if !last.drain_by_hand => {
+                    terminal::complain("the drain was taken back");
+                    return ExitCode::FAILURE;
+                }
+                _ => {}
+            }
+            tokio::time::sleep(PACE).await;
+            match self.report().await {
+                Ok(report) => {
+                    answered_at = tokio::time::Instant::now();
+                    // The time that is left is another one every second.
+                    let news = report.phase != last.phase
+                        || report.waiting_for != last.waiting_for
+                        || said_at.elapsed() >= REMIND_EVERY;
+                    if news {
+                        terminal::print(&format!("{}\n", report.line));
+                        said_at = tokio::time::Instant::now();
+                    }
+                    last = report;
+                }
+                Err(trouble) if answered_at.elapsed() > PATIENCE => return trouble.tell(),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// `undrain`
+    pub async fn undrain(&self) -> ExitCode {
+        match self.change("/undrain").await {
+            Ok(report) => terminal::print(&format!("{}\n", report.line)),
+            Err(trouble) => trouble.tell(),
+        }
+    }
+
+    async fn report(&self) -> Result<Report, Trouble> {
+        understand(&self.ask(Method::GET, "/status").await?)
+    }
+
+    async fn change(&self, path: &str) -> Result<Report, Trouble> {
+        understand(&self.ask(Method::POST, path).await?)
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<String, Trouble> {
+        let socket = self.socket.display();
+        let answer = self
+            .http
+            .request(method, format!("http://localhost{path}"))
+            .send()
+            .await
+            .map_err(|error| self.unavailable(&error))?;
+        let status = answer.status();
+        let body = answer
+            .text()
+            .await
+            .map_err(|error| self.unavailable(&error))?;
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(Trouble::Refused(format!("{socket}: {}", body.trim_end())))
+        }
+    }
+
+    fn unavailable(&self, error: &reqwest::Error) -> Trouble {
+        let mut why: &dyn std::error::Error = error;
+        while let Some(source) = why.source() {
+            why = source;
+        }
+        let why = why.to_string();
+        let remedy = if why.contains("ermission denied") {
+            "run this as root, or as a member of the agent's group"
+        } else {
+            "is it running? `systemctl status ecs-lifecycle-agent` and `journalctl -u ecs-lifecycle-agent` say more"
+        };
+        let socket = self.socket.display();
+        Trouble::Unavailable(format!("no agent answers at {socket}: {why}; {remedy}"))
+    }
+}
+
+fn understand(body: &str) -> Result<Report, Trouble> {
+    serde_json::from_str(body).map_err(|error| {
+        Trouble::Refused(format!(
+            "the running agent answers something else, as one of another version might: {error}"
+        ))
+    })
+}

@@ -1,0 +1,108 @@
+//! Asks whatever can be asked without changing anything. Nothing is judged here.
+//!
+//! Local probes go side by side, then those of AWS, which need to know the region and the container
+//! instance. Each has the timeout that the agent has for it, and after a probe that nothing answered, what
+//! hangs on it is not tried: with everything hanging, it is over in a few seconds.
+
+mod aws;
+mod host;
+mod metadata;
+
+use std::io;
+
+use crate::act::Endpoints;
+use crate::act::aws::Aws;
+use crate::cli::DoctorArguments;
+use crate::clock::Clock;
+use crate::config::{ConfigError, Effective, Settings};
+use crate::http;
+use crate::observe::Introspection;
+
+use super::facts::{Facts, Live};
+
+/// Gathers the facts.
+///
+/// # Errors
+/// Where neither a runtime nor an HTTP client can be set up.
+pub fn gather(
+    arguments: &DoctorArguments,
+    configuration: Result<Effective, ConfigError>,
+) -> io::Result<Facts> {
+    let mut facts = Facts {
+        configuration,
+        host: host::Host::default(),
+        live: None,
+    };
+    let settings = facts.settings();
+    facts.host = host::look(&arguments.root, &settings, arguments.image);
+    if !arguments.image {
+        // One provider of cryptography for the SDK and for reqwest. Only a second call could fail.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let live = runtime.block_on(live(&settings));
+        // A name look-up may be stuck: do not wait for it.
+        runtime.shutdown_background();
+        facts.live = Some(live.map_err(io::Error::other)?);
+    }
+    Ok(facts)
+}
+
+async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
+    let endpoints = Endpoints::from_environment(|name| std::env::var(name).ok());
+    let local = http::local_client()?;
+    let clock = Clock::start();
+    let introspection = Introspection::new(
+        local.clone(),
+        &settings.ecs.introspection_endpoint,
+        settings.ecs.introspection_timeout,
+    );
+    let timeout = settings.metadata.request_timeout;
+    let ((metadata, group), ecs_agent, local_tasks) = tokio::join!(
+        metadata::ask(local, &endpoints.imds, timeout, clock),
+        introspection.container_instance(),
+        introspection.tasks(),
+    );
+
+    let aws = Aws::new(settings.aws.request_timeout);
+    let instance = metadata.instance.as_ref().ok();
+    let target = ecs_agent.as_ref().ok().and_then(Option::as_ref);
+    let ecs = async {
+        match instance.zip(target) {
+            Some((instance, target)) => {
+                let client = aws.ecs(instance).await;
+                let (described, tasks) = tokio::join!(
+                    aws::container_instance(&client, target),
+                    crate::act::ecs::list_tasks(&client, target, true),
+                );
+                (Some(described), Some(tasks))
+            }
+            None => (None, None),
+        }
+    };
+    let group = settings
+        .autoscaling
+        .auto_scaling_group_name
+        .clone()
+        .or(group);
+    let auto_scaling = async {
+        match instance {
+            Some(instance) => {
+                aws::auto_scaling(&aws.autoscaling(instance).await, instance, group).await
+            }
+            None => aws::AutoScaling::default(),
+        }
+    };
+    let ((container_instance, tasks), auto_scaling) = tokio::join!(ecs, auto_scaling);
+    Ok(Live {
+        metadata,
+        ecs_agent,
+        local_tasks: local_tasks.map(|tasks| tasks.len()),
+        container_instance,
+        tasks,
+        auto_scaling: auto_scaling.instance,
+        group: auto_scaling.group,
+        hooks: auto_scaling.hooks,
+    })
+}

@@ -1,0 +1,253 @@
+//! The ECS agent, the container instance, and which actions AWS lets the role do.
+
+use crate::config::{Settings, StandaloneTasks};
+use crate::decide::{Failure, FailureKind, TaskKind};
+
+use super::super::facts::{Asked, Described, Live};
+use super::super::finding::{Check, Findings};
+
+const NO_CONTAINER_INSTANCE: &str = "nobody says in which region and which container instance this is: see \
+                                     metadata and ecs-agent";
+
+pub(super) fn judge(live: &Live, findings: &mut Findings) {
+    ecs_agent(live, findings);
+    container_instance(live, findings);
+    let service = "Amazon ECS";
+    permission(
+        Check::DescribeContainerInstances,
+        service,
+        &live.container_instance,
+        NO_CONTAINER_INSTANCE,
+        findings,
+    );
+    tasks(live, findings);
+    permission(
+        Check::DescribeAutoScalingInstances,
+        "Auto Scaling",
+        &live.auto_scaling,
+        "nobody says in which region this is: see metadata",
+        findings,
+    );
+    permission(
+        Check::DescribeLifecycleHooks,
+        "Auto Scaling",
+        &live.hooks,
+        "it is not known which group this is: see group",
+        findings,
+    );
+}
+
+fn ecs_agent(live: &Live, findings: &mut Findings) {
+    let check = Check::EcsAgent;
+    match (&live.ecs_agent, &live.local_tasks) {
+        (Ok(Some(known)), Ok(count)) => {
+            let tasks = if *count == 1 { "task" } else { "tasks" };
+            findings.ok(
+                check,
+                &format_args!(
+                    "{} in cluster {}, {count} {tasks}",
+                    known.id(),
+                    known.cluster
+                ),
+            );
+        }
+        (Ok(Some(_)), Err(failure)) => findings.fail(
+            check,
+            &failure.message,
+            &"systemctl restart ecs: it tells who it is, but not which tasks run",
+        ),
+        (Ok(None), _) => findings.fail(
+            check,
+            &"the ECS agent is not registered with a cluster",
+            &"journalctl -u ecs says why: ECS_CLUSTER in /etc/ecs/ecs.config, the role \
+              (AmazonEC2ContainerServiceforEC2Role), the way to the ECS endpoints",
+        ),
+        (Err(failure), _) => findings.fail(
+            check,
+            &failure.message,
+            &"systemctl start ecs; journalctl -u ecs; where it listens elsewhere, set \
+              ecs.introspection_endpoint",
+        ),
+    }
+}
+
+fn container_instance(live: &Live, findings: &mut Findings) {
+    let check = Check::ContainerInstance;
+    let in_service = matches!(
+        &live.metadata.target,
+        Some(Ok(
+            None | Some(crate::decide::TargetLifecycleState::InService)
+        ))
+    );
+    match &live.container_instance {
+        Some(Ok(Described::Known {
+            status,
+            connected: false,
+        })) => findings.warn(
+            check,
+            &format_args!("{status}, but its ECS agent is not connected to ECS"),
+            &"journalctl -u ecs says why; ECS cannot stop a task here meanwhile",
+        ),
+        Some(Ok(Described::Known { status, .. })) if status == "DRAINING" && in_service => findings
+            .warn(
+                check,
+                &"DRAINING, though the instance is to stay: ECS places nothing here",
+                &"if nobody drains it on purpose: aws ecs update-container-instances-state \
+                  --status ACTIVE",
+            ),
+        Some(Ok(Described::Known { status, .. })) => findings.ok(check, &status),
+        Some(Ok(Described::Unknown(reason))) => findings.fail(
+            check,
+            &format_args!("ECS does not know it: {reason}"),
+            &"it was deregistered: systemctl stop ecs, rm /var/lib/ecs/data/agent.db, \
+              systemctl start ecs; or replace the instance",
+        ),
+        Some(Err(_)) => findings.untried(check, &"see ecs:DescribeContainerInstances"),
+        None => findings.untried(check, &NO_CONTAINER_INSTANCE),
+    }
+}
+
+/// Three actions, of which one needs the other: the failure says which of them it was.
+fn tasks(live: &Live, findings: &mut Findings) {
+    let service = "Amazon ECS";
+    let [list, describe, services] = [
+        Check::ListTasks,
+        Check::DescribeTasks,
+        Check::DescribeServices,
+    ];
+    match &live.tasks {
+        None => {
+            for check in [list, describe, services] {
+                findings.untried(check, &NO_CONTAINER_INSTANCE);
+            }
+        }
+        Some(Ok(tasks)) => {
+            findings.ok(list, &"answers");
+            if tasks.is_empty() {
+                findings.untried(describe, &"there is no task to ask about");
+            } else {
+                findings.ok(describe, &"answers");
+            }
+            let of_service = |kind: &TaskKind| !matches!(kind, TaskKind::Standalone);
+            if tasks.iter().any(|task| of_service(&task.kind)) {
+                findings.ok(services, &"answers");
+            } else {
+                findings.untried(services, &"there is no task of a service to ask about");
+            }
+        }
+        Some(Err(failure)) => {
+            let at = failure.action().unwrap_or_default();
+            let mut before = true;
+            for check in [list, describe, services] {
+                if check.id() == at || before && check == services {
+                    refused(check, service, failure, findings);
+                    before = false;
+                } else if before {
+                    findings.ok(check, &"answers");
+                } else {
+                    findings.untried(check, &format_args!("see {at}"));
+                }
+            }
+        }
+    }
+}
+
+fn permission<T>(
+    check: Check,
+    service: &str,
+    asked: &Asked<T>,
+    untried: &str,
+    findings: &mut Findings,
+) {
+    match asked {
+        Some(Ok(_)) => findings.ok(check, &"answers"),
+        Some(Err(failure)) => refused(check, service, failure, findings),
+        None => findings.untried(check, &untried),
+    }
+}
+
+/// What stands in the way of an action, and what to do about it.
+fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findings) {
+    let action = check.id();
+    let message = failure.message.clone();
+    match failure.kind {
+        FailureKind::Denied => findings.fail(
+            check,
+            &message,
+            &format_args!("allow {action} in the role's policy, as in the README (IAM)"),
+        ),
+        FailureKind::Credentials => {
+            findings.untried(check, &"no valid credentials: see credentials")
+        }
+        FailureKind::Throttled => findings.warn(
+            check,
+            &message,
+            &"run the doctor again later; where this is the rule, find who calls so \
+              often: the limit is the account's",
+        ),
+        FailureKind::Unreachable | FailureKind::Timeout => findings.fail(
+            check,
+            &message,
+            &format_args!(
+                "let the instance reach {service}: a route to the internet, or an interface \
+                 VPC endpoint with port 443 open; and no AWS_ENDPOINT_URL that leads \
+                 elsewhere"
+            ),
+        ),
+        FailureKind::Server => findings.warn(
+            check,
+            &message,
+            &format_args!("run the doctor again later: {service} is in trouble"),
+        ),
+        FailureKind::Malformed => findings.fail(
+            check,
+            &message,
+            &format_args!("look for what answers in place of {service}: a proxy, AWS_ENDPOINT_URL"),
+        ),
+        FailureKind::Refused => findings.fail(
+            check,
+            &message,
+            &"correct what the answer names: the cluster, or \
+              autoscaling.auto_scaling_group_name",
+        ),
+    }
+}
+
+/// The actions that change something are not tried.
+pub(super) fn untried(settings: &Settings, findings: &mut Findings) {
+    let why = |what: &str| format!("{what}: look into the role's policy");
+    findings.untried(
+        Check::UpdateContainerInstancesState,
+        &why("it would take this instance out of service"),
+    );
+    findings.untried(
+        Check::RecordLifecycleActionHeartbeat,
+        &why("it is answered only while the instance is being terminated"),
+    );
+    findings.untried(
+        Check::CompleteLifecycleAction,
+        &why("it would end the wait of an instance that is being terminated"),
+    );
+    if settings.drain.standalone_tasks == StandaloneTasks::Stop {
+        findings.untried(Check::StopTask, &why("it would stop a task"));
+    } else {
+        findings.ok(
+            Check::StopTask,
+            &"not needed: drain.standalone_tasks is not \"stop\"",
+        );
+    }
+    match &settings.cloudformation.resource {
+        Some(resource) => findings.untried(
+            Check::SignalResource,
+            &format_args!(
+                "it would signal {} of {}; it takes no permission, and the stack has to \
+                 wait for signals (WaitOnResourceSignals)",
+                resource.logical_resource_id, resource.stack_name
+            ),
+        ),
+        None => findings.ok(
+            Check::SignalResource,
+            &"not needed: [cloudformation] is not set",
+        ),
+    }
+}

@@ -1,0 +1,352 @@
+//! What the file system shows.
+
+use std::time::Duration;
+
+use crate::config::Settings;
+use crate::decide::short;
+
+use super::super::facts::{EcsConfig, Facts, Host, Program, StateDirectory, StateFile};
+use super::super::finding::{Check, Findings};
+
+const UNIT: &str = "ecs-lifecycle-agent.service";
+const INSTALL: &str = "install it: systemd/ecs-lifecycle-agent.service of the release, to \
+                       /usr/lib/systemd/system";
+
+pub(super) fn judge(facts: &Facts, settings: &Settings, findings: &mut Findings) {
+    let host = &facts.host;
+    let image = facts.live.is_none();
+    configuration(facts, findings);
+    unit(host, image, findings);
+    neighbours(host, findings);
+    ecs_config(facts, settings, findings);
+    if image {
+        ecs_agent_data(host, findings);
+    } else {
+        state_directory(host, findings);
+    }
+    state_file(facts, findings);
+    shutdown(host, settings, findings);
+}
+
+fn configuration(facts: &Facts, findings: &mut Findings) {
+    let check = Check::Configuration;
+    let effective = match &facts.configuration {
+        Ok(effective) => effective,
+        Err(error) => {
+            let problems = error.problems();
+            let each = problems.iter().map(|problem| {
+                let key = problem.key.as_ref();
+                let key = key.map_or_else(String::new, |key| format!("{key}: "));
+                format!("{}: {key}{}", problem.origin, problem.what)
+            });
+            let remedies = problems.iter().map(|problem| problem.remedy.clone());
+            let what = format!("wrong: {}", each.collect::<Vec<_>>().join("; "));
+            return findings.fail(check, &what, &remedies.collect::<Vec<_>>().join("; "));
+        }
+    };
+    let mut sources: Vec<String> = effective
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let variables = effective
+        .provenance
+        .written()
+        .filter(|(_, _, origin)| matches!(origin, crate::config::Origin::Environment(_)))
+        .count();
+    match variables {
+        0 => {}
+        1 => sources.push("one variable of this shell".to_owned()),
+        count => sources.push(format!("{count} variables of this shell")),
+    }
+    let mut text = if sources.is_empty() {
+        "valid: the defaults".to_owned()
+    } else {
+        format!("valid: the defaults, {}", sources.join(", "))
+    };
+    for file in &facts.host.unit_environment {
+        text.push_str(&format!(
+            "; {file} sets variables for the unit, which are not looked at here"
+        ));
+    }
+    findings.ok(check, &text);
+}
+
+fn unit(host: &Host, image: bool, findings: &mut Findings) {
+    let Some(unit) = &host.unit else {
+        findings.fail(
+            Check::UnitFile,
+            &format_args!("{UNIT} is not installed"),
+            &INSTALL,
+        );
+        findings.untried(Check::UnitEnabled, &"there is no unit");
+        findings.untried(Check::Binary, &"no unit says which program is started");
+        if !image {
+            findings.untried(Check::UnitActive, &"there is no unit");
+        }
+        return;
+    };
+    let path = unit.path.display();
+    if unit.masked {
+        findings.fail(
+            Check::UnitFile,
+            &format_args!("{path} masks it"),
+            &format_args!("systemctl unmask {UNIT}"),
+        );
+    } else {
+        findings.ok(Check::UnitFile, &path);
+    }
+    match &unit.program {
+        Some((program, Program::Executable)) => {
+            findings.ok(Check::Binary, &program.display());
+        }
+        Some((program, Program::NotExecutable)) => findings.fail(
+            Check::Binary,
+            &format_args!("{} cannot be executed", program.display()),
+            &format_args!("chmod 755 {}", program.display()),
+        ),
+        Some((program, Program::Missing)) => findings.fail(
+            Check::Binary,
+            &format_args!("{path} starts {}, which is not there", program.display()),
+            &format_args!("install the binary there, or correct ExecStart= in {path}"),
+        ),
+        None => findings.untried(Check::Binary, &format_args!("{path} has no ExecStart=")),
+    }
+    match &host.wanted_by {
+        Some(link) => findings.ok(Check::UnitEnabled, &format_args!("by {}", link.display())),
+        None => findings.fail(
+            Check::UnitEnabled,
+            &"nothing starts it at boot",
+            &format_args!("systemctl enable {UNIT}"),
+        ),
+    }
+    if image {
+        return;
+    }
+    match host.active {
+        Some(true) => findings.ok(Check::UnitActive, &"it runs"),
+        Some(false) => findings.fail(
+            Check::UnitActive,
+            &"it does not run",
+            &format_args!("systemctl start {UNIT}; journalctl -u {UNIT} says why it ended"),
+        ),
+        None => findings.untried(Check::UnitActive, &"there are no control groups to be seen"),
+    }
+}
+
+/// What the agent's unit is ordered after, and wanted by.
+fn neighbours(host: &Host, findings: &mut Findings) {
+    match &host.docker_unit {
+        Some(path) => findings.ok(Check::DockerUnit, &path.display()),
+        None => findings.warn(
+            Check::DockerUnit,
+            &"docker.service is not installed",
+            &"install Docker, or, with another unit for the containers, order the \
+              agent's unit after that with a drop-in",
+        ),
+    }
+    match &host.ecs_unit {
+        Some(path) if host.ecs_wanted => findings.ok(Check::EcsUnit, &path.display()),
+        Some(path) => findings.warn(
+            Check::EcsUnit,
+            &format_args!("{}, but nothing starts it at boot", path.display()),
+            &"systemctl enable ecs.service: the agent's unit is started with it",
+        ),
+        None => findings.fail(
+            Check::EcsUnit,
+            &"ecs.service is not installed",
+            &"install the ECS agent (ecs-init), or, where its unit has another name, \
+              have that want the agent's: systemctl add-wants UNIT \
+              ecs-lifecycle-agent.service",
+        ),
+    }
+}
+
+fn ecs_config(facts: &Facts, settings: &Settings, findings: &mut Findings) {
+    let empty = EcsConfig::default();
+    let config = match &facts.host.ecs_config {
+        Some(Ok(config)) => config,
+        Some(Err(error)) => {
+            findings.untried(
+                Check::EcsConfig,
+                &format_args!("/etc/ecs/ecs.config cannot be read: {error}"),
+            );
+            findings.untried(Check::SpotDraining, &"ecs.config cannot be read");
+            return;
+        }
+        None => &empty,
+    };
+    let registered = facts
+        .live
+        .as_ref()
+        .and_then(|live| live.ecs_agent.as_ref().ok()?.as_ref())
+        .map(|known| known.cluster.as_str());
+    let stop_timeout = config
+        .stop_timeout
+        .as_deref()
+        .and_then(|text| humantime::parse_duration(text).ok())
+        .filter(|timeout| *timeout >= settings.drain.timeout);
+    if !config.odd.is_empty() {
+        let lines = config
+            .odd
+            .iter()
+            .map(|(number, what)| format!("line {number} {what}"));
+        findings.warn(
+            Check::EcsConfig,
+            &lines.collect::<Vec<_>>().join(", "),
+            &"write KEY=value in /etc/ecs/ecs.config, a line each, without spaces around \
+              the \"=\"",
+        );
+    } else if let (Some(wanted), Some(registered)) = (config.cluster.as_deref(), registered)
+        && short(wanted) != short(registered)
+    {
+        findings.warn(
+            Check::EcsConfig,
+            &format_args!(
+                "ECS_CLUSTER is {wanted}, but the ECS agent is registered in {registered}"
+            ),
+            &"the ECS agent goes by what it stored at its first start: systemctl stop \
+              ecs, rm /var/lib/ecs/data/agent.db, systemctl start ecs",
+        );
+    } else if let Some(timeout) = stop_timeout {
+        findings.warn(
+            Check::EcsConfig,
+            &format_args!(
+                "ECS_CONTAINER_STOP_TIMEOUT is {}, and drain.timeout is {}: a container \
+                 that does not stop by itself outlasts the drain",
+                span(timeout),
+                span(settings.drain.timeout)
+            ),
+            &"raise drain.timeout, or lower ECS_CONTAINER_STOP_TIMEOUT",
+        );
+    } else if facts.host.ecs_config.is_none() {
+        findings.ok(
+            Check::EcsConfig,
+            &"there is none: the ECS agent has its defaults, and joins the cluster \
+              \"default\"",
+        );
+    } else {
+        let cluster = config.cluster.as_deref().unwrap_or("not set (yet)");
+        findings.ok(Check::EcsConfig, &format_args!("ECS_CLUSTER is {cluster}"));
+    }
+    let spot = config.spot_draining.as_deref();
+    findings.ok(
+        Check::SpotDraining,
+        &if spot.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+            "the ECS agent sets DRAINING on a Spot interruption, too: the two do not \
+             get in each other's way, and this agent also waits for the tasks"
+        } else {
+            "the ECS agent leaves a Spot interruption to this agent"
+        },
+    );
+}
+
+fn ecs_agent_data(host: &Host, findings: &mut Findings) {
+    match host.ecs_agent_data.first() {
+        Some(path) => findings.warn(
+            Check::EcsAgentData,
+            &format_args!("{} is another machine's registration", path.display()),
+            &format_args!(
+                "at the end of the build: systemctl stop ecs, rm {}",
+                path.display()
+            ),
+        ),
+        None => findings.ok(Check::EcsAgentData, &"the ECS agent has stored nothing yet"),
+    }
+}
+
+fn state_directory(host: &Host, findings: &mut Findings) {
+    let check = Check::StateDirectory;
+    let path = host.state_directory.display();
+    match &host.state {
+        StateDirectory::Writable => findings.ok(check, &path),
+        StateDirectory::Missing if host.active == Some(true) => findings.warn(
+            check,
+            &format_args!("{path} is not there: a restart in mid-drain begins the drain anew"),
+            &"keep StateDirectory=ecs-lifecycle-agent in the unit, or create what \
+              agent.state_directory names",
+        ),
+        StateDirectory::Missing => findings.untried(
+            check,
+            &format_args!("{path} is not there: the unit makes it when it starts"),
+        ),
+        StateDirectory::Hidden => findings.untried(
+            check,
+            &format_args!("{path} is not for this user to see: run the doctor as root"),
+        ),
+        StateDirectory::Unwritable(why) => findings.warn(
+            check,
+            &format_args!(
+                "{path} cannot be written to ({why}): a restart in mid-drain begins the \
+                 drain anew"
+            ),
+            &"let the agent write there: room on the disk, a file system that is not \
+              read-only",
+        ),
+        StateDirectory::NotWritten => findings.untried(check, &path),
+    }
+}
+
+fn state_file(facts: &Facts, findings: &mut Findings) {
+    let check = Check::StateFile;
+    let path = facts.host.state_directory.join("state.json");
+    let path = path.display();
+    let here = facts
+        .live
+        .as_ref()
+        .and_then(|live| live.metadata.instance.as_ref().ok())
+        .map(|instance| instance.instance_id.as_str());
+    match &facts.host.state_file {
+        StateFile::None => findings.ok(check, &"there is none: no drain to take up"),
+        StateFile::About(_) if facts.live.is_none() => findings.warn(
+            check,
+            &format_args!("{path} is about the machine that the image is built on"),
+            &format_args!("at the end of the build: systemctl stop {UNIT}, rm {path}"),
+        ),
+        StateFile::About(id) if here.is_some_and(|here| here != id) => findings.warn(
+            check,
+            &format_args!("{path} is about {id}, and so is ignored"),
+            &format_args!(
+                "rm {path}, and build images with `ecs-lifecycle-agent doctor --image` at \
+                 the end"
+            ),
+        ),
+        StateFile::About(_) if here.is_some() => findings.ok(check, &"about this instance"),
+        StateFile::About(id) => findings.untried(
+            check,
+            &format_args!("about {id}; which instance this is, metadata did not say"),
+        ),
+        StateFile::Unreadable(why) if facts.host.state == StateDirectory::Hidden => {
+            findings.untried(check, &why);
+        }
+        StateFile::Unreadable(why) => findings.warn(
+            check,
+            &format_args!("{path}: {why}: it is ignored"),
+            &format_args!("rm {path}"),
+        ),
+    }
+}
+
+fn shutdown(host: &Host, settings: &Settings, findings: &mut Findings) {
+    let check = Check::Shutdown;
+    match settings.drain.on_shutdown {
+        None => findings.ok(
+            check,
+            &"drain.on_shutdown is not set: a shutdown is not held up",
+        ),
+        Some(_) if host.dbus_broker => {
+            findings.ok(check, &"dbus-broker tells a shutdown from a restart");
+        }
+        Some(_) => findings.warn(
+            check,
+            &"drain.on_shutdown is set, but dbus-broker is not installed: dbus-daemon \
+              lets the unit's dynamic user not in, and no shutdown is held up",
+            &"install dbus-broker, or unset drain.on_shutdown",
+        ),
+    }
+}
+
+/// A duration for a person.
+pub(super) fn span(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

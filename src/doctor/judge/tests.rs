@@ -1,0 +1,299 @@
+//! Tables for what takes no socket to show. `tests/doctor/` has the rest.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::facts::{
+    Described, Facts, Hook, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit,
+    WithoutToken,
+};
+use super::super::finding::{Check, Finding, Status};
+use super::super::render;
+use super::judge;
+use crate::config::{Effective, Settings};
+use crate::decide::{
+    ApiTask, AutoScalingInstance, ContainerInstance, Failure, FailureKind, Instance,
+    LifecycleTransition, TargetLifecycleState, Task, TaskKind, TaskStatus,
+};
+
+fn failure(kind: FailureKind, message: &str) -> Failure {
+    Failure::new(kind, message)
+}
+
+fn hook(name: &str) -> Hook {
+    Hook {
+        name: name.to_owned(),
+        transition: LifecycleTransition::Terminating,
+        heartbeat_timeout: Duration::from_secs(3_600),
+        global_timeout: Duration::from_secs(172_800),
+        default_result: Some("CONTINUE".to_owned()),
+    }
+}
+
+/// A machine on which all is well.
+fn healthy() -> Facts {
+    let task = |kind| ApiTask {
+        task: Task {
+            arn: "arn:aws:ecs:eu-central-1:1:task/demo/t".to_owned(),
+            definition: "web:1".to_owned(),
+            known: TaskStatus::Running,
+            desired: None,
+        },
+        kind,
+    };
+    Facts {
+        configuration: Ok(Effective::default()),
+        host: Host {
+            unit: Some(Unit {
+                path: PathBuf::from("/usr/lib/systemd/system/ecs-lifecycle-agent.service"),
+                masked: false,
+                program: Some((
+                    PathBuf::from("/usr/bin/ecs-lifecycle-agent"),
+                    Program::Executable,
+                )),
+            }),
+            wanted_by: Some(PathBuf::from("/etc/systemd/system/ecs.service.wants/x")),
+            active: Some(true),
+            docker_unit: Some(PathBuf::from("/usr/lib/systemd/system/docker.service")),
+            ecs_unit: Some(PathBuf::from("/usr/lib/systemd/system/ecs.service")),
+            ecs_wanted: true,
+            state_directory: PathBuf::from("/var/lib/ecs-lifecycle-agent"),
+            state: StateDirectory::Writable,
+            state_file: StateFile::None,
+            ..Host::default()
+        },
+        live: Some(Live {
+            metadata: Metadata {
+                instance: Ok(Instance {
+                    instance_id: "i-1".to_owned(),
+                    region: "eu-central-1".to_owned(),
+                    launched_at: None,
+                }),
+                without_token: Ok(WithoutToken {
+                    status: 401,
+                    clock_ahead: Some(0),
+                }),
+                target: Some(Ok(Some(TargetLifecycleState::InService))),
+                tags: Some(Ok(Some(vec!["Name".to_owned()]))),
+                role: Some(Ok(Some("role".to_owned()))),
+            },
+            ecs_agent: Ok(Some(ContainerInstance {
+                cluster: "demo".to_owned(),
+                arn: "arn:aws:ecs:eu-central-1:1:container-instance/demo/c".to_owned(),
+            })),
+            local_tasks: Ok(1),
+            container_instance: Some(Ok(Described::Known {
+                status: "ACTIVE".to_owned(),
+                connected: true,
+            })),
+            tasks: Some(Ok(vec![task(TaskKind::Service("web".to_owned()))])),
+            auto_scaling: Some(Ok(Some(AutoScalingInstance {
+                group: "asg".to_owned(),
+                lifecycle_state: "InService".to_owned(),
+            }))),
+            group: Some("asg".to_owned()),
+            hooks: Some(Ok(vec![hook("drain")])),
+        }),
+    }
+}
+
+/// What complains, once `change` is made to a machine on which all is well.
+fn complaints(change: impl FnOnce(&mut Facts)) -> Vec<(Check, Status)> {
+    let mut facts = healthy();
+    change(&mut facts);
+    judge(&facts)
+        .into_iter()
+        .filter(|finding| finding.status >= Status::Warning)
+        .map(|finding| {
+            assert!(finding.remedy.is_some(), "{finding:?}");
+            (finding.check, finding.status)
+        })
+        .collect()
+}
+
+fn live(change: impl FnOnce(&mut Live)) -> Vec<(Check, Status)> {
+    complaints(|facts| change(facts.live.as_mut().unwrap()))
+}
+
+fn settings(change: impl FnOnce(&mut Settings)) -> Vec<(Check, Status)> {
+    complaints(|facts| change(&mut facts.configuration.as_mut().unwrap().settings))
+}
+
+use Status::{Failure as Bad, Warning as Warn};
+
+#[test]
+fn nothing_to_complain_about() {
+    assert_eq!(complaints(|_| ()), []);
+}
+
+#[test]
+fn a_live_instance_and_an_image_have_every_check_between_them() {
+    let mut facts = healthy();
+    let mut checks: Vec<Check> = judge(&facts).iter().map(|finding| finding.check).collect();
+    facts.live = None;
+    checks.extend(judge(&facts).iter().map(|finding| finding.check));
+    for check in Check::ALL {
+        assert!(checks.contains(check), "{check:?} is never made");
+    }
+}
+
+#[test]
+fn the_clock_may_be_off_by_so_much() {
+    let off = |seconds| {
+        live(|live| {
+            live.metadata.without_token = Ok(WithoutToken {
+                status: 401,
+                clock_ahead: Some(seconds),
+            });
+        })
+    };
+    for seconds in [0, 29, -29] {
+        assert_eq!(off(seconds), [], "{seconds}");
+    }
+    for seconds in [30, -30, 239] {
+        assert_eq!(off(seconds), [(Check::Clock, Warn)], "{seconds}");
+    }
+    for seconds in [240, -240, i64::MAX, i64::MIN] {
+        assert_eq!(off(seconds), [(Check::Clock, Bad)], "{seconds}");
+    }
+}
+
+#[test]
+fn heartbeats_may_come_so_seldom() {
+    let every = |seconds| {
+        settings(|settings| {
+            settings.autoscaling.heartbeat_interval = Some(Duration::from_secs(seconds));
+        })
+    };
+    assert_eq!(every(1_800), []);
+    assert_eq!(every(1_801), [(Check::HookHeartbeat, Warn)]);
+    assert_eq!(every(3_599), [(Check::HookHeartbeat, Warn)]);
+    assert_eq!(every(3_600), [(Check::HookHeartbeat, Bad)]);
+}
+
+#[test]
+fn a_drain_may_take_so_long() {
+    let longest =
+        |seconds| settings(|settings| settings.drain.timeout = Duration::from_secs(seconds));
+    assert_eq!(longest(172_790), []);
+    // As long as the agent itself leaves between the two.
+    assert_eq!(longest(172_791), [(Check::HookTimeout, Warn)]);
+}
+
+#[test]
+fn each_kind_of_failure_is_judged() {
+    let kinds = [
+        (FailureKind::Unreachable, Some(Bad)),
+        (FailureKind::Timeout, Some(Bad)),
+        (FailureKind::Server, Some(Warn)),
+        (FailureKind::Malformed, Some(Bad)),
+        (FailureKind::Throttled, Some(Warn)),
+        (FailureKind::Denied, Some(Bad)),
+        (FailureKind::Refused, Some(Bad)),
+        (FailureKind::Credentials, None),
+    ];
+    for (kind, status) in kinds {
+        let found = live(|live| {
+            live.container_instance =
+                Some(Err(failure(kind, "ecs:DescribeContainerInstances c: no")));
+        });
+        let expected = match status {
+            Some(status) => (Check::DescribeContainerInstances, status),
+            None => (Check::Credentials, Bad),
+        };
+        assert_eq!(found, [expected], "{kind:?}");
+    }
+}
+
+#[test]
+fn the_failed_call_for_tasks_is_the_one_that_complains() {
+    let cases = [
+        ("ecs:ListTasks RUNNING on c: no", Check::ListTasks),
+        ("ecs:DescribeTasks of 3 tasks: no", Check::DescribeTasks),
+        ("ecs:DescribeServices of web: no", Check::DescribeServices),
+        // It cannot be: but a failure that nobody is named in must not be lost.
+        ("no", Check::DescribeServices),
+    ];
+    for (message, check) in cases {
+        let found = live(|live| live.tasks = Some(Err(failure(FailureKind::Denied, message))));
+        assert_eq!(found, [(check, Bad)], "{message}");
+    }
+}
+
+#[test]
+fn a_container_instance_is_judged_by_what_is_to_become_of_it() {
+    let known = |status: &str, connected| {
+        Some(Ok(Described::Known {
+            status: status.to_owned(),
+            connected,
+        }))
+    };
+    assert_eq!(
+        live(|live| live.container_instance = known("ACTIVE", false)),
+        [(Check::ContainerInstance, Warn)]
+    );
+    assert_eq!(
+        live(|live| live.container_instance = known("DRAINING", true)),
+        [(Check::ContainerInstance, Warn)]
+    );
+    let terminated = live(|live| {
+        live.metadata.target = Some(Ok(Some(TargetLifecycleState::Terminated)));
+        live.container_instance = known("DRAINING", true);
+    });
+    assert_eq!(terminated, [(Check::TargetState, Warn)]);
+    let gone = Some(Ok(Described::Unknown("MISSING".to_owned())));
+    assert_eq!(
+        live(|live| live.container_instance = gone),
+        [(Check::ContainerInstance, Bad)]
+    );
+}
+
+#[test]
+fn this_user_may_not_see_the_state() {
+    let found = complaints(|facts| {
+        facts.host.state = StateDirectory::Hidden;
+        facts.host.state_file = StateFile::Unreadable("Permission denied".to_owned());
+    });
+    assert_eq!(found, []);
+}
+
+#[test]
+fn a_full_disk_is_a_warning() {
+    let found = complaints(|facts| {
+        facts.host.state = StateDirectory::Unwritable("no space left".to_owned());
+    });
+    assert_eq!(found, [(Check::StateDirectory, Warn)]);
+}
+
+fn finding(status: Status, summary: &str) -> Finding {
+    Finding {
+        check: Check::Clock,
+        status,
+        summary: summary.to_owned(),
+        remedy: None,
+    }
+}
+
+#[test]
+fn the_worst_counts_and_untried_does_not() {
+    let worst = |statuses: &[Status]| {
+        let findings: Vec<Finding> = statuses
+            .iter()
+            .map(|status| finding(*status, "x"))
+            .collect();
+        render::worst(&findings)
+    };
+    assert_eq!(worst(&[]), Status::Ok);
+    assert_eq!(worst(&[Status::Ok, Status::Untried]), Status::Ok);
+    assert_eq!(worst(&[Warn, Status::Untried, Status::Ok]), Warn);
+    assert_eq!(worst(&[Bad, Warn]), Bad);
+}
+
+#[test]
+fn no_answer_can_look_like_a_line_of_ours() {
+    let text = render::text(&[finding(Bad, "no\nok       role: fine\u{1b}[31m")]);
+    assert_eq!(
+        text.lines().next(),
+        Some("failure  clock: no ok       role: fine [31m")
+    );
+}

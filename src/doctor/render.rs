@@ -1,0 +1,92 @@
+//! The findings as a person reads them, and as a script does.
+
+use serde::Serialize;
+
+use super::finding::{Finding, Status};
+
+/// The JSON that `--json` prints. Fields may be added; none changes its meaning.
+#[derive(Serialize)]
+struct Report<'a> {
+    version: &'static str,
+    mode: &'static str,
+    status: Status,
+    checks: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'static str,
+    status: Status,
+    summary: &'a str,
+    remedy: Option<&'a str>,
+}
+
+/// The worst of them. What could not be tried is not held against anybody.
+#[must_use]
+pub fn worst(findings: &[Finding]) -> Status {
+    findings
+        .iter()
+        .map(|finding| finding.status)
+        .filter(|status| *status != Status::Untried)
+        .max()
+        .unwrap_or(Status::Ok)
+}
+
+/// A line for each finding, its remedy below it, and how many there are of each kind.
+#[must_use]
+pub fn text(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let id = finding.check.id();
+        let summary = one_line(&finding.summary);
+        text.push_str(&format!("{:<8} {id}: {summary}\n", finding.status.as_str()));
+        if let Some(remedy) = &finding.remedy {
+            text.push_str(&format!("         → {}\n", one_line(remedy)));
+        }
+    }
+    let count = |status| {
+        findings
+            .iter()
+            .filter(|finding| finding.status == status)
+            .count()
+    };
+    text.push_str(&format!(
+        "\n{} checks: {} ok, {} untried, {} with a warning, {} failed\n",
+        findings.len(),
+        count(Status::Ok),
+        count(Status::Untried),
+        count(Status::Warning),
+        count(Status::Failure),
+    ));
+    text
+}
+
+/// The same as JSON.
+#[must_use]
+pub fn json(findings: &[Finding], image: bool) -> String {
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        mode: if image { "image" } else { "instance" },
+        status: worst(findings),
+        checks: findings
+            .iter()
+            .map(|finding| Line {
+                id: finding.check.id(),
+                status: finding.status,
+                summary: &finding.summary,
+                remedy: finding.remedy.as_deref(),
+            })
+            .collect(),
+    };
+    // Nothing in it can fail to be written.
+    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// What comes from elsewhere, an error of AWS's say, must not look like a line of ours.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

@@ -1,0 +1,312 @@
+//! The state in full: what `status --json` prints, and `status` as a table.
+//!
+//! The names of the fields are an interface: docs/status.md describes them. Fields may be added.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::decide::lifecycle::{Heartbeat, HookSearch};
+use crate::decide::{Moment, NoHook, Phase, Policy, State};
+use crate::narrate::span;
+
+/// The state of the agent. What does not apply is null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "described in docs/status.md, for those who read the JSON"
+)]
+pub struct Report {
+    pub version: String,
+    pub line: String,
+    pub phase: String,
+    pub since: String,
+    pub since_seconds: u64,
+    pub reason: Option<String>,
+    pub instance: Option<InstanceReport>,
+    pub container_instance: Option<ContainerInstanceReport>,
+    pub target_lifecycle_state: Option<String>,
+    pub deadline: Option<DeadlineReport>,
+    pub waiting_for: Vec<TaskReport>,
+    pub hook: Option<HookReport>,
+    pub no_hook: Option<String>,
+    pub errors: Vec<ErrorReport>,
+    pub outcome: Option<String>,
+    pub drain_by_hand: bool,
+}
+
+/// The machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct InstanceReport {
+    pub id: String,
+    pub region: String,
+}
+
+/// The container instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct ContainerInstanceReport {
+    pub cluster: String,
+    pub arn: String,
+}
+
+/// Until when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct DeadlineReport {
+    pub at: String,
+    pub in_seconds: u64,
+    pub source: String,
+}
+
+/// A task that a drain waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct TaskReport {
+    pub task: String,
+    pub definition: String,
+    pub kind: Option<String>,
+    pub stopping: bool,
+}
+
+/// The lifecycle action that is ours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct HookReport {
+    pub group: String,
+    pub name: String,
+    pub next_heartbeat_in_seconds: Option<u64>,
+}
+
+/// The last failure of a dependency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct ErrorReport {
+    pub dependency: String,
+    pub message: String,
+    pub at: String,
+    pub failing: bool,
+}
+
+/// Composes the report.
+pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Report {
+    let at = |moment: Moment| rfc3339(clock.time_of(moment));
+    let deadline = |moment: Moment, source: &str| DeadlineReport {
+        at: at(moment),
+        in_seconds: moment.since(now).as_secs(),
+        source: source.to_owned(),
+    };
+    let mut report = Report {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        line: super::line(state, now, policy),
+        phase: state.phase.as_str().to_owned(),
+        since: at(state.since),
+        since_seconds: now.since(state.since).as_secs(),
+        reason: None,
+        instance: state.instance.as_ref().map(|known| InstanceReport {
+            id: known.instance_id.clone(),
+            region: known.region.clone(),
+        }),
+        container_instance: state.container_instance.as_ref().map(|known| {
+            ContainerInstanceReport {
+                cluster: known.cluster.clone(),
+                arn: known.arn.clone(),
+            }
+        }),
+        target_lifecycle_state: state.target.as_ref().map(ToString::to_string),
+        deadline: None,
+        waiting_for: Vec::new(),
+        hook: None,
+        no_hook: None,
+        errors: errors(state, at),
+        outcome: None,
+        drain_by_hand: state.memory().by_hand.is_some(),
+    };
+    let mut lifecycle = |search: &HookSearch, heartbeat: &Heartbeat| {
+        report.hook = search.found().map(|found| HookReport {
+            group: found.hook.group.clone(),
+            name: found.hook.name.clone(),
+            next_heartbeat_in_seconds: heartbeat.next_at().map(|next| next.since(now).as_secs()),
+        });
+        report.no_hook = search.nothing().map(no_hook);
+    };
+    match &state.phase {
+        Phase::Starting | Phase::Watching | Phase::Returning { .. } => {}
+        Phase::Joining(join) => {
+            lifecycle(&join.hook, &join.heartbeat);
+            report.deadline = Some(deadline(join.deadline(policy), "ready.timeout"));
+        }
+        Phase::Draining(drain) | Phase::Completing(drain, _) => {
+            lifecycle(&drain.hook, &drain.heartbeat);
+            let until = drain.deadline(policy);
+            report.reason = Some(drain.reason.to_string());
+            report.deadline = Some(deadline(until.at, until.source.as_str()));
+            report.outcome = drain.outcome().map(|outcome| outcome.as_str().to_owned());
+            let waited_for = drain.tasks.waited_for(&drain.leftovers, policy);
+            report.waiting_for = waited_for
+                .into_iter()
+                .map(|task| TaskReport {
+                    task: task.arn,
+                    definition: task.definition,
+                    kind: task.kind,
+                    stopping: task.stopping,
+                })
+                .collect();
+        }
+        Phase::Done(done) => {
+            report.reason = Some(done.reason.to_string());
+            report.outcome = Some(done.outcome.as_str().to_owned());
+        }
+    }
+    report
+}
+
+fn errors(state: &State, at: impl Fn(Moment) -> String) -> Vec<ErrorReport> {
+    let failing = state.health.failing().iter().map(|condition| ErrorReport {
+        dependency: condition.dependency.as_str().to_owned(),
+        message: condition.last.message.clone(),
+        at: at(condition.failed_at),
+        failing: true,
+    });
+    let failing_now = |dependency| {
+        let mut failing = state.health.failing().iter();
+        failing.any(|condition| condition.dependency == dependency)
+    };
+    let recovered = state
+        .health
+        .recovered()
+        .iter()
+        .filter(|known| !failing_now(known.dependency))
+        .map(|known| ErrorReport {
+            dependency: known.dependency.as_str().to_owned(),
+            message: known.last.message.clone(),
+            at: at(known.failed_at),
+            failing: false,
+        });
+    failing.chain(recovered).collect()
+}
+
+fn no_hook(why: &NoHook) -> String {
+    match why {
+        NoHook::NotInAGroup => "Auto Scaling does not know this instance".to_owned(),
+        NoHook::None { group } => format!("{group} has no lifecycle hook that could be ours"),
+        NoHook::Ambiguous { group, names } => format!(
+            "{group} has several lifecycle hooks, and none is configured as ours: {}",
+            names.join(", ")
+        ),
+        NoHook::Missing {
+            group, configured, ..
+        } => format!("{group} has no lifecycle hook {configured}, which is configured as ours"),
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+impl Report {
+    /// The report for a person: the line, then what there is to know.
+    pub fn table(&self) -> String {
+        let mut rows: Vec<(&str, String)> = Vec::new();
+        let ago = span(Duration::from_secs(self.since_seconds));
+        rows.push(("since", format!("{} ({ago} ago)", self.since)));
+        if let Some(reason) = &self.reason {
+            rows.push(("reason", reason.clone()));
+        }
+        if let Some(deadline) = &self.deadline {
+            let left = span(Duration::from_secs(deadline.in_seconds));
+            rows.push((
+                "deadline",
+                format!("{}, in {left} ({})", deadline.at, deadline.source),
+            ));
+        }
+        if let Some(instance) = &self.instance {
+            rows.push((
+                "instance",
+                format!("{} in {}", instance.id, instance.region),
+            ));
+        }
+        match &self.container_instance {
+            Some(known) => rows.push((
+                "container instance",
+                format!("{} of {}", crate::decide::short(&known.arn), known.cluster),
+            )),
+            None => rows.push(("container instance", "not registered yet".to_owned())),
+        }
+        let target = self.target_lifecycle_state.as_deref().unwrap_or("not set");
+        rows.push(("target state", target.to_owned()));
+        if let Some(hook) = &self.hook {
+            let next = hook
+                .next_heartbeat_in_seconds
+                .map_or_else(String::new, |next| {
+                    format!(", next heartbeat in {}", span(Duration::from_secs(next)))
+                });
+            rows.push((
+                "lifecycle hook",
+                format!("{} of {}{next}", hook.name, hook.group),
+            ));
+        }
+        if let Some(why) = &self.no_hook {
+            rows.push(("lifecycle hook", format!("none: {why}")));
+        }
+        for error in &self.errors {
+            let when = if error.failing {
+                "failing, last at"
+            } else {
+                "answers again; last failed at"
+            };
+            rows.push((
+                "error",
+                format!(
+                    "{} ({when} {}): {}",
+                    error.dependency, error.at, error.message
+                ),
+            ));
+        }
+        let mut text = format!("{}\n\n", self.line);
+        for (name, value) in rows {
+            text.push_str(&format!("  {name:<20}{value}\n"));
+        }
+        text.push_str(&self.tasks());
+        text
+    }
+
+    fn tasks(&self) -> String {
+        if self.waiting_for.is_empty() {
+            return String::new();
+        }
+        let mut rows = vec![["task", "definition", "kind", ""].map(str::to_owned)];
+        for task in &self.waiting_for {
+            let order = if task.stopping {
+                "told to stop"
+            } else {
+                "not told to stop"
+            };
+            rows.push([
+                crate::decide::short(&task.task).to_owned(),
+                task.definition.clone(),
+                task.kind
+                    .clone()
+                    .unwrap_or_else(|| "not known yet".to_owned()),
+                order.to_owned(),
+            ]);
+        }
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths = [width(0), width(1), width(2), 0];
+        let mut text = String::from("\n");
+        for row in &rows {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:<width$}"))
+                .collect();
+            text.push_str(&format!("  {}\n", cells.join("  ").trim_end()));
+        }
+        text
+    }
+}

@@ -1,0 +1,79 @@
+"""The template as it is written, and the files beside it."""
+
+import json
+import pathlib
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "cloudformation" / "cluster.yaml"
+POLICY = ROOT / "cloudformation" / "policy.json"
+TERRAFORM = ROOT / "terraform"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: !Ref X becomes {"Ref": X}, !Sub X {"Fn::Sub": X}."""
+
+
+def _short_form(loader, suffix, node):
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def load():
+    return yaml.load(TEMPLATE.read_text(), _Loader)
+
+
+def hooks():
+    """The group's lifecycle hooks as they are written, by name."""
+    group = load()["Resources"]["AutoScalingGroup"]["Properties"]
+    return {hook["LifecycleHookName"]: hook for hook in group["LifecycleHookSpecificationList"]}
+
+
+def with_hooks_apart():
+    """The template with each of the group's hooks as a resource of its own: what more tools understand."""
+    body = load()
+    group = body["Resources"]["AutoScalingGroup"]["Properties"]
+    for number, hook in enumerate(group.pop("LifecycleHookSpecificationList")):
+        body["Resources"][f"Hook{number}"] = {
+            "Type": "AWS::AutoScaling::LifecycleHook",
+            "Properties": {"AutoScalingGroupName": {"Ref": "AutoScalingGroup"}, **hook},
+        }
+    return json.dumps(body, indent=2)
+
+
+def with_defaults(value):
+    """`value` with references to parameters replaced by the parameters' defaults."""
+    parameters = load()["Parameters"]
+    if isinstance(value, dict):
+        if set(value) == {"Ref"} and value["Ref"] in parameters:
+            return parameters[value["Ref"]]["Default"]
+        return {key: with_defaults(inner) for key, inner in value.items()}
+    return [with_defaults(inner) for inner in value] if isinstance(value, list) else value
+
+
+def policy(**values):
+    """The stand-alone policy; what is not given stays a placeholder."""
+    text = POLICY.read_text()
+    for name, value in values.items():
+        text = text.replace("${" + name + "}", value)
+    return json.loads(text)
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def actions(document):
+    """Every action of a policy document."""
+    return {action for statement in document["Statement"] for action in as_list(statement["Action"])}

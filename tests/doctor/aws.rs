@@ -1,0 +1,128 @@
+//! The ECS agent, the cluster, and what the role may do.
+
+use ecs_lifecycle_simulator::{ContainerInstanceStatus, Fault, FaultKind, Service, TaskSpec};
+
+use super::stage::{Stage, group, instance};
+
+#[tokio::test]
+async fn the_ecs_agent_is_down() {
+    let stage = Stage::with(group(), instance().ecs_agent_down()).await;
+    stage
+        .examine()
+        .complains(&["ecs-agent"])
+        .advises("ecs-agent", "systemctl start ecs")
+        .untried("container-instance")
+        .untried("ecs:ListTasks")
+        .says("hook", "drain-hook");
+}
+
+#[tokio::test]
+async fn the_ecs_agent_is_not_registered() {
+    let stage = Stage::with(group(), instance().unregistered()).await;
+    stage
+        .examine()
+        .complains(&["ecs-agent"])
+        .says("ecs-agent", "not registered")
+        .advises("ecs-agent", "ECS_CLUSTER");
+}
+
+#[tokio::test]
+async fn somebody_left_it_draining() {
+    let stage = Stage::with(
+        group(),
+        instance().status(ContainerInstanceStatus::Draining),
+    )
+    .await;
+    stage
+        .examine()
+        .complains(&["container-instance?"])
+        .advises("container-instance", "--status ACTIVE");
+}
+
+#[tokio::test]
+async fn each_permission_that_is_missing_is_named() {
+    // What it needs the answer of is untried, and not wrong as well.
+    let cases: [(&str, &[&str]); 6] = [
+        ("ecs:DescribeContainerInstances", &["container-instance"]),
+        (
+            "ecs:ListTasks",
+            &["ecs:DescribeTasks", "ecs:DescribeServices"],
+        ),
+        ("ecs:DescribeTasks", &["ecs:DescribeServices"]),
+        ("ecs:DescribeServices", &[]),
+        ("autoscaling:DescribeAutoScalingInstances", &[]),
+        (
+            "autoscaling:DescribeLifecycleHooks",
+            &["hook", "managed-draining", "hook-heartbeat", "hook-timeout"],
+        ),
+    ];
+    let stage = Stage::new().await;
+    for (action, untried) in cases {
+        let fault = stage
+            .simulator
+            .fault(Fault::on(action, FaultKind::AccessDenied));
+        let report = stage.examine();
+        report
+            .complains(&[action])
+            .says(action, "is not authorized to perform")
+            .advises(action, &format!("allow {action} in the role's policy"));
+        for id in untried {
+            report.untried(id);
+        }
+        stage.simulator.remove_fault(fault);
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_way_to_amazon_ecs() {
+    let stage = Stage::new().await;
+    stage.simulator.close_listener(Service::Ecs).await;
+    stage
+        .examine()
+        .complains(&["ecs:DescribeContainerInstances", "ecs:ListTasks"])
+        .advises("ecs:ListTasks", "VPC endpoint");
+}
+
+#[tokio::test]
+async fn something_else_answers() {
+    let stage = Stage::new().await;
+    stage.simulator.fault(Fault::on(
+        "autoscaling:DescribeLifecycleHooks",
+        FaultKind::Garbage,
+    ));
+    stage
+        .examine()
+        .complains(&["autoscaling:DescribeLifecycleHooks"])
+        .advises("autoscaling:DescribeLifecycleHooks", "proxy");
+}
+
+#[tokio::test]
+async fn throttled_is_no_failure() {
+    let stage = Stage::new().await;
+    stage.simulator.fault(Fault::on(
+        "ecs:DescribeContainerInstances",
+        FaultKind::Throttled,
+    ));
+    stage
+        .examine()
+        .complains(&["ecs:DescribeContainerInstances?"])
+        .advises("ecs:DescribeContainerInstances", "again later");
+}
+
+#[tokio::test]
+async fn where_no_task_runs_there_is_nothing_to_ask() {
+    let mut spec = instance();
+    spec.tasks.clear();
+    let stage = Stage::with(group(), spec).await;
+    stage
+        .examine()
+        .complains(&[])
+        .untried("ecs:DescribeTasks")
+        .untried("ecs:DescribeServices");
+    stage.instance.place_task(TaskSpec::standalone("job"));
+    stage
+        .examine()
+        .complains(&[])
+        .says("ecs:DescribeTasks", "answers")
+        .untried("ecs:DescribeServices");
+}

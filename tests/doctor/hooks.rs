@@ -1,0 +1,169 @@
+//! The group and its hooks.
+
+use std::time::Duration;
+
+use ecs_lifecycle_simulator::{GroupSpec, HookSpec, InstanceSpec, LifecycleActionResult};
+
+use super::stage::{CONFIG, Stage, group, instance};
+
+const MANAGED: &str = "ecs-managed-draining-termination-hook";
+
+#[tokio::test]
+async fn the_instance_is_in_no_group() {
+    let mut spec = InstanceSpec::new("demo")
+        .tag("Name", "x")
+        .target_lifecycle_state(None);
+    spec.tasks = instance().tasks;
+    let stage = Stage::with(group(), spec).await;
+    stage
+        .examine()
+        .complains(&["group?"])
+        .advises("group", "Auto Scaling group")
+        .untried("hook");
+}
+
+#[tokio::test]
+async fn the_group_has_no_hook() {
+    let stage = Stage::with(
+        GroupSpec::new("demo-asg").hook(HookSpec::launching("join")),
+        instance(),
+    )
+    .await;
+    stage
+        .examine()
+        .complains(&["hook"])
+        .says("hook", "nothing holds the instance")
+        .advises(
+            "hook",
+            "put-lifecycle-hook --auto-scaling-group-name demo-asg",
+        );
+}
+
+#[tokio::test]
+async fn several_hooks_and_none_is_named() {
+    let stage = Stage::with(group().hook(HookSpec::terminating("backup")), instance()).await;
+    stage
+        .examine()
+        .complains(&["hook"])
+        .says("hook", "drain-hook, backup")
+        .advises("hook", "autoscaling.lifecycle_hook_name");
+
+    stage.host.write(
+        CONFIG,
+        "[autoscaling]\nlifecycle_hook_name = \"drain-hook\"\n",
+    );
+    stage
+        .examine()
+        .says("hook", "as configured")
+        // ABANDON, and there is another hook that it would skip.
+        .complains(&["hook-default-result?"])
+        .advises("hook-default-result", "CONTINUE");
+}
+
+#[tokio::test]
+async fn the_configured_hook_is_not_there() {
+    let stage = Stage::new().await;
+    stage.host.write(
+        CONFIG,
+        "[autoscaling]\nlifecycle_hook_name = \"drain-hok\"\n",
+    );
+    stage
+        .examine()
+        .complains(&["hook"])
+        .says("hook", "(drain-hook)")
+        .advises("hook", "correct the name");
+}
+
+#[tokio::test]
+async fn the_configured_group_is_another() {
+    let stage = Stage::new().await;
+    stage
+        .simulator
+        .add_group(GroupSpec::new("other").hook(HookSpec::terminating("other-hook")));
+    stage.host.write(
+        CONFIG,
+        "[autoscaling]\nauto_scaling_group_name = \"other\"\n",
+    );
+    stage
+        .examine()
+        .complains(&["group"])
+        .advises("group", "remove it");
+}
+
+#[tokio::test]
+async fn managed_draining_is_on_too() {
+    let hook = HookSpec::terminating(MANAGED).default_result(LifecycleActionResult::Continue);
+    let ours = HookSpec::terminating("drain-hook").default_result(LifecycleActionResult::Continue);
+    let stage = Stage::with(
+        GroupSpec::new("demo-asg").hook(ours).hook(hook.clone()),
+        instance(),
+    )
+    .await;
+    stage
+        .examine()
+        .complains(&["managed-draining?"])
+        .advises("managed-draining", "capacity provider")
+        .says("hook", "drain-hook");
+
+    let stage = Stage::with(GroupSpec::new("demo-asg").hook(hook), instance()).await;
+    stage
+        .examine()
+        .complains(&["hook?", "managed-draining?"])
+        .advises("hook", "a hook of its own");
+}
+
+#[tokio::test]
+async fn heartbeats_come_too_seldom() {
+    let hook = HookSpec::terminating("drain-hook").heartbeat_timeout(Duration::from_secs(60));
+    let stage = Stage::with(GroupSpec::new("demo-asg").hook(hook), instance()).await;
+    for (interval, complaint) in [("1m", "hook-heartbeat"), ("45s", "hook-heartbeat?")] {
+        stage.host.write(
+            CONFIG,
+            &format!("[autoscaling]\nheartbeat_interval = \"{interval}\"\n"),
+        );
+        stage
+            .examine()
+            .complains(&[complaint])
+            .advises("hook-heartbeat", "at most \"20s\"");
+    }
+}
+
+#[tokio::test]
+async fn the_hook_cannot_wait_as_long_as_the_drain() {
+    let hook = HookSpec::terminating("drain-hook")
+        .heartbeat_timeout(Duration::from_secs(30))
+        .global_timeout(Duration::from_secs(600));
+    let stage = Stage::with(GroupSpec::new("demo-asg").hook(hook), instance()).await;
+    stage
+        .examine()
+        .complains(&["hook-timeout?"])
+        .says("hook-timeout", "drain.timeout is 15m")
+        .advises("hook-timeout", "HeartbeatTimeout");
+}
+
+#[tokio::test]
+async fn the_launching_hook_is_a_matter_of_its_own() {
+    let launching = |names: &[&str]| {
+        let hooks = names.iter().map(|name| HookSpec::launching(name));
+        hooks.fold(group(), GroupSpec::hook)
+    };
+    let stage = Stage::with(launching(&[]), instance()).await;
+    stage.examine().complains(&[]).says("launch-hook", "none");
+    let stage = Stage::with(launching(&["join"]), instance()).await;
+    stage
+        .examine()
+        .complains(&[])
+        .says("launch-hook", "join of demo-asg, the only one");
+    let stage = Stage::with(launching(&["join", "other"]), instance()).await;
+    stage
+        .examine()
+        .complains(&["launch-hook?"])
+        .says("launch-hook", "join, other")
+        .advises("launch-hook", "autoscaling.launch_hook_name");
+    for (named, complaint) in [("join", None), ("gone", Some("launch-hook"))] {
+        let text = format!("[autoscaling]\nlaunch_hook_name = \"{named}\"\n");
+        stage.host.write(CONFIG, &text);
+        let complaints: Vec<&str> = complaint.into_iter().collect();
+        stage.examine().complains(&complaints);
+    }
+}

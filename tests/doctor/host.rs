@@ -1,0 +1,150 @@
+//! The files of a live instance's host.
+
+use super::stage::{CONFIG, ECS_CONFIG, LINK, STATE, Stage, UNIT};
+
+#[tokio::test]
+async fn the_configuration_is_wrong() {
+    let stage = Stage::new().await;
+    stage.host.write(CONFIG, "[drain]\ntimout = \"1m\"\n");
+    // The rest is examined all the same, with the defaults: where nobody listens for introspection.
+    let report = stage.examine();
+    report
+        .says("configuration", "config.toml:2")
+        .advises("configuration", "timeout")
+        .says("role", "demo-instance-role");
+    assert_eq!(report.check("configuration")["status"], "failure");
+}
+
+#[tokio::test]
+async fn the_unit_is_not_enabled() {
+    let stage = Stage::new().await;
+    stage.host.remove(LINK);
+    stage.examine().complains(&["unit-enabled"]).advises(
+        "unit-enabled",
+        "systemctl enable ecs-lifecycle-agent.service",
+    );
+}
+
+#[tokio::test]
+async fn the_unit_does_not_run() {
+    let stage = Stage::new().await;
+    stage
+        .host
+        .remove(&format!("sys/fs/cgroup/system.slice/{UNIT}"));
+    stage
+        .examine()
+        .complains(&["unit-active"])
+        .advises("unit-active", "systemctl start");
+
+    stage.host.remove("sys/fs/cgroup/system.slice");
+    stage.examine().complains(&[]).untried("unit-active");
+}
+
+#[tokio::test]
+async fn the_unit_is_masked() {
+    let stage = Stage::new().await;
+    stage
+        .host
+        .link(&format!("etc/systemd/system/{UNIT}"), "/dev/null");
+    stage
+        .examine()
+        .complains(&["unit-file"])
+        .advises("unit-file", "systemctl unmask");
+}
+
+#[tokio::test]
+async fn the_unit_sets_variables_of_its_own() {
+    let stage = Stage::new().await;
+    stage.host.write(
+        &format!("etc/systemd/system/{UNIT}.d/timeout.conf"),
+        "[Service]\nEnvironment=ECS_LIFECYCLE_AGENT_DRAIN__TIMEOUT=1h\n",
+    );
+    stage
+        .examine()
+        .complains(&[])
+        .says("configuration", "timeout.conf sets variables for the unit");
+}
+
+#[tokio::test]
+async fn the_state_is_another_machines() {
+    let stage = Stage::new().await;
+    stage
+        .host
+        .write(STATE, "{\"instance_id\": \"i-0123456789abcdef0\"}");
+    stage
+        .examine()
+        .complains(&["state-file?"])
+        .says("state-file", "i-0123456789abcdef0")
+        .advises("state-file", "--image");
+
+    let own = format!("{{\"instance_id\": \"{}\"}}", stage.instance.id());
+    stage.host.write(STATE, &own);
+    stage.examine().complains(&[]);
+
+    stage.host.write(STATE, "{\"inst");
+    stage
+        .examine()
+        .complains(&["state-file?"])
+        .advises("state-file", "rm ");
+}
+
+#[tokio::test]
+async fn the_state_directory_is_not_there_though_the_unit_runs() {
+    let stage = Stage::new().await;
+    stage.host.remove("var/lib/ecs-lifecycle-agent");
+    stage
+        .examine()
+        .complains(&["state-directory?"])
+        .advises("state-directory", "StateDirectory=");
+}
+
+#[tokio::test]
+async fn the_ecs_agent_is_in_another_cluster() {
+    let stage = Stage::new().await;
+    stage.host.write(ECS_CONFIG, "ECS_CLUSTER=prod\n");
+    stage
+        .examine()
+        .complains(&["ecs-config?"])
+        .says("ecs-config", "registered in demo")
+        .advises("ecs-config", "agent.db");
+}
+
+#[tokio::test]
+async fn both_drain_on_a_spot_interruption() {
+    let stage = Stage::new().await;
+    stage.host.write(
+        ECS_CONFIG,
+        "ECS_CLUSTER=demo\nECS_ENABLE_SPOT_INSTANCE_DRAINING=true\n",
+    );
+    stage
+        .examine()
+        .complains(&[])
+        .says("spot-draining", "the ECS agent sets DRAINING");
+}
+
+#[tokio::test]
+async fn containers_outlast_the_drain() {
+    let stage = Stage::new().await;
+    stage.host.write(
+        ECS_CONFIG,
+        "ECS_CLUSTER=demo\nECS_CONTAINER_STOP_TIMEOUT=20m\n",
+    );
+    stage
+        .examine()
+        .complains(&["ecs-config?"])
+        .advises("ecs-config", "drain.timeout");
+}
+
+#[tokio::test]
+async fn a_shutdown_cannot_be_told_from_a_restart() {
+    let stage = Stage::new().await;
+    stage.host.write(CONFIG, "[drain]\non_shutdown = \"90s\"\n");
+    stage
+        .examine()
+        .complains(&["shutdown?"])
+        .advises("shutdown", "dbus-broker");
+    stage
+        .host
+        .write("usr/lib/systemd/system/dbus-broker.service", "[Service]\n");
+    stage.examine().complains(&[]);
+}

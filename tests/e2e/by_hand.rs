@@ -1,0 +1,375 @@
+//! Drained by hand, and back.
+
+use ecs_lifecycle_rig::AgentProcess;
+use ecs_lifecycle_simulator::{
+    ContainerInstanceStatus, GroupSpec, HookSpec, InstanceSpec, LifecycleActionResult, TaskSpec,
+    World,
+};
+
+use super::control::{self, socket};
+use super::newcomer::{COMPLETE, DRAIN, Newcomer, ms};
+use super::stage::{PATIENCE, web};
+
+const DRAINING: &str = "ecs:UpdateContainerInstancesState";
+
+pub async fn stage(tasks: Vec<TaskSpec>) -> Newcomer {
+    let hook = HookSpec::terminating(DRAIN).heartbeat_timeout(std::time::Duration::from_secs(3600));
+    let group = GroupSpec::new("demo-asg")
+        .wait_delay(ms(100))
+        .terminate_delay(ms(100))
+        .hook(hook);
+    let spec = InstanceSpec::new("demo").group("demo-asg");
+    Newcomer::added(group, tasks.into_iter().fold(spec, InstanceSpec::task)).await
+}
+
+/// Starts an agent, and waits until it watches, knows its container instance, and listens.
+pub async fn watching(stage: &Newcomer) -> AgentProcess {
+    let agent = stage.start();
+    let known = |status: &serde_json::Value| {
+        status["phase"] == "watching" && status["container_instance"]["arn"].is_string()
+    };
+    control::until(&socket(&stage.scratch), "watching", known).await;
+    agent
+}
+
+pub fn is(stage: &Newcomer, wanted: ContainerInstanceStatus) -> impl FnMut(&World) -> bool {
+    let id = stage.id();
+    move |world| world.instance(&id).unwrap().status == wanted
+}
+
+#[tokio::test]
+async fn drained_and_back() {
+    let stage = stage(vec![web(300), web(600)]).await;
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let output = control::run(&socket, &["drain"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    stage
+        .until(
+            &agent,
+            "DRAINING",
+            is(&stage, ContainerInstanceStatus::Draining),
+        )
+        .await;
+    let done = control::until(&socket, "drained", |status| status["phase"] == "done").await;
+    assert_eq!(done["outcome"], "drained", "{done:#}");
+    // Auto Scaling has asked for nothing, and is told nothing.
+    assert_eq!(stage.count(COMPLETE), 0);
+    assert_eq!(stage.count("autoscaling:RecordLifecycleActionHeartbeat"), 0);
+    let output = control::run(&socket, &["undrain"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    stage
+        .until(
+            &agent,
+            "ACTIVE",
+            is(&stage, ContainerInstanceStatus::Active),
+        )
+        .await;
+    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    // And again.
+    assert_eq!(
+        control::run(&socket, &["drain", "--wait"]).await.code,
+        Some(0)
+    );
+    assert_eq!(stage.count(COMPLETE), 0);
+}
+
+#[tokio::test]
+async fn undrained_in_the_middle_what_has_not_begun_to_stop_stays() {
+    let stays = TaskSpec::service("web").replacement_delay(std::time::Duration::from_secs(3600));
+    let stage = stage(vec![stays]).await;
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
+    stage
+        .until(
+            &agent,
+            "DRAINING",
+            is(&stage, ContainerInstanceStatus::Draining),
+        )
+        .await;
+    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
+    stage
+        .until(
+            &agent,
+            "ACTIVE",
+            is(&stage, ContainerInstanceStatus::Active),
+        )
+        .await;
+    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    let left = stage
+        .simulator
+        .world(|world| world.running_tasks(stage.instance.id()).len());
+    assert_eq!(left, 1);
+}
+
+/// `--wait` ends when the last container is gone, not before.
+#[tokio::test]
+async fn drain_and_wait_ends_when_it_is_drained() {
+    let stage = stage(vec![web(2_000)]).await;
+    let _agent = watching(&stage).await;
+    let output = control::run(&socket(&stage.scratch), &["drain", "--wait"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let left = stage
+        .simulator
+        .world(|world| world.running_tasks(stage.instance.id()).len());
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn drain_and_wait_says_when_the_deadline_came_first() {
+    let stage = stage(vec![web(600_000)]).await;
+    let _agent = watching(&stage).await;
+    let arguments = ["drain", "--wait", "--timeout", "2s"];
+    let began = stage.simulator.now();
+    let output = control::run(&socket(&stage.scratch), &arguments).await;
+    let took = stage.simulator.now().saturating_sub(began);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(took > ms(1_900) && took < ms(50_000), "{took:?}");
+    assert!(
+        output.text().to_lowercase().contains("deadline"),
+        "{output:?}"
+    );
+}
+
+/// The time given is the deadline, and the status says so.
+#[tokio::test]
+async fn the_timeout_given_is_the_deadline() {
+    let stage = stage(vec![web(600_000)]).await;
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let arguments = ["drain", "--timeout", "42m"];
+    assert_eq!(control::run(&socket, &arguments).await.code, Some(0));
+    let status = control::until(&socket, "draining", |status| {
+        status["phase"] == "draining" && status["deadline"]["in_seconds"].is_number()
+    })
+    .await;
+    let left = status["deadline"]["in_seconds"].as_f64().unwrap();
+    assert!(left > 41.0 * 60.0 && left <= 42.0 * 60.0, "{status:#}");
+    // Without one it is drain.timeout, a quarter of an hour.
+    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
+    stage
+        .until(
+            &agent,
+            "ACTIVE",
+            is(&stage, ContainerInstanceStatus::Active),
+        )
+        .await;
+    assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
+    let status = control::until(&socket, "draining", |status| {
+        status["phase"] == "draining" && status["deadline"]["in_seconds"].is_number()
+    })
+    .await;
+    let left = status["deadline"]["in_seconds"].as_f64().unwrap();
+    assert!(left > 13.0 * 60.0 && left <= 15.0 * 60.0, "{status:#}");
+    assert_eq!(status["deadline"]["source"], "drain.timeout");
+}
+
+/// Killed in the middle: the drain goes on, with the deadline it had. Drained before: it stays so.
+#[tokio::test]
+async fn a_restart_takes_it_up_again() {
+    let stage = stage(vec![web(4_000)]).await;
+    let mut agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    assert_eq!(
+        control::run(&socket, &["drain", "--timeout", "30m"])
+            .await
+            .code,
+        Some(0)
+    );
+    let before = control::until(&socket, "draining", |status| {
+        status["phase"] == "draining" && status["deadline"]["at"].is_string()
+    })
+    .await;
+    stage
+        .until(
+            &agent,
+            "DRAINING",
+            is(&stage, ContainerInstanceStatus::Draining),
+        )
+        .await;
+    agent.kill().await.unwrap();
+    let mut agent = stage.start();
+    let after = control::until(&socket, "draining", |status| {
+        status["phase"] == "draining" && status["deadline"]["at"].is_string()
+    })
+    .await;
+    assert_moments_near(&before["deadline"]["at"], &after["deadline"]["at"]);
+    control::until(&socket, "drained", |status| status["phase"] == "done").await;
+    agent.kill().await.unwrap();
+    let agent = stage.start();
+    stage.polls(&agent, 20).await;
+    let status = control::status(&socket).await;
+    assert_ne!(status["phase"], "watching", "{status:#}");
+    assert!(
+        stage
+            .simulator
+            .world(is(&stage, ContainerInstanceStatus::Draining))
+    );
+    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
+    stage
+        .until(
+            &agent,
+            "ACTIVE",
+            is(&stage, ContainerInstanceStatus::Active),
+        )
+        .await;
+}
+
+/// The same second, or the one beside it.
+fn assert_moments_near(one: &serde_json::Value, other: &serde_json::Value) {
+    let seconds = |value: &serde_json::Value| {
+        let text = value.as_str().unwrap();
+        let time: Vec<i64> = text[11..19]
+            .split(':')
+            .map(|part| part.parse().unwrap())
+            .collect();
+        (time[0] * 60 + time[1]) * 60 + time[2]
+    };
+    assert!((seconds(one) - seconds(other)).abs() <= 1, "{one} {other}");
+}
+
+/// What Auto Scaling has asked for is not called off by hand.
+#[tokio::test]
+async fn undrain_is_refused_where_it_was_not_drained_by_hand() {
+    let stage = stage(vec![web(600_000)]).await;
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let output = control::run(&socket, &["undrain"]).await;
+    assert_eq!(output.code, Some(1), "nothing is drained: {output:?}");
+    assert!(!output.text().trim().is_empty());
+    stage.instance.terminate();
+    stage
+        .until(
+            &agent,
+            "DRAINING",
+            is(&stage, ContainerInstanceStatus::Draining),
+        )
+        .await;
+    let output = control::run(&socket, &["undrain"]).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let text = output.text();
+    assert!(
+        text.contains("Terminated") || text.contains("Auto Scaling"),
+        "{text}"
+    );
+    stage.polls(&agent, 10).await;
+    assert!(
+        stage
+            .simulator
+            .world(is(&stage, ContainerInstanceStatus::Draining))
+    );
+    assert_eq!(stage.count(DRAINING), 1);
+}
+
+/// Auto Scaling's word outranks the one by hand: the lifecycle action is completed, once.
+#[tokio::test]
+async fn terminated_while_drained_by_hand_it_completes() {
+    for wait_for in ["draining", "done"] {
+        let tasks = vec![web(if wait_for == "done" { 100 } else { 3_000 })];
+        let stage = stage(tasks).await;
+        let agent = watching(&stage).await;
+        let socket = socket(&stage.scratch);
+        assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
+        control::until(&socket, wait_for, |status| status["phase"] == wait_for).await;
+        stage.instance.terminate();
+        stage.polls(&agent, 3).await;
+        let refused = control::run(&socket, &["undrain"]).await;
+        assert_eq!(refused.code, Some(1), "{wait_for}: {refused:?}");
+        stage.completed(&agent, DRAIN).await;
+        stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+        assert_eq!(
+            stage.results(DRAIN),
+            [LifecycleActionResult::Continue],
+            "{wait_for}"
+        );
+        stage
+            .simulator
+            .world(|world| assert!(world.killed().is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let stage = stage(vec![web(100)]).await;
+    let _agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    for arguments in [
+        vec!["drain", "--timeout", "soon"],
+        vec!["drain", "--timeout", "-1s"],
+        vec!["drain", "now"],
+    ] {
+        let output = control::run(&socket, &arguments).await;
+        assert_eq!(output.code, Some(64), "{arguments:?} {output:?}");
+    }
+    for (method, target) in [
+        ("GET", "/drain"),
+        ("GET", "/undrain"),
+        ("POST", "/status"),
+        ("POST", "/drain?timeout=soon"),
+        ("GET", "/"),
+        ("DELETE", "/status"),
+    ] {
+        let answer = control::request(&socket, method, target).await.unwrap();
+        assert!(
+            (400..500).contains(&answer.status),
+            "{method} {target}: {answer:?}"
+        );
+    }
+    assert_eq!(stage.count(DRAINING), 0);
+}
+
+/// The agent is restarted while somebody waits: the drain goes on, and so does the wait.
+#[tokio::test]
+async fn who_waits_outlives_a_restart() {
+    let stage = stage(vec![web(4_000)]).await;
+    let mut agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let waiting = control::start(&socket, &["drain", "--wait"]);
+    stage
+        .until(
+            &agent,
+            "DRAINING",
+            is(&stage, ContainerInstanceStatus::Draining),
+        )
+        .await;
+    agent.signal("TERM").await.unwrap();
+    agent.ended(PATIENCE).await.unwrap();
+    let _agent = stage.start();
+    let output = control::end(waiting).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let left = stage
+        .simulator
+        .world(|world| world.running_tasks(stage.instance.id()).len());
+    assert_eq!(left, 0);
+}
+
+/// The user's own executables run then, too, and are ended when the drain is taken back.
+#[tokio::test]
+async fn hooks_run_for_it_and_end_with_it() {
+    let mut stage = stage(vec![web(100)]).await;
+    stage
+        .scripts
+        .add("hooks.d/before-drain", "any", "tell; exec sleep 607");
+    stage.scripts.add("hooks.d/after-drain", "any", "say ran");
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
+    let said = stage.scripts.said().await;
+    assert_eq!(said.variable("ECS_LIFECYCLE_EVENT"), Some("before-drain"));
+    let reason = said.variable("ECS_LIFECYCLE_REASON").unwrap_or_default();
+    assert!(reason.contains("hand"), "{said:?}");
+    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
+    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    stage.polls(&agent, 20).await;
+    assert_eq!(stage.scripts.rest().await, Vec::<String>::new());
+    assert!(
+        stage
+            .simulator
+            .world(is(&stage, ContainerInstanceStatus::Active))
+    );
+    let left = stage
+        .simulator
+        .world(|world| world.running_tasks(stage.instance.id()).len());
+    assert_eq!(left, 1, "nothing was told to stop");
+}

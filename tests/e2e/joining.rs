@@ -1,0 +1,705 @@
+//! A new instance is reported as joined: to Auto Scaling, then to CloudFormation, once.
+
+use std::time::Duration;
+
+use ecs_lifecycle_simulator::{
+    AWS_CALLS, ContainerInstanceStatus, Fault, FaultKind, Hold, HookSpec, InstanceSpec,
+    LifecycleActionResult, LifecycleState, StackSpec, TargetLifecycleState, What, Who,
+};
+
+use super::newcomer::{
+    COMPLETE, DRAIN, LAUNCH, Newcomer, RESOURCE, SIGNAL, STACK, TARGET, group, ms, spec,
+    with_launch_hook,
+};
+use super::stage::PATIENCE;
+
+const DESCRIBE: &str = "ecs:DescribeContainerInstances";
+const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
+const ABANDON: LifecycleActionResult = LifecycleActionResult::Abandon;
+
+fn heard(success: bool) -> impl Fn(&What) -> bool {
+    move |what| matches!(what, What::SignalReceived { success: is, .. } if *is == success)
+}
+
+fn launch_completed(what: &What) -> bool {
+    matches!(what, What::HookCompleted { hook, .. } if hook == LAUNCH)
+}
+
+/// A boot: the ECS agent registers, then connects. Only then has it joined.
+#[tokio::test]
+async fn joined_once_the_ecs_agent_is_connected() {
+    let stage = Newcomer::new().await;
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+    let connected = stage
+        .at(|what| *what == What::AgentConnected(true))
+        .unwrap();
+    let completed = stage.at(launch_completed).unwrap();
+    let signalled = stage.at(heard(true)).unwrap();
+    assert!(
+        connected < completed && completed <= signalled,
+        "{connected:?} {completed:?} {signalled:?}\n{}",
+        agent.text()
+    );
+    stage
+        .happens(&agent, "service", |what| {
+            matches!(
+                what,
+                What::LifecycleStateChanged {
+                    to: Some(LifecycleState::InService),
+                    ..
+                }
+            )
+        })
+        .await;
+    stage.simulator.world(|world| {
+        let by_us = Who::Api(stage.id());
+        let ours = |what: &What| matches!(what, What::HookCompleted { by, .. } if *by == by_us);
+        assert!(world.event_of(stage.instance.id(), ours).is_some());
+        let signal = world.requests().first(SIGNAL).unwrap();
+        assert_eq!(signal.params["StackName"], STACK);
+        assert_eq!(signal.params["LogicalResourceId"], RESOURCE);
+        assert_eq!(signal.params["UniqueId"], stage.instance.id());
+        // A join takes no instance out of service.
+        assert_eq!(
+            world.requests().count("ecs:UpdateContainerInstancesState"),
+            0
+        );
+    });
+}
+
+/// Afterwards it is as idle as ever.
+#[tokio::test]
+async fn once_joined_it_makes_no_call() {
+    let stage = Newcomer::new().await;
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    stage.polls(&agent, 5).await;
+    stage.simulator.clear_requests();
+    stage.polls(&agent, 40).await;
+    assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent.text());
+}
+
+/// Registered is not enough: ACTIVE, and its ECS agent connected.
+#[tokio::test]
+async fn registered_but_not_connected_is_not_joined() {
+    let never = Duration::from_secs(3600);
+    let stage = Newcomer::launched(group(), spec().connects_after(never)).await;
+    let agent = stage.start();
+    stage
+        .until(&agent, "four looks at ECS", |world| {
+            world.requests().accepted("ecs:DescribeContainerInstances") >= 4
+        })
+        .await;
+    assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
+    stage.instance.set_agent_connected(true);
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+}
+
+#[tokio::test]
+async fn connected_but_not_active_is_not_joined() {
+    let spec = spec().status(ContainerInstanceStatus::Registering);
+    let stage = Newcomer::launched(group(), spec).await;
+    // An operator sets it to DRAINING in the middle of its boot.
+    stage
+        .simulator
+        .wait_until("registration", PATIENCE, |world| {
+            world.instance(stage.instance.id()).unwrap().registered
+        })
+        .await
+        .unwrap();
+    stage
+        .instance
+        .set_container_instance_status(ContainerInstanceStatus::Draining);
+    let agent = stage.start();
+    stage
+        .until(&agent, "four looks at ECS", |world| {
+            world.requests().accepted("ecs:DescribeContainerInstances") >= 4
+        })
+        .await;
+    assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
+    stage
+        .instance
+        .set_container_instance_status(ContainerInstanceStatus::Active);
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+}
+
+/// The stack may come from the configuration; so may the hook's name.
+#[tokio::test]
+async fn stack_and_hook_may_be_configured() {
+    let untagged = InstanceSpec::new("demo").group("demo-asg");
+    let spec = group().hook(HookSpec::launching("theirs"));
+    let stage = Newcomer::launched(spec, untagged)
+        .await
+        .set("cloudformation", "stack_name", "other-stack")
+        .set("cloudformation", "logical_resource_id", "Group")
+        .set("autoscaling", "launch_hook_name", LAUNCH);
+    stage
+        .simulator
+        .add_stack(&StackSpec::new("other-stack").waiting("Group"));
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert!(
+        stage.results("theirs").is_empty(),
+        "whose it is completes it"
+    );
+    stage.simulator.world(|world| {
+        let signal = world.requests().first(SIGNAL).unwrap();
+        assert_eq!(signal.params["StackName"], "other-stack");
+        assert!(
+            world
+                .requests()
+                .count("autoscaling:DescribeAutoScalingInstances")
+                > 0
+        );
+    });
+}
+
+/// In doubt, no hook is touched; the stack is told all the same.
+#[tokio::test]
+async fn of_several_launching_hooks_none_is_ours_unless_named() {
+    let spec_of_group = group().hook(HookSpec::launching("theirs"));
+    let stage = Newcomer::launched(spec_of_group, spec()).await;
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    stage.polls(&agent, 10).await;
+    assert_eq!(stage.count(COMPLETE), 0, "{}", agent.text());
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+}
+
+#[tokio::test]
+async fn without_a_launching_hook_the_stack_is_told() {
+    let mut spec_of_group = group();
+    spec_of_group.hooks.retain(|hook| hook.name != LAUNCH);
+    let stage = Newcomer::launched(spec_of_group, spec()).await;
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.count(COMPLETE), 0);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+}
+
+/// Without tags and configuration there is no stack to tell; the hook is completed all the same.
+#[tokio::test]
+async fn without_a_stack_the_hook_is_completed() {
+    let stage = Newcomer::launched(group(), InstanceSpec::new("demo").group("demo-asg")).await;
+    let agent = stage.start();
+    stage.completed(&agent, LAUNCH).await;
+    stage.polls(&agent, 10).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.count(SIGNAL), 0);
+}
+
+/// Who is not new, or is not to join, says nothing. Each with the reason in its name.
+#[tokio::test]
+async fn who_does_not_join() {
+    let base = || spec().launched_ago(Duration::ZERO);
+    let hour = Duration::from_secs(3600);
+    let target = |state| base().target_lifecycle_state(Some(state));
+    let cases = [
+        (
+            "an old instance",
+            base().launched_ago(hour + ms(60_000)),
+            true,
+        ),
+        ("on standby", target(TargetLifecycleState::Standby), true),
+        ("detached", target(TargetLifecycleState::Detached), true),
+        ("switched off", base(), false),
+    ];
+    for (why, spec, enabled) in cases {
+        let stage = Newcomer::added(group(), spec).await.set(
+            "ready",
+            "enabled",
+            if enabled { "true" } else { "false" },
+        );
+        stage.scripts.add("ready.d", "any", "say ran");
+        let agent = stage.start();
+        stage
+            .happens(&agent, "connection", |what| {
+                *what == What::AgentConnected(true)
+            })
+            .await;
+        stage.polls(&agent, 30).await;
+        let calls = stage.simulator.world(|world| world.requests().counts());
+        assert_eq!(
+            stage.count(AWS_CALLS),
+            0,
+            "{why}: {calls:?}\n{}",
+            agent.text()
+        );
+    }
+}
+
+/// An hour, or `ready.timeout` where that is longer.
+#[tokio::test]
+async fn what_is_new() {
+    let minute = Duration::from_secs(60);
+    for (minutes, timeout) in [(59, "10m"), (119, "2h")] {
+        let spec = spec().launched_ago(minute * minutes);
+        let stage = Newcomer::added(group(), spec)
+            .await
+            .set("ready", "timeout", timeout);
+        let agent = stage.start();
+        stage.signalled(&agent).await;
+        assert_eq!(stage.signals(), ["SUCCESS"], "{minutes} of {timeout}");
+    }
+}
+
+/// At the timeout: ABANDON, then FAILURE, once each.
+#[tokio::test]
+async fn what_never_joins_is_given_up_at_the_timeout() {
+    let never = Duration::from_secs(3600);
+    let cases = [
+        ("never registers", spec().registers_after(never)),
+        ("never connects", spec().connects_after(never)),
+    ];
+    for (why, spec) in cases {
+        let stage = Newcomer::launched(group(), spec)
+            .await
+            .set("ready", "timeout", "3s");
+        let started = stage.simulator.now();
+        let agent = stage.start();
+        stage.signalled(&agent).await;
+        assert_eq!(stage.results(LAUNCH), [ABANDON], "{why}");
+        assert_eq!(stage.signals(), ["FAILURE"], "{why}");
+        let completed = stage.at(launch_completed).unwrap();
+        let signalled = stage.at(heard(false)).unwrap();
+        assert!(completed <= signalled, "{why}: {completed:?} {signalled:?}");
+        let took = completed.saturating_sub(started);
+        assert!(took > ms(2_800) && took < ms(30_000), "{why}: {took:?}");
+        // What Auto Scaling makes of it is a termination: nothing is said a second time.
+        stage
+            .happens(&agent, "the termination", |what| {
+                *what == What::TargetStateSet(TargetLifecycleState::Terminated)
+            })
+            .await;
+        stage.polls(&agent, 20).await;
+        assert_eq!(stage.results(LAUNCH), [ABANDON], "{why}");
+        assert_eq!(stage.signals(), ["FAILURE"], "{why}");
+    }
+}
+
+/// ABANDON makes Auto Scaling terminate the instance, at once. CloudFormation is told all the same, also where it
+/// does not listen at first: it would wait for its own timeout otherwise.
+#[tokio::test]
+async fn the_failure_is_told_even_after_the_termination_has_begun() {
+    let never = Duration::from_secs(3600);
+    let stage = Newcomer::launched(group(), spec().connects_after(never))
+        .await
+        .set("ready", "timeout", "3s");
+    stage
+        .simulator
+        .fault(Fault::on(SIGNAL, FaultKind::InternalError).times(2));
+    let agent = stage.start();
+    stage.completed(&agent, LAUNCH).await;
+    assert_eq!(stage.results(LAUNCH), [ABANDON]);
+    stage.signalled(&agent).await;
+    stage.simulator.world(|world| {
+        let heard: Vec<_> = world
+            .signals()
+            .iter()
+            .map(|signal| &signal.status)
+            .collect();
+        assert_eq!(heard, ["FAILURE"]);
+    });
+}
+
+/// Auto Scaling refuses for a while: the instance is in `Pending`, not yet in `Pending:Wait`.
+#[tokio::test]
+async fn a_join_that_is_early_waits_for_the_hook() {
+    let spec_of_group = group().wait_delay(ms(3_000)).acceptance_delay(ms(500));
+    let stage = Newcomer::launched(spec_of_group, spec()).await;
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+    let completed = stage.at(launch_completed).unwrap();
+    assert!(completed <= stage.at(heard(true)).unwrap());
+}
+
+/// It waits for the completion, but not for ever.
+#[tokio::test]
+async fn a_completion_that_cannot_be_had_delays_the_signal_by_half_a_minute_at_most() {
+    let stage = Newcomer::new().await;
+    stage
+        .simulator
+        .fault(Fault::on(COMPLETE, FaultKind::InternalError));
+    let agent = stage.start();
+    stage
+        .until(&agent, "a first try", |world| {
+            world.requests().count(COMPLETE) > 0
+        })
+        .await;
+    let tried = stage.simulator.now();
+    stage.signalled(&agent).await;
+    let waited = stage.at(heard(true)).unwrap().saturating_sub(tried);
+    assert!(waited > ms(20_000) && waited < ms(50_000), "{waited:?}");
+    stage.simulator.clear_faults();
+    stage.completed(&agent, LAUNCH).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+}
+
+/// An answer that is lost does not make a second completion, nor a second signal that counts.
+#[tokio::test]
+async fn lost_answers_are_outlived() {
+    let stage = Newcomer::new().await;
+    for operation in [COMPLETE, SIGNAL] {
+        stage
+            .simulator
+            .fault(Fault::on(operation, FaultKind::LostResponse).times(1));
+    }
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    stage.polls(&agent, 40).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    let heard = stage.simulator.world(|world| {
+        let signals = world.signals().iter();
+        signals
+            .map(|signal| signal.status.clone())
+            .collect::<Vec<_>>()
+    });
+    assert!(
+        heard.iter().all(|status| status == "SUCCESS") && heard.len() <= 2,
+        "{heard:?}"
+    );
+}
+
+/// The launching hook is kept waiting, every third of its timeout, for as long as the join takes.
+#[tokio::test]
+async fn heartbeats_keep_the_launching_hook() {
+    // Its clock begins before the agent does, on a machine that may be busy.
+    let hook = HookSpec::launching(LAUNCH).heartbeat_timeout(ms(12_000));
+    let mut stage = Newcomer::launched(with_launch_hook(hook), spec()).await;
+    stage.scripts.add("ready.d", "slow", "say began; hold");
+    let agent = stage.start();
+    stage.scripts.said().await;
+    let id = stage.id();
+    stage
+        .until(&agent, "four heartbeats", |world| {
+            let beats = world.events_of(&id);
+            let is = |what: &What| matches!(what, What::HookHeartbeat { hook } if hook == LAUNCH);
+            beats.filter(|event| is(&event.what)).count() >= 4
+        })
+        .await;
+    stage.scripts.release().await;
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert!(
+        stage
+            .at(|what| matches!(what, What::HeartbeatLapsed { .. }))
+            .is_none()
+    );
+    // And none after it is complete.
+    stage.polls(&agent, 5).await;
+    stage.simulator.clear_requests();
+    stage.polls(&agent, 50).await;
+    assert_eq!(stage.count("autoscaling:RecordLifecycleActionHeartbeat"), 0);
+}
+
+/// The deadline counts from the first start, whatever becomes of the process.
+#[tokio::test]
+async fn killed_in_mid_join_it_has_the_same_deadline() {
+    let never = Duration::from_secs(3600);
+    let stage = Newcomer::launched(group(), spec().connects_after(never))
+        .await
+        .set("ready", "timeout", "15s");
+    let started = stage.simulator.now();
+    let mut agent = stage.start();
+    let mut started_again = started;
+    for signal in ["KILL", "TERM", "KILL"] {
+        let looks = stage.count(DESCRIBE);
+        stage
+            .until(&agent, "a look at ECS", |world| {
+                world.requests().count(DESCRIBE) > looks
+            })
+            .await;
+        agent.signal(signal).await.unwrap();
+        agent.ended(PATIENCE).await.unwrap();
+        assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
+        started_again = stage.simulator.now();
+        agent = stage.start();
+    }
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [ABANDON]);
+    assert_eq!(stage.signals(), ["FAILURE"]);
+    let completed = stage.at(launch_completed).unwrap();
+    let (took, since) = (completed - started, completed - started_again);
+    assert!(
+        took > ms(14_800) && since < ms(15_000),
+        "{took:?} {since:?}\n{}",
+        agent.text()
+    );
+}
+
+#[tokio::test]
+async fn killed_in_mid_join_it_completes_once() {
+    let mut stage = Newcomer::new().await;
+    stage.scripts.add("ready.d", "slow", "say began; hold");
+    let mut agent = stage.start();
+    stage.scripts.said().await;
+    agent.kill().await.unwrap();
+    // The script of the dead agent may hold on; the next one runs its own.
+    let agent = stage.start();
+    stage.scripts.said().await;
+    stage.scripts.release().await;
+    stage.scripts.release().await;
+    stage.signalled(&agent).await;
+    stage.polls(&agent, 10).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+    assert_eq!(stage.executed(COMPLETE), 1);
+}
+
+/// Killed when the completion is through and the signal is not: that one is still to come.
+#[tokio::test]
+async fn killed_between_completion_and_signal_it_signals_once() {
+    let stage = Newcomer::new().await;
+    let mut gate = stage.simulator.hold(Hold::before(SIGNAL));
+    let mut agent = stage.start();
+    let held = gate.reached(PATIENCE).await.unwrap();
+    agent.kill().await.unwrap();
+    held.reset();
+    drop(gate);
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    stage.polls(&agent, 10).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.executed(SIGNAL), 1);
+}
+
+/// Restarted afterwards, however, it says nothing.
+#[tokio::test]
+async fn started_again_after_it_has_joined_it_signals_nothing() {
+    let stage = Newcomer::new().await;
+    stage.scripts.add("ready.d", "any", "exit 0");
+    let mut agent = stage.start();
+    stage.signalled(&agent).await;
+    for signal in ["TERM", "KILL"] {
+        stage.polls(&agent, 5).await;
+        agent.signal(signal).await.unwrap();
+        agent.ended(PATIENCE).await.unwrap();
+        stage.simulator.clear_requests();
+        // A stack that waits again: the next update of it, say.
+        stage.simulator.set_waiting(STACK, RESOURCE, true);
+        agent = stage.start();
+        stage.polls(&agent, 30).await;
+        assert_eq!(stage.count(AWS_CALLS), 0, "{signal}\n{}", agent.text());
+    }
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+}
+
+/// And so it is with one that failed to.
+#[tokio::test]
+async fn started_again_after_it_has_given_up_it_signals_nothing() {
+    let never = Duration::from_secs(3600);
+    let mut spec_of_group = group();
+    // Nothing terminates it.
+    spec_of_group.hooks.retain(|hook| hook.name != LAUNCH);
+    let stage = Newcomer::launched(spec_of_group, spec().connects_after(never))
+        .await
+        .set("ready", "timeout", "2s");
+    let mut agent = stage.start();
+    stage.signalled(&agent).await;
+    stage.polls(&agent, 5).await;
+    agent.kill().await.unwrap();
+    stage.simulator.set_waiting(STACK, RESOURCE, true);
+    stage.instance.set_agent_connected(true);
+    let agent = stage.start();
+    stage.polls(&agent, 30).await;
+    assert_eq!(stage.signals(), ["FAILURE"], "{}", agent.text());
+}
+
+/// The join is dropped, the drain begins: neither hook nor stack hear of the join any more.
+#[tokio::test]
+async fn terminated_in_mid_join_it_drains() {
+    let mut stage = Newcomer::new().await;
+    stage
+        .scripts
+        .add("ready.d", "slow", "say began; exec sleep 600");
+    let agent = stage.start();
+    stage.scripts.said().await;
+    assert!(stage.instance.terminate());
+    stage.completed(&agent, DRAIN).await;
+    assert_eq!(stage.results(LAUNCH), []);
+    assert_eq!(stage.signals(), Vec::<String>::new());
+    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+    assert!(stage.count("ecs:UpdateContainerInstancesState") > 0);
+}
+
+/// Launched into the pool, its launching hook is completed, as nobody else would; that is all. It joins when
+/// it comes into service.
+#[tokio::test]
+async fn out_of_the_warm_pool_it_joins() {
+    let spec = spec().target_lifecycle_state(Some(TargetLifecycleState::WarmedRunning));
+    let mut stage = Newcomer::launched(group(), spec).await;
+    stage.scripts.add("ready.d", "any", "say ran");
+    let agent = stage.start();
+    stage
+        .happens(&agent, "the pool", |what| {
+            matches!(
+                what,
+                What::LifecycleStateChanged {
+                    to: Some(LifecycleState::WarmedRunning),
+                    ..
+                }
+            )
+        })
+        .await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    stage
+        .happens(&agent, "connection", |what| {
+            *what == What::AgentConnected(true)
+        })
+        .await;
+    stage.polls(&agent, 20).await;
+    assert_eq!(
+        stage.count(SIGNAL) + stage.count("ecs:*"),
+        0,
+        "{}",
+        agent.text()
+    );
+    assert_eq!(stage.scripts.rest().await, Vec::<String>::new());
+    assert!(stage.instance.return_to_service());
+    stage.signalled(&agent).await;
+    assert_eq!(stage.scripts.said().await.words, ["ran"]);
+    assert_eq!(stage.results(LAUNCH), [CONTINUE, CONTINUE]);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+}
+
+/// Metadata may show no target state at first (404): once it does, that counts. An instance of the pool has not
+/// joined when its ECS agent has connected, and its way into service is still to come.
+#[tokio::test]
+async fn launched_into_the_warm_pool_with_metadata_that_does_not_say_so_at_first() {
+    let spec = spec()
+        .target_lifecycle_state(Some(TargetLifecycleState::WarmedRunning))
+        .connects_after(ms(6_000));
+    let stage = Newcomer::launched(group(), spec).await;
+    let unset = FaultKind::Status(404, None);
+    stage.simulator.fault(Fault::on(TARGET, unset).times(5));
+    let agent = stage.start();
+    stage
+        .happens(&agent, "the pool", |what| {
+            matches!(
+                what,
+                What::LifecycleStateChanged {
+                    to: Some(LifecycleState::WarmedRunning),
+                    ..
+                }
+            )
+        })
+        .await;
+    stage
+        .happens(&agent, "connection", |what| {
+            *what == What::AgentConnected(true)
+        })
+        .await;
+    stage.polls(&agent, 30).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE], "{}", agent.text());
+    assert_eq!(stage.signals(), Vec::<String>::new(), "{}", agent.text());
+    assert!(stage.instance.return_to_service());
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE, CONTINUE]);
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+}
+
+/// There and back again: the hook is completed each time, the stack is told once in an instance's life.
+#[tokio::test]
+async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing() {
+    let stage = Newcomer::new().await;
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    stage
+        .happens(&agent, "service", |what| {
+            matches!(
+                what,
+                What::LifecycleStateChanged {
+                    to: Some(LifecycleState::InService),
+                    ..
+                }
+            )
+        })
+        .await;
+    for round in 1..=2 {
+        assert!(
+            stage
+                .instance
+                .send_to_warm_pool(TargetLifecycleState::WarmedRunning)
+        );
+        let id = stage.id();
+        let state = |wanted: LifecycleState| {
+            let id = id.clone();
+            move |world: &ecs_lifecycle_simulator::World| {
+                world.instance(&id).unwrap().lifecycle_state == Some(wanted)
+            }
+        };
+        stage
+            .until(&agent, "the pool", state(LifecycleState::WarmedRunning))
+            .await;
+        assert!(stage.instance.return_to_service());
+        stage
+            .until(&agent, "service", state(LifecycleState::InService))
+            .await;
+        assert_eq!(stage.results(LAUNCH), vec![CONTINUE; round + 1]);
+        let active = |world: &ecs_lifecycle_simulator::World| {
+            world.instance(&id).unwrap().status == ContainerInstanceStatus::Active
+        };
+        stage.until(&agent, "ACTIVE", active).await;
+    }
+    stage.polls(&agent, 10).await;
+    assert_eq!(stage.signals(), ["SUCCESS"], "{}", agent.text());
+    assert_eq!(stage.results(DRAIN).len(), 2);
+}
+
+/// A state file that was baked into an image is about another instance: this one joins.
+#[tokio::test]
+async fn what_another_instance_has_written_does_not_count() {
+    let first = Newcomer::launched(group(), spec().id("i-0bbbbbbbbbbbbbbbb")).await;
+    let mut agent = first.start();
+    first.signalled(&agent).await;
+    first.polls(&agent, 5).await;
+    agent.signal("TERM").await.unwrap();
+    agent.ended(PATIENCE).await.unwrap();
+    let second = Newcomer::new().await;
+    let file = "state.json";
+    std::fs::copy(
+        first.scratch.path().join(file),
+        second.scratch.path().join(file),
+    )
+    .unwrap();
+    let agent = second.start();
+    second.signalled(&agent).await;
+    assert_eq!(second.results(LAUNCH), [CONTINUE]);
+    assert_eq!(second.signals(), ["SUCCESS"]);
+}
+
+/// A role that may not ask Auto Scaling anything: the stack is told all the same, as that takes no permission.
+#[tokio::test]
+async fn without_permission_for_auto_scaling_the_stack_is_told() {
+    let stage = Newcomer::new().await;
+    stage
+        .simulator
+        .fault(Fault::on("autoscaling:*", FaultKind::AccessDenied));
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.signals(), ["SUCCESS"]);
+    assert_eq!(stage.results(LAUNCH), []);
+}
+
+/// CloudFormation is away for longer than it takes to say it once.
+#[tokio::test]
+async fn a_signal_that_fails_at_first_is_sent_again() {
+    let stage = Newcomer::new().await;
+    stage
+        .simulator
+        .fault(Fault::on(SIGNAL, FaultKind::InternalError).times(3));
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_eq!(stage.executed(SIGNAL), 1);
+    assert_eq!(stage.count(COMPLETE), 1);
+}

@@ -1,0 +1,661 @@
+//! What the agent says of itself over its socket: status, metrics, and embedded metrics.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::Instant;
+
+use ecs_lifecycle_simulator::{
+    ContainerInstanceStatus, Fault, FaultKind, SECRET_MARKERS, TaskSpec,
+};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::process::Command;
+
+use super::by_hand::{is, stage, watching};
+use super::control::{self, socket};
+use super::newcomer::{DRAIN, Newcomer, ms};
+use super::openmetrics;
+use super::stage::{PATIENCE, web};
+
+const PHASES: [&str; 7] = [
+    "starting",
+    "joining",
+    "watching",
+    "draining",
+    "completing",
+    "done",
+    "returning",
+];
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+fn exactly(value: &Value, names: &[&str]) {
+    assert_eq!(keys(value), names.iter().copied().collect(), "{value:#}");
+}
+
+/// Null, or an object with exactly these keys.
+fn null_or(value: &Value, names: &[&str]) {
+    if !value.is_null() {
+        exactly(value, names);
+    }
+}
+
+fn is_moment(value: &Value) -> bool {
+    let shape = value
+        .as_str()
+        .map(|text| text.replace(|c: char| c.is_ascii_digit(), "0"));
+    shape.is_some_and(|shape| {
+        shape == "0000-00-00T00:00:00Z" || shape.starts_with("0000-00-00T00:00:00.")
+    })
+}
+
+/// The form that others rely on.
+fn assert_schema(status: &Value) {
+    let top = [
+        "version",
+        "line",
+        "phase",
+        "since",
+        "since_seconds",
+        "reason",
+        "drain_by_hand",
+        "instance",
+        "container_instance",
+        "target_lifecycle_state",
+        "deadline",
+        "waiting_for",
+        "hook",
+        "no_hook",
+        "errors",
+        "outcome",
+    ];
+    exactly(status, &top);
+    assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
+    let phase = status["phase"].as_str().unwrap();
+    assert!(PHASES.contains(&phase), "{status:#}");
+    assert!(
+        status["line"].as_str().unwrap().starts_with(phase),
+        "{status:#}"
+    );
+    assert!(is_moment(&status["since"]), "{status:#}");
+    assert!(status["since_seconds"].is_number(), "{status:#}");
+    assert!(status["drain_by_hand"].is_boolean(), "{status:#}");
+    for text in ["reason", "target_lifecycle_state", "no_hook", "outcome"] {
+        assert!(
+            status[text].is_null() || status[text].is_string(),
+            "{text}: {status:#}"
+        );
+    }
+    null_or(&status["instance"], &["id", "region"]);
+    null_or(&status["container_instance"], &["cluster", "arn"]);
+    null_or(&status["deadline"], &["at", "in_seconds", "source"]);
+    null_or(
+        &status["hook"],
+        &["group", "name", "next_heartbeat_in_seconds"],
+    );
+    if !status["deadline"].is_null() {
+        assert!(is_moment(&status["deadline"]["at"]), "{status:#}");
+        assert!(status["deadline"]["in_seconds"].is_number(), "{status:#}");
+    }
+    for task in status["waiting_for"].as_array().unwrap() {
+        exactly(task, &["task", "definition", "kind", "stopping"]);
+        assert!(task["stopping"].is_boolean(), "{task:#}");
+    }
+    for error in status["errors"].as_array().unwrap() {
+        exactly(error, &["dependency", "message", "at", "failing"]);
+        assert!(
+            is_moment(&error["at"]) && error["failing"].is_boolean(),
+            "{error:#}"
+        );
+    }
+}
+
+fn assert_metrics(answer: &control::Answer) -> Vec<openmetrics::Sample> {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let head = answer.head.to_lowercase();
+    assert!(head.contains("application/openmetrics-text"), "{head}");
+    assert!(head.contains("version=1.0.0"), "{head}");
+    openmetrics::parse(&answer.body).unwrap_or_else(|error| panic!("{error}\n{}", answer.body))
+}
+
+/// A service's task, a daemon's, and one of nobody's.
+fn mixed() -> Vec<TaskSpec> {
+    vec![
+        web(600_000),
+        TaskSpec::daemon("logs").stop_duration(ms(600_000)),
+        TaskSpec::standalone("batch"),
+    ]
+}
+
+#[tokio::test]
+async fn every_phase_has_the_same_form() {
+    let stage = stage(vec![web(3_000)]).await;
+    stage.instance.close_imds().await;
+    let agent = stage.start();
+    let socket = socket(&stage.scratch);
+    let status = control::until(&socket, "starting", |status| status["phase"] == "starting").await;
+    assert_schema(&status);
+    assert_eq!(
+        (&status["instance"], &status["container_instance"]),
+        (&Value::Null, &Value::Null)
+    );
+    let failing = |status: &Value| {
+        let errors = status["errors"].as_array();
+        errors.is_some_and(|errors| errors.iter().any(|error| error["failing"] == true))
+    };
+    assert_schema(&control::until(&socket, "an error", failing).await);
+    stage.instance.open_imds().unwrap();
+    let status = control::until(&socket, "watching", |status| {
+        status["phase"] == "watching" && !status["container_instance"].is_null()
+    })
+    .await;
+    assert_schema(&status);
+    assert_eq!(
+        status["instance"],
+        json!({"id": stage.instance.id(), "region": "us-east-1"})
+    );
+    let arn = stage.instance.container_instance_arn();
+    assert_eq!(
+        status["container_instance"],
+        json!({"cluster": "demo", "arn": arn})
+    );
+    assert_eq!(status["target_lifecycle_state"], "InService");
+    assert_eq!(
+        (&status["deadline"], &status["outcome"]),
+        (&Value::Null, &Value::Null)
+    );
+    stage.instance.terminate();
+    let status = control::until(&socket, "draining with its hook", |status| {
+        status["phase"] == "draining" && !status["hook"].is_null()
+    })
+    .await;
+    assert_schema(&status);
+    assert_eq!(status["reason"], "target lifecycle state Terminated");
+    assert_eq!(status["hook"]["group"], "demo-asg");
+    assert_eq!(status["hook"]["name"], DRAIN);
+    assert_eq!(status["deadline"]["source"], "drain.timeout");
+    assert!(
+        status["hook"]["next_heartbeat_in_seconds"]
+            .as_f64()
+            .unwrap()
+            > 1_000.0
+    );
+    let status = control::until(&socket, "done", |status| status["phase"] == "done").await;
+    assert_schema(&status);
+    assert_eq!(status["outcome"], "drained");
+    agent.logged("drained", PATIENCE).await.unwrap();
+}
+
+/// A new instance says that it joins, and until when.
+#[tokio::test]
+async fn joining_is_a_phase() {
+    let mut stage = Newcomer::new().await;
+    stage.scripts.add("ready.d", "slow", "say began; hold");
+    let agent = stage.start();
+    stage.scripts.said().await;
+    let status = control::status(&socket(&stage.scratch)).await;
+    assert_schema(&status);
+    assert_eq!(status["phase"], "joining", "{status:#}");
+    let left = status["deadline"]["in_seconds"].as_f64().unwrap();
+    assert!(left > 500.0 && left <= 600.0, "{status:#}");
+    assert_eq!(status["deadline"]["source"], "ready.timeout");
+    stage.scripts.release().await;
+    stage.signalled(&agent).await;
+    control::until(&socket(&stage.scratch), "watching", |status| {
+        status["phase"] == "watching"
+    })
+    .await;
+}
+
+/// Each task that a drain waits for, and whose it is.
+#[tokio::test]
+async fn every_task_waited_for_is_there_with_its_kind() {
+    let stage = stage(mixed()).await.set("drain", "recheck_after", "1s");
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    stage.instance.terminate();
+    let kinds = |status: &Value| -> BTreeSet<String> {
+        let tasks = status["waiting_for"].as_array();
+        let kinds = tasks.into_iter().flatten().map(|task| &task["kind"]);
+        kinds
+            .filter_map(|kind| Some(kind.as_str()?.to_owned()))
+            .collect()
+    };
+    let known = |status: &Value| {
+        let kinds = kinds(status);
+        let has = |word: &str| kinds.iter().any(|kind| kind.contains(word));
+        let tasks = status["waiting_for"].as_array();
+        let web = tasks
+            .into_iter()
+            .flatten()
+            .find(|task| task["kind"] == "service web");
+        let stopping = web.is_some_and(|task| task["stopping"] == true);
+        kinds.len() == 3 && stopping && has("daemon") && has("standalone")
+    };
+    let status = control::until(&socket, "three kinds", known).await;
+    assert_schema(&status);
+    let arns: BTreeSet<_> = status["waiting_for"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["task"].as_str().unwrap().to_owned())
+        .collect();
+    let truth: BTreeSet<_> = stage
+        .simulator
+        .world(|world| world.running_tasks(stage.instance.id()))
+        .into_iter()
+        .collect();
+    assert_eq!(arns, truth, "{}", agent.text());
+    // And so to a person.
+    let output = control::run(&socket, &["status"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    for part in [
+        "draining",
+        "web",
+        "logs",
+        "batch",
+        "standalone",
+        "service web",
+        "daemon",
+    ] {
+        assert!(output.stdout.contains(part), "{part}:\n{}", output.stdout);
+    }
+    let output = control::run(&socket, &["status", "--json"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_schema(&serde_json::from_str(&output.stdout).unwrap());
+}
+
+/// In mid-drain, with every task a host can have, and AWS not answering.
+#[tokio::test]
+async fn it_answers_at_once_in_mid_drain() {
+    let stage = stage(vec![web(600_000); 300]).await;
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    stage.instance.terminate();
+    stage
+        .until(
+            &agent,
+            "DRAINING",
+            is(&stage, ContainerInstanceStatus::Draining),
+        )
+        .await;
+    control::until(&socket, "all tasks", |status| {
+        status["waiting_for"]
+            .as_array()
+            .is_some_and(|tasks| tasks.len() == 300)
+    })
+    .await;
+    for operation in ["ecs:*", "autoscaling:*"] {
+        stage.simulator.fault(Fault::on(operation, FaultKind::Hang));
+    }
+    // Somebody holds connections and says nothing.
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(UnixStream::connect(&socket).await.unwrap());
+    }
+    for target in ["/status", "/metrics"] {
+        // Often, until it has answered in time once: what is late is a machine busy with other tests. What waits for
+        // AWS, or for the next look at something, never is in time.
+        let mut took = Vec::new();
+        while !took.iter().any(|took| *took < ms(50)) {
+            assert!(took.len() < 200, "{target}: {took:?}");
+            let began = now();
+            let answer = control::request(&socket, "GET", target).await.unwrap();
+            took.push(began.elapsed());
+            assert_eq!(answer.status, 200);
+        }
+        assert!(
+            took.iter().all(|took| *took < ms(9_000)),
+            "{target}: {took:?}"
+        );
+    }
+    drop(idle);
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[tokio::test]
+async fn the_socket_is_for_its_owner_and_group_and_goes_with_the_agent() {
+    let stage = stage(vec![web(100)]).await;
+    let mut agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let metadata = std::fs::metadata(&socket).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o7777, 0o660);
+    // Left behind by a process that was killed: the next one takes its place.
+    agent.kill().await.unwrap();
+    assert!(socket.exists());
+    let output = control::run(&socket, &["status"]).await;
+    assert_eq!(output.code, Some(69), "{output:?}");
+    let mut agent = watching(&stage).await;
+    assert_eq!(control::run(&socket, &["status"]).await.code, Some(0));
+    agent.signal("TERM").await.unwrap();
+    agent.ended(PATIENCE).await.unwrap();
+    let output = control::run(&socket, &["status"]).await;
+    assert_eq!(output.code, Some(69), "{output:?}");
+}
+
+/// Others of the group may look, and nothing more.
+#[tokio::test]
+#[expect(
+    clippy::print_stderr,
+    reason = "a test has no other way to say that it is skipped"
+)]
+async fn only_root_and_the_agent_s_own_user_may_drain() {
+    let stage = stage(vec![web(100)]).await;
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let owner = std::fs::metadata(&socket).unwrap();
+    if owner.uid() != 0 {
+        eprintln!("skipped: takes root, to be somebody else");
+        return;
+    }
+    let ask = async |method: &str, target: &str| {
+        let request = format!(
+            "import socket; s = socket.socket(socket.AF_UNIX); s.connect('{}'); \
+             s.sendall(b'{method} {target} HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\nContent-Length: 0\\r\\n\\r\\n'); \
+             print(s.recv(65536).decode().split(' ')[1])",
+            socket.display()
+        );
+        let output = Command::new("setpriv")
+            .args([
+                "--reuid",
+                "65534",
+                "--regid",
+                &owner.gid().to_string(),
+                "--clear-groups",
+            ])
+            .args(["/usr/bin/python3", "-c", &request])
+            .output()
+            .await
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.trim()
+            .parse::<u16>()
+            .unwrap_or_else(|_| panic!("{error}"))
+    };
+    assert_eq!(ask("GET", "/status").await, 200);
+    assert_eq!(ask("GET", "/metrics").await, 200);
+    assert_eq!(ask("POST", "/drain").await, 403);
+    assert_eq!(ask("POST", "/undrain").await, 403);
+    stage.polls(&agent, 10).await;
+    assert_eq!(stage.count("ecs:UpdateContainerInstancesState"), 0);
+}
+
+#[tokio::test]
+async fn without_an_agent_the_commands_say_so_and_what_to_do() {
+    let scratch = ecs_lifecycle_rig::Scratch::new().unwrap();
+    let socket = socket(&scratch);
+    for arguments in [
+        vec!["status"],
+        vec!["status", "--json"],
+        vec!["drain"],
+        vec!["drain", "--wait"],
+        vec!["undrain"],
+    ] {
+        let output = control::run(&socket, &arguments).await;
+        assert_eq!(output.code, Some(69), "{arguments:?} {output:?}");
+        assert!(
+            output.stderr.contains("agent.sock"),
+            "{arguments:?} {output:?}"
+        );
+        assert!(output.stdout.is_empty(), "{arguments:?} {output:?}");
+    }
+    let output = control::run(&socket, &["status"]).await;
+    assert!(output.stderr.contains("systemctl"), "a remedy: {output:?}");
+}
+
+/// What a stranger sends does not harm it.
+#[tokio::test]
+async fn nonsense_is_refused_and_outlived() {
+    let stage = stage(vec![web(100)]).await;
+    let _agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200_000));
+    for nonsense in [
+        "\r\n\r\n",
+        "\u{0}\u{1}\u{2}\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET /status HTTP/9\r\n\r\n",
+        &long,
+    ] {
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        // It may close before it has read all of it.
+        let _ = stream.write_all(nonsense.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        assert!(
+            read.is_ok(),
+            "it does not answer {:?}",
+            &nonsense[..nonsense.len().min(20)]
+        );
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{nonsense:?}");
+    }
+    assert_schema(&control::status(&socket).await);
+}
+
+/// `--watch` follows.
+#[tokio::test]
+async fn status_follows() {
+    let stage = stage(vec![web(2_000)]).await;
+    let _agent = watching(&stage).await;
+    let mut child = control::start(&socket(&stage.scratch), &["status", "--watch"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut seen = async |part: &str| {
+        let found = tokio::time::timeout(PATIENCE, async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.contains(part) {
+                    return true;
+                }
+            }
+            false
+        });
+        assert_eq!(found.await, Ok(true), "{part}");
+    };
+    seen("watching").await;
+    stage.instance.terminate();
+    seen("draining").await;
+    seen("done").await;
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn metrics_are_sound_throughout_a_drain() {
+    let stage = stage(vec![web(600_000), web(600_000), web(300)]).await;
+    let agent = watching(&stage).await;
+    let socket = socket(&stage.scratch);
+    let metrics =
+        async || assert_metrics(&control::request(&socket, "GET", "/metrics").await.unwrap());
+    let watched = metrics().await;
+    assert!(!watched.is_empty());
+    assert!(
+        watched
+            .iter()
+            .all(|sample| sample.name.starts_with("ecs_lifecycle")),
+        "{watched:?}"
+    );
+    stage.instance.terminate();
+    control::until(&socket, "two tasks", |status| {
+        status["waiting_for"]
+            .as_array()
+            .is_some_and(|tasks| tasks.len() == 2)
+    })
+    .await;
+    let draining = metrics().await;
+    // What a person would look for is there, whatever it is called.
+    let has = |part: &str, value: f64| {
+        draining
+            .iter()
+            .any(|sample| sample.name.contains(part) && sample.value == value)
+    };
+    assert!(has("task", 2.0), "{draining:?}");
+    let names = |samples: &[openmetrics::Sample]| -> BTreeSet<String> {
+        samples.iter().map(|sample| sample.name.clone()).collect()
+    };
+    let gone: Vec<_> = names(&watched)
+        .difference(&names(&draining))
+        .cloned()
+        .collect();
+    assert!(
+        gone.is_empty(),
+        "series that end: {gone:?}\n{}",
+        agent.text()
+    );
+    for (marker, text) in SECRET_MARKERS
+        .iter()
+        .zip(std::iter::repeat(format!("{draining:?}")))
+    {
+        assert!(!text.contains(marker));
+    }
+}
+
+/// Embedded metrics for a CloudWatch agent: lines of JSON, each of which says what is in it.
+#[tokio::test]
+async fn embedded_metrics_arrive_at_a_listener() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    let (told, mut lines) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let told = told.clone();
+            tokio::spawn(async move {
+                let mut lines = BufReader::new(stream).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    let _ = told.send(line);
+                }
+            });
+        }
+    });
+    let stage = stage(vec![web(500)])
+        .await
+        .set("metrics", "emf_endpoint", &endpoint);
+    let agent = watching(&stage).await;
+    stage.instance.terminate();
+    stage.completed(&agent, DRAIN).await;
+    let line = tokio::time::timeout(PATIENCE, lines.recv()).await;
+    let line = line.unwrap_or_else(|_| panic!("{}", agent.text())).unwrap();
+    assert_embedded(&line);
+    while let Ok(line) = lines.try_recv() {
+        assert_embedded(&line);
+    }
+}
+
+fn assert_embedded(line: &str) {
+    let json: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    // Milliseconds, of this century.
+    let stamp = json["_aws"]["Timestamp"].as_u64().unwrap();
+    assert!(
+        (1_700_000_000_000..4_100_000_000_000).contains(&stamp),
+        "{line}"
+    );
+    let directives = json["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+    assert!(!directives.is_empty(), "{line}");
+    for directive in directives {
+        assert!(
+            !directive["Namespace"].as_str().unwrap().is_empty(),
+            "{line}"
+        );
+        for set in directive["Dimensions"].as_array().unwrap() {
+            let names = set.as_array().unwrap();
+            assert!(names.len() <= 30, "{line}");
+            for name in names {
+                assert!(json[name.as_str().unwrap()].is_string(), "{name} of {line}");
+            }
+        }
+        let metrics = directive["Metrics"].as_array().unwrap();
+        assert!(!metrics.is_empty() && metrics.len() <= 100, "{line}");
+        for metric in metrics {
+            assert!(
+                json[metric["Name"].as_str().unwrap()].is_number(),
+                "{metric} of {line}"
+            );
+            let units = [
+                "Seconds",
+                "Milliseconds",
+                "Count",
+                "Bytes",
+                "None",
+                "Percent",
+            ];
+            let unit = metric["Unit"].as_str();
+            assert!(unit.is_none_or(|unit| units.contains(&unit)), "{metric}");
+        }
+    }
+}
+
+/// A listener that is not there, or does not read, holds nothing up.
+#[tokio::test]
+async fn a_listener_that_fails_holds_nothing_up() {
+    // Bound, never accepting.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = (
+        format!("tcp://{}", silent.local_addr().unwrap()),
+        Some(silent),
+    );
+    for (endpoint, _listener) in [("tcp://127.0.0.1:9".to_owned(), None), silent] {
+        let stage = stage(vec![web(300)])
+            .await
+            .set("metrics", "emf_endpoint", &endpoint);
+        let agent = watching(&stage).await;
+        stage.instance.terminate();
+        stage.completed(&agent, DRAIN).await;
+        let completed = stage
+            .at(|what| matches!(what, ecs_lifecycle_simulator::What::HookCompleted { .. }))
+            .unwrap();
+        let gone = stage
+            .at(|what| matches!(what, ecs_lifecycle_simulator::What::ContainerGone { .. }))
+            .unwrap();
+        assert!(
+            completed - gone < ms(10_000),
+            "{endpoint}: {:?}",
+            completed - gone
+        );
+    }
+}
+
+/// A socket that cannot be had is a line in the log; the agent does its work.
+#[tokio::test]
+async fn a_socket_that_cannot_be_had_does_not_stop_a_drain() {
+    let stage = stage(vec![web(100)])
+        .await
+        .set("agent", "socket", "/proc/nowhere/agent.sock");
+    let agent = stage.start();
+    agent
+        .logged("this is a container instance of cluster", PATIENCE)
+        .await
+        .unwrap();
+    stage.instance.terminate();
+    stage.completed(&agent, DRAIN).await;
+    agent.logged("/proc/nowhere", PATIENCE).await.unwrap();
+    assert!(Path::new("/proc/nowhere").metadata().is_err());
+}
+
+#[tokio::test]
+async fn no_secret_is_told() {
+    let stage = Newcomer::new().await;
+    let agent = stage.start();
+    stage.signalled(&agent).await;
+    let socket = socket(&stage.scratch);
+    for target in ["/status", "/metrics"] {
+        let text = control::request(&socket, "GET", target).await.unwrap().body;
+        for marker in SECRET_MARKERS {
+            assert!(!text.contains(marker), "{target}: {text}");
+        }
+    }
+    for marker in SECRET_MARKERS {
+        assert!(!agent.text().contains(marker), "{}", agent.text());
+    }
+}
