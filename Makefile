@@ -6,6 +6,16 @@ AGENT = target/release/ecs-lifecycle-agent
 TOOLS = target/tools
 DENY_VERSION = 0.20.2
 FUZZ_VERSION = 0.13.2
+DEB_VERSION = 3.8.0
+RPM_VERSION = 0.21.1
+ZIGBUILD_VERSION = 0.24.1
+ZIGLANG_VERSION = 0.17.0
+# make packages: e.g. aarch64-unknown-linux-gnu; empty: this machine.
+TARGET ?=
+PACKAGE_TOOLS = docs $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm \
+	$(if $(TARGET),$(TOOLS)/bin/cargo-zigbuild target/zig/ready)
+# make ami: x86_64 or arm64.
+ARCH ?= x86_64
 FUZZ_TARGETS = metadata introspection configuration state
 FUZZ_RUNS = 10000000
 
@@ -19,7 +29,10 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 
 .PHONY: test
 test: target/python/ready target/peers/ready ## Run all tests (about a quarter of an hour, after the build)
+	@# Where there can be no packages, their tests say so.
+	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
+	packer/tools.sh || [ $$? = 77 ]
 	rm -rf target/operations && mkdir -p target/operations
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
@@ -42,6 +55,7 @@ lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
 	$(CARGO) clippy --package ecs-lifecycle-agent --test faults --test crash -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny --log-level error check bans licenses sources
+	packer/lint.sh || [ $$? = 77 ]
 
 .PHONY: audit
 audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (fetches the database)
@@ -54,6 +68,17 @@ docs: ## Write the man page and the shells' completions to target/dist
 .PHONY: bench
 bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
+
+.PHONY: packages
+packages: $(PACKAGE_TOOLS) ## Build .deb and .rpm (TARGET=aarch64-unknown-linux-gnu: for arm64)
+	packaging/build.sh $(TARGET)
+
+.PHONY: ami
+ami: ## Build the AMI in your AWS account (ARCH=arm64, PACKER_ARGS=…: packer/README.md)
+	$(MAKE) packages TARGET=$(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+	packer/tools.sh
+	PACKER_PLUGIN_PATH=$(CURDIR)/target/packer/plugins CHECKPOINT_DISABLE=1 \
+		$(TOOLS)/bin/packer build -only='*.$(ARCH)' $(PACKER_ARGS) packer
 
 .PHONY: crash
 crash: ## Kill it at every request, and a thousand random drains (six minutes)
@@ -99,6 +124,23 @@ target/python/ready: tests/requirements.txt
 # AWS's own cfn-signal, and a CloudFormation of somebody else's: tests/peers.
 target/peers/ready: tests/peers/setup.sh tests/peers/requirements.txt
 	tests/peers/setup.sh $(PYTHON)
+
+# Links with the symbols of an older C library, and for another architecture.
+target/zig/ready:
+	rm -rf target/zig
+	$(PYTHON) -m venv target/zig
+	target/zig/bin/pip install --quiet ziglang==$(ZIGLANG_VERSION)
+	rustup target add aarch64-unknown-linux-gnu x86_64-unknown-linux-gnu
+	touch $@
+
+$(TOOLS)/bin/cargo-deb:
+	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(DEB_VERSION) cargo-deb
+
+$(TOOLS)/bin/cargo-generate-rpm:
+	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(RPM_VERSION) cargo-generate-rpm
+
+$(TOOLS)/bin/cargo-zigbuild:
+	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(ZIGBUILD_VERSION) cargo-zigbuild
 
 $(TOOLS)/bin/cargo-deny:
 	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny

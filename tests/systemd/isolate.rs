@@ -6,21 +6,17 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex, OnceLock};
-use std::time::Duration;
 
 /// Set for the test that runs inside.
 const INSIDE: &str = "ECS_LIFECYCLE_SYSTEMD_TEST";
 /// Makes a skip a failure.
 const REQUIRE: &str = "ECS_LIFECYCLE_REQUIRE_SYSTEMD";
-/// No test takes longer, even on a busy machine.
-const LIMIT: Duration = Duration::from_secs(180);
-
 /// Where the root file system is, and what belongs to it.
 pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .unwrap()
-        .join("systemd")
+        .join(super::DIRECTORY)
 }
 
 /// Runs the test that calls it again, in a process that has everything to itself.
@@ -36,7 +32,7 @@ where
             .build()
             .unwrap();
         runtime.block_on(async {
-            tokio::time::timeout(LIMIT, test())
+            tokio::time::timeout(super::LIMIT, test())
                 .await
                 .expect("the test takes too long");
         });
@@ -90,6 +86,7 @@ fn possible() -> Result<(), &'static str> {
     let answer = ANSWER.get_or_init(|| {
         let output = Command::new(script("rootfs.sh"))
             .arg(directory())
+            .arg(super::MORE_PACKAGES)
             .stdin(Stdio::null())
             .output()
             .map_err(|error| format!("rootfs.sh: {error}"))?;

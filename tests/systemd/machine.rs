@@ -41,10 +41,21 @@ struct On {
 }
 
 impl Machine {
-    /// Installs the agent, the unit, and what stands in for Docker and the ECS agent.
-    pub async fn new() -> Self {
+    /// Installs what stands in for Docker and the ECS agent, and nothing else.
+    pub async fn without_agent() -> Self {
         let root = directory().join("layer/machine");
         let machine = Self { root, on: None };
+        machine.write("etc/systemd/system/docker.service", DOCKER);
+        machine.write("etc/systemd/system/ecs.service", ECS);
+        machine
+            .offline(&["systemctl", "enable", "docker", "ecs"])
+            .await;
+        machine
+    }
+
+    /// Installs the agent and the unit as well.
+    pub async fn new() -> Self {
+        let machine = Self::without_agent().await;
         let binary = machine.write("usr/bin/ecs-lifecycle-agent", "");
         std::fs::copy(env!("CARGO_BIN_EXE_ecs-lifecycle-agent"), &binary).unwrap();
         std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -56,11 +67,7 @@ impl Machine {
             machine.write(&format!("usr/lib/systemd/system/{UNIT}"), ""),
         )
         .unwrap();
-        machine.write("etc/systemd/system/docker.service", DOCKER);
-        machine.write("etc/systemd/system/ecs.service", ECS);
-        machine
-            .offline(&["systemctl", "enable", "docker", "ecs", UNIT])
-            .await;
+        machine.offline(&["systemctl", "enable", UNIT]).await;
         machine
     }
 

@@ -17,6 +17,13 @@
     reason = "modules of one test program share their helpers"
 )]
 
+/// Below target/: the root file system that the machines boot.
+const DIRECTORY: &str = "systemd";
+/// Debian's packages in it, beside those of every test.
+const MORE_PACKAGES: &str = "";
+/// No test takes longer, even on a busy machine.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(180);
+
 mod drain;
 mod isolate;
 mod journal;

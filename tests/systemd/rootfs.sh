@@ -1,7 +1,8 @@
 #!/bin/bash
 # Makes the root file system that the systemd tests boot: a minimal Debian, once, and kept.
 #
-#   rootfs.sh [DIRECTORY]      DIRECTORY/rootfs is made; default: target/systemd
+#   rootfs.sh [DIRECTORY [PACKAGE,…]]      DIRECTORY/rootfs is made, with these packages beside the usual ones;
+#                                          default: target/systemd
 #
 # Exit status 77, and why on standard output, where this machine cannot boot one.
 set -euo pipefail
@@ -15,7 +16,7 @@ stamp=$rootfs/.made-by
 # On Debian its own release: a binary built here finds the C library it was linked with.
 suite=$(. /etc/os-release && [ "${ID-}" = debian ] && echo "${VERSION_CODENAME-}" || true)
 suite=${suite:-bookworm}
-packages=systemd,systemd-sysv,dbus-broker,iproute2,procps,ca-certificates
+packages=systemd,systemd-sysv,dbus-broker,iproute2,procps,ca-certificates${2:+,$2}
 
 skip() {
     echo "$*"

@@ -26,8 +26,37 @@ pub fn web(seconds: u64) -> TaskSpec {
 }
 
 impl Stage {
-    /// The machine is installed, and off.
+    /// The agent is installed as its unit says, and the machine is off.
     pub async fn new(tasks: Vec<TaskSpec>) -> Self {
+        Self::with(Machine::new().await, tasks).await
+    }
+
+    /// On this machine, which is off; set up by drop-ins for the agent's unit.
+    pub async fn with(machine: Machine, tasks: Vec<TaskSpec>) -> Self {
+        let stage = Self::as_it_is(machine, tasks).await;
+        stage.machine.drop_in(
+            "endpoints",
+            &format!("[Service]\n{}", stage.endpoints("Environment=")),
+        );
+        // A fifth of the default intervals: the same course of events, sooner.
+        stage.set("metadata", "poll_interval", "200ms");
+        stage.set("ecs", "introspection_poll_interval", "200ms");
+        stage.set("ecs", "placement_settle", "600ms");
+        stage
+    }
+
+    /// The variables that point the agent at the simulated AWS, a line each.
+    pub fn endpoints(&self, before: &str) -> String {
+        self.instance
+            .env()
+            .iter()
+            .filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL"))
+            .map(|(name, url)| format!("{before}{name}={url}\n"))
+            .collect()
+    }
+
+    /// On this machine, which is off and stays as it is.
+    pub async fn as_it_is(machine: Machine, tasks: Vec<TaskSpec>) -> Self {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         simulator.add_cluster("demo");
         simulator.add_group(
@@ -40,27 +69,11 @@ impl Stage {
         let instance = simulator.add_instance(instance).await.unwrap();
         forward("169.254.169.254:80", &instance.imds_endpoint()).await;
         forward("127.0.0.1:51678", &instance.introspection_endpoint()).await;
-        let machine = Machine::new().await;
-        let stage = Self {
+        Self {
             simulator,
             instance,
             machine,
-        };
-        let endpoints: String = stage
-            .instance
-            .env()
-            .iter()
-            .filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL"))
-            .map(|(name, url)| format!("Environment={name}={url}\n"))
-            .collect();
-        stage
-            .machine
-            .drop_in("endpoints", &format!("[Service]\n{endpoints}"));
-        // A fifth of the default intervals: the same course of events, sooner.
-        stage.set("metadata", "poll_interval", "200ms");
-        stage.set("ecs", "introspection_poll_interval", "200ms");
-        stage.set("ecs", "placement_settle", "600ms");
-        stage
+        }
     }
 
     /// Sets a configuration key, by a drop-in for the unit.

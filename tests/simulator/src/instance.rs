@@ -113,6 +113,15 @@ impl Instance {
         self.simulator.change(|w| change(w, &self.id))
     }
 
+    /// Sets its user data.
+    pub fn set_user_data(&self, text: &str) {
+        self.change(|w, id| {
+            if let Some(instance) = w.instances.get_mut(id) {
+                instance.user_data = Some(text.to_owned());
+            }
+        });
+    }
+
     /// Has its group terminate it.
     pub fn terminate(&self) -> bool {
         self.change(World::terminate)

@@ -74,6 +74,7 @@ fn get(world: &mut World, id: &str, path: &str) -> Reply {
         return not_found();
     };
     let found = match rest {
+        "user-data" => instance.user_data.clone(),
         "meta-data/instance-id" => Some(id.to_owned()),
         "meta-data/ami-id" => Some(AMI.to_owned()),
         "meta-data/instance-type" => Some(INSTANCE_TYPE.to_owned()),

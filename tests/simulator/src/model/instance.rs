@@ -60,6 +60,8 @@ pub struct InstanceModel {
     pub maintenance: Vec<MaintenanceEvent>,
     /// Tags in the metadata, where they are enabled.
     pub metadata_tags: Option<BTreeMap<String, String>>,
+    /// `user-data`; `None` is a 404.
+    pub user_data: Option<String>,
     /// Metadata tokens and credentials.
     pub(crate) identity: Identity,
 }

@@ -88,6 +88,7 @@ impl World {
             rebalance: None,
             maintenance: Vec::new(),
             metadata_tags: spec.metadata_tags,
+            user_data: None,
             identity: Identity::new(spec.role, lifetime, spec.max_token_ttl),
         };
         self.instances.insert(id.clone(), model);

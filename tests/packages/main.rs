@@ -1,0 +1,34 @@
+//! The packages, in a machine that really boots: installed, upgraded in the middle of a drain, removed,
+//! purged.
+//!
+//! `make packages` has to have made them. Otherwise as `tests/systemd`, whose machine and stage these are.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "modules of several test programs share their helpers"
+)]
+
+/// Below target/: the root file system that the machines boot.
+const DIRECTORY: &str = "image";
+/// Debian's packages in it, beside those of every test.
+const MORE_PACKAGES: &str = "rpm,openssh-server,sudo,curl";
+/// No test takes longer, even on a busy machine.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
+
+mod deb;
+mod file;
+#[path = "../systemd/isolate.rs"]
+mod isolate;
+#[path = "../systemd/machine.rs"]
+mod machine;
+mod rpm;
+#[path = "../systemd/stage.rs"]
+mod stage;
