@@ -21,7 +21,7 @@ use super::{Ask, Reply, Request};
 /// Whoever keeps a connection for longer is cut off.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
 /// As many at once; the next ones wait.
-const MOST_CONNECTIONS: usize = 8;
+const MOST_CONNECTIONS: usize = 32;
 /// Root and the group of the agent.
 const MODE: u32 = 0o660;
 /// Out of file descriptors, or the like: that is not mended by trying at once.

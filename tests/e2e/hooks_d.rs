@@ -159,25 +159,12 @@ async fn one_that_hangs_is_ended_at_its_limit() {
     stage.instance.terminate();
     let hung = stage.scripts.said().await;
     assert_eq!(stage.scripts.said().await.script, "20-next");
-    for process in hung.words {
-        gone(&process).await;
-    }
+    stage.ends(&agent, &hung.words).await;
     stage.completed(&agent, DRAIN).await;
     assert_eq!(stage.results(DRAIN), [CONTINUE]);
     let took = stage.simulator.now().saturating_sub(began);
     assert!(took > ms(1_900) && took < ms(50_000), "{took:?}");
     agent.logged("10-hangs", PATIENCE).await.unwrap();
-}
-
-/// Killed it is already: the kernel may take a moment to be rid of it.
-async fn gone(process: &str) {
-    let ended = async {
-        while std::fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|text| !text.is_empty()) {
-            tokio::time::sleep(ms(10)).await;
-        }
-    };
-    let ended = tokio::time::timeout(PATIENCE, ended).await;
-    assert!(ended.is_ok(), "process {process} goes on");
 }
 
 /// By default a failure is a line in the log.
@@ -237,17 +224,7 @@ async fn the_deadline_does_not_wait_for_them() {
         .unwrap();
     let took = completed.saturating_sub(began);
     assert!(took > ms(4_500) && took < ms(45_000), "{took:?}");
-    let alive = || {
-        let command = std::fs::read(format!("/proc/{process}/cmdline"));
-        command.is_ok_and(|command| !command.is_empty())
-    };
-    // Time to be told, and to end.
-    for _ in 0..10 {
-        if alive() {
-            stage.polls(&agent, 5).await;
-        }
-    }
-    assert!(!alive(), "it ends with the drain\n{}", agent.text());
+    stage.ends(&agent, &[process]).await;
 }
 
 /// Stopped and started in the middle, it completes once, and takes its way to the end.

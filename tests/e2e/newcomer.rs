@@ -158,6 +158,25 @@ impl Newcomer {
         .await;
     }
 
+    /// Processes that the agent's executables have named are gone, given a moment to end. One that nobody has
+    /// reaped yet has no command line.
+    pub async fn ends(&self, agent: &AgentProcess, processes: &[String]) {
+        let alive = |process: &String| {
+            let command = std::fs::read(format!("/proc/{process}/cmdline"));
+            command.is_ok_and(|command| !command.is_empty())
+        };
+        for _ in 0..10 {
+            if processes.iter().any(alive) {
+                self.polls(agent, 5).await;
+            }
+        }
+        assert!(
+            !processes.iter().any(alive),
+            "{processes:?}\n{}",
+            agent.text()
+        );
+    }
+
     /// How often an operation arrived.
     pub fn count(&self, operation: &str) -> usize {
         self.simulator

@@ -92,11 +92,7 @@ async fn one_that_hangs_is_ended_and_tried_again() {
     let said = stage.scripts.said().await;
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Continue]);
-    for process in said.words {
-        // A zombie that init has not reaped yet has no command line.
-        let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-        assert!(command.is_empty(), "{}", String::from_utf8_lossy(&command));
-    }
+    stage.ends(&agent, &said.words).await;
     agent.logged("50-hangs", PATIENCE).await.unwrap();
 }
 
@@ -161,16 +157,6 @@ async fn one_that_hangs_ends_with_the_join() {
                 world.requests().count("ecs:UpdateContainerInstancesState") > 0
             })
             .await;
-        let alive = || {
-            let command = std::fs::read(format!("/proc/{process}/cmdline"));
-            command.is_ok_and(|command| !command.is_empty())
-        };
-        // Time to be told, and to end.
-        for _ in 0..10 {
-            if alive() {
-                stage.polls(&agent, 5).await;
-            }
-        }
-        assert!(!alive(), "terminated: {terminated}\n{}", agent.text());
+        stage.ends(&agent, &[process]).await;
     }
 }
