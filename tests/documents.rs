@@ -1,6 +1,6 @@
 //! The documents and the code say the same.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -10,6 +10,10 @@ use super::facts::{
 use crate::config::StackResource;
 
 /// One thing that happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and the largest is the most frequent"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Time has passed: the moment that the core asked to be woken at has come.

@@ -17,6 +17,7 @@ use super::agent::{
     no_active_action, view,
 };
 
+#[allow(clippy::unwrap_used, reason = "a test")]
 fn new_instance(age: Duration) -> Instance {
     Instance {
         launched_at: Some(Moment::from_millis(
