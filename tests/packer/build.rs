@@ -25,6 +25,9 @@ fn an_instance_of_the_image_drains() {
             "{said}"
         );
 
+        // The doctor was asked, too.
+        assert!(said.contains(" with a warning, 0 failed"), "{said}");
+
         // What AWS has of it.
         let account = moto.ask("built").await;
         let images = account["images"].as_array().unwrap();
