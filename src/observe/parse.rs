@@ -115,7 +115,7 @@ pub fn spot_instance_action(body: &[u8]) -> Result<(SpotNotice, SystemTime), Mis
     if !["terminate", "stop", "hibernate"].contains(&notice.action.as_str()) {
         return Err("action is none of terminate, stop, hibernate".to_owned());
     }
-    let time = humantime::parse_rfc3339(&notice.time).map_err(|error| format!("time: {error}"))?;
+    let time = rfc3339(&notice.time).map_err(|why| format!("time: {why}"))?;
     Ok((notice, time))
 }
 
@@ -194,7 +194,19 @@ fn gmt(text: &str) -> Option<SystemTime> {
     };
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
     // What is left to check, the calendar above all, RFC 3339 checks.
-    humantime::parse_rfc3339(&format!("{year}-{month:02}-{day:0>2}T{time}Z")).ok()
+    rfc3339(&format!("{year}-{month:02}-{day:0>2}T{time}Z")).ok()
+}
+
+/// A time. What it is made of is looked at first: humantime takes anything for the digits of a fraction,
+/// and the text goes on into logs.
+fn rfc3339(text: &str) -> Result<SystemTime, Misfit> {
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"-:.TZ".contains(&byte))
+    {
+        return Err("not a time such as 2017-09-18T08:22:00Z".to_owned());
+    }
+    humantime::parse_rfc3339(text).map_err(|error| error.to_string())
 }
 
 /// The name in an instance tag.
