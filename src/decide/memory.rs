@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::Policy;
 use super::drain::OWN;
 use super::facts::ContainerInstance;
 use super::time::Moment;
@@ -71,5 +72,15 @@ impl RememberedDrain {
     /// Whether its reason was one that ends without a word from Auto Scaling.
     pub(super) fn is_own(&self) -> bool {
         OWN.contains(&self.reason.as_str())
+    }
+}
+
+impl RememberedJoin {
+    /// Whether it has not come to an end by its deadline, and nobody was told.
+    pub(super) fn has_failed(&self, now: Moment, policy: &Policy) -> bool {
+        self.into == JoinTarget::Service
+            && !self.over
+            && !self.signalled
+            && now >= self.started_at + policy.ready.timeout
     }
 }

@@ -461,3 +461,41 @@ fn the_failure_is_signalled_although_the_drain_has_begun() {
     agent.pass(Duration::from_secs(60));
     assert_eq!(signals(&agent), []);
 }
+
+/// Killed between ABANDON and FAILURE: the next start finds a termination, and a join that came to nothing.
+#[test]
+fn the_failure_is_signalled_after_a_restart_too() {
+    let mut policy = Settings::default();
+    policy.cloudformation.resource = Some(resource());
+    let mut agent = started(
+        policy.clone(),
+        Some(remembered(-600_000, false)),
+        Terminated,
+    );
+    assert_eq!(agent.phase(), "Draining");
+    assert_eq!(signals(&agent), [SignalStatus::Failure]);
+    agent.event(Event::JoinSignalled(Ok(accepted())));
+    agent.remembered();
+    let memory = agent.state.memory().clone();
+    let agent = started(policy.clone(), Some(memory), Terminated);
+    assert_eq!(signals(&agent), [], "once");
+    let agent = started(policy, Some(remembered(-599_000, false)), Terminated);
+    assert_eq!(signals(&agent), [], "it had time left");
+}
+
+/// Scaled in while it joins: that is no failure, however long the drain takes.
+#[test]
+fn a_join_that_was_cut_short_never_counts_as_failed() {
+    let mut policy = Settings::default();
+    policy.cloudformation.resource = Some(resource());
+    let mut agent = started(policy.clone(), None, InService);
+    agent.target(Some(Terminated));
+    agent.remembered();
+    agent.pass(Duration::from_secs(700));
+    let mut memory = agent.state.memory().clone();
+    for remembered in memory.join.iter_mut() {
+        remembered.started_at = Moment::from_millis(-700_000);
+    }
+    let again = started(policy, Some(memory), Terminated);
+    assert_eq!((signals(&agent), signals(&again)), (vec![], vec![]));
+}

@@ -24,7 +24,7 @@ pub(in super::super) struct Signal {
 }
 
 impl Signal {
-    pub(super) fn new(
+    pub(in super::super) fn new(
         target: StackResource,
         status: SignalStatus,
         transition: LifecycleTransition,

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::super::Turn;
+use super::super::action::SignalStatus;
 use super::super::call::Call;
 use super::super::drain::{Drain, DrainReason, Limits};
-use super::super::facts::TargetLifecycleState;
+use super::super::facts::{LifecycleTransition, TargetLifecycleState};
 use super::super::join::Join;
+use super::super::lifecycle::Signal;
 use super::super::memory::{JoinTarget, RememberedDrain, RememberedJoin};
 use super::super::note::Note;
 use super::super::time::Moment;
@@ -221,9 +223,30 @@ impl State {
         self.memory.drain = Some(remembered);
         self.read_identity.ask(turn.now);
         let phase = std::mem::replace(&mut self.phase, Phase::Draining(Box::new(drain)));
-        // To abandon a launch is to have the instance terminated: the stack has yet to hear of it.
+        self.part(phase, turn);
+    }
+
+    /// To abandon a launch is to have the instance terminated: the stack has yet to hear of it, also where
+    /// an earlier process was killed in between.
+    fn part(&mut self, phase: Phase, turn: &Turn<'_>) {
+        let Some(remembered) = &mut self.memory.join else {
+            return;
+        };
         if let Phase::Joining(join) = phase {
+            // Taken away before it was decided: nobody waits for it any more.
+            remembered.over |= join.outcome().is_none()
+                && matches!(self.target, Some(TargetLifecycleState::Terminated));
             self.parting = join.into_signal(turn.now);
+        } else if self.parting.is_none()
+            && remembered.has_failed(turn.now, turn.policy)
+            && let Some(target) = turn.policy.cloudformation.resource.clone()
+        {
+            self.parting = Some(Signal::new(
+                target,
+                SignalStatus::Failure,
+                LifecycleTransition::Launching,
+                turn.now,
+            ));
         }
     }
 
