@@ -81,10 +81,9 @@ impl Commands {
         self.call.is_in_flight()
     }
 
-    /// Nobody waits for them any more.
+    /// Nobody waits for them any more. That they were never run, or not to their end, is no failure.
     pub(super) fn give_up(&mut self) {
         self.call = Call::idle();
-        self.over.get_or_insert(false);
     }
 
     pub(super) fn start(&mut self, facts: impl FnOnce() -> CommandFacts, turn: &mut Turn<'_>) {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ecs_lifecycle_agent::config::{HookFailure, ResultOnTimeout, Settings};
-use ecs_lifecycle_agent::decide::TargetLifecycleState::{InService, Terminated};
+use ecs_lifecycle_agent::decide::TargetLifecycleState::{InService, Terminated, WarmedTerminated};
 use ecs_lifecycle_agent::decide::{
     Action, Answer, CommandEvent, CommandsReport, ContainerInstanceStatus, DrainByHand, Event,
     FailureKind, LifecycleActionResult, MaintenanceEvent, Memory, MetadataReading, Moment, Outcome,
@@ -324,4 +324,19 @@ fn executables_that_never_come_back_do_not_outlast_the_deadline() {
     assert!(agent.said("DrainOver"));
     assert!(!agent.did("SetDraining"));
     assert_ne!(agent.now, Moment::from_millis(0));
+}
+
+/// Out of the pool it has never left: the drain is over before anything was run, and nothing has failed.
+#[test]
+fn executables_that_were_never_run_have_not_failed() {
+    let mut settings = settings();
+    settings.hooks.on_failure = HookFailure::Fail;
+    settings.drain.result_on_timeout = ResultOnTimeout::Abandon;
+    let mut agent = Agent::new(settings, None);
+    agent.tick();
+    agent.event(Event::Instance(Ok(instance())));
+    agent.target(Some(WarmedTerminated));
+    agent.answer(Answer::Group(Ok(Some(group("Warmed:Terminating:Wait")))));
+    agent.answer(Answer::Hooks(Ok(vec![hook("drain-hook")])));
+    assert_eq!(result(&agent), Some(LifecycleActionResult::Continue));
 }
