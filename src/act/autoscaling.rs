@@ -56,15 +56,11 @@ pub async fn describe_instance(
     }
 }
 
-/// `DescribeLifecycleHooks`: those of a group for `transition`.
+/// `DescribeLifecycleHooks`: those of a group, for either transition.
 ///
 /// # Errors
 /// What AWS answered.
-pub async fn lifecycle_hooks(
-    client: &Client,
-    group: &str,
-    transition: LifecycleTransition,
-) -> Result<Vec<LifecycleHook>, Failure> {
+pub async fn lifecycle_hooks(client: &Client, group: &str) -> Result<Vec<LifecycleHook>, Failure> {
     let what = format!("autoscaling:DescribeLifecycleHooks of {group}");
     let answer = client
         .describe_lifecycle_hooks()
@@ -77,8 +73,13 @@ pub async fn lifecycle_hooks(
     };
     hooks
         .iter()
-        .filter(|hook| hook.lifecycle_transition() == Some(transition.as_str()))
-        .map(|hook| {
+        .filter_map(|hook| {
+            Some((
+                LifecycleTransition::parse(hook.lifecycle_transition()?)?,
+                hook,
+            ))
+        })
+        .map(|(transition, hook)| {
             let name = hook
                 .lifecycle_hook_name()
                 .ok_or_else(|| malformed(&what, "a hook without a name"))?;
@@ -87,6 +88,8 @@ pub async fn lifecycle_hooks(
                 .unwrap_or_else(|| MOST_GLOBAL_TIMEOUT.min(heartbeat.saturating_mul(100)));
             Ok(LifecycleHook {
                 name: name.to_owned(),
+                transition,
+                default_result: hook.default_result().map(str::to_owned),
                 heartbeat_timeout: Duration::from_secs(heartbeat),
                 global_timeout: Duration::from_secs(global),
             })

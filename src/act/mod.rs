@@ -217,7 +217,10 @@ impl Effects {
             Action::FindGroup { tags } => Answer::Group(self.find_group(tags, instance).await),
             Action::DescribeLifecycleHooks { group, transition } => {
                 let client = aws.autoscaling(instance).await;
-                let result = autoscaling::lifecycle_hooks(&client, &group, transition).await;
+                let mut result = autoscaling::lifecycle_hooks(&client, &group).await;
+                if let Ok(hooks) = &mut result {
+                    hooks.retain(|hook| hook.transition == transition);
+                }
                 Answer::Hooks(aws.book(result))
             }
             Action::FindStack => Answer::Stack(self.find_stack().await),

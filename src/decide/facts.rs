@@ -273,6 +273,13 @@ pub enum LifecycleTransition {
 }
 
 impl LifecycleTransition {
+    /// What AWS spells so; `None` for one that this version does not know.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Launching, Self::Terminating]
+            .into_iter()
+            .find(|known| known.as_str() == text)
+    }
+
     /// AWS's spelling.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -287,10 +294,14 @@ impl LifecycleTransition {
 pub struct LifecycleHook {
     /// `LifecycleHookName`
     pub name: String,
+    /// `LifecycleTransition`
+    pub transition: LifecycleTransition,
     /// `HeartbeatTimeout`
     pub heartbeat_timeout: Duration,
     /// `GlobalTimeout`
     pub global_timeout: Duration,
+    /// `DefaultResult`
+    pub default_result: Option<String>,
 }
 
 /// What kind of trouble a call met: decides when it is tried again, and what is said about it.

@@ -1,12 +1,11 @@
 //! What there is to judge by. Every fact can be missing: nothing that is broken stops the doctor.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::config::{ConfigError, Effective, Settings};
 use crate::decide::{
-    ApiTask, AutoScalingInstance, ContainerInstance, Failure, Instance, LifecycleTransition,
-    TargetLifecycleState,
+    ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, Instance,
+    LifecycleHook, TargetLifecycleState,
 };
 
 /// The answer to something that was asked; `None` where it could not be, for want of something else.
@@ -140,7 +139,7 @@ pub struct Live {
     /// How many tasks it shows.
     pub local_tasks: Result<usize, Failure>,
     /// `DescribeContainerInstances`
-    pub container_instance: Asked<Described>,
+    pub container_instance: Asked<ContainerInstanceView>,
     /// `ListTasks`, `DescribeTasks`, `DescribeServices`, in this order.
     pub tasks: Asked<Vec<ApiTask>>,
     /// `DescribeAutoScalingInstances`
@@ -148,7 +147,7 @@ pub struct Live {
     /// The group whose hooks were asked for.
     pub group: Option<String>,
     /// `DescribeLifecycleHooks`
-    pub hooks: Asked<Vec<Hook>>,
+    pub hooks: Asked<Vec<LifecycleHook>>,
 }
 
 /// What instance metadata answers.
@@ -173,33 +172,4 @@ pub struct WithoutToken {
     pub status: u16,
     /// How far this machine's clock is from the answer's, in seconds: positive where it is ahead.
     pub clock_ahead: Option<i64>,
-}
-
-/// A container instance, as ECS describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Described {
-    /// This.
-    Known {
-        /// `status`
-        status: String,
-        /// `agentConnected`
-        connected: bool,
-    },
-    /// ECS does not know it: the failure's reason.
-    Unknown(String),
-}
-
-/// A lifecycle hook.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hook {
-    /// `LifecycleHookName`
-    pub name: String,
-    /// `LifecycleTransition`
-    pub transition: LifecycleTransition,
-    /// `HeartbeatTimeout`
-    pub heartbeat_timeout: Duration,
-    /// `GlobalTimeout`
-    pub global_timeout: Duration,
-    /// `DefaultResult`
-    pub default_result: Option<String>,
 }

@@ -6,8 +6,8 @@ use ecs_lifecycle_agent::config::Settings;
 use ecs_lifecycle_agent::decide::{
     Accepted, Action, Answer, AutoScalingInstance, CommandsReport, ContainerInstance,
     ContainerInstanceStatus, ContainerInstanceView, Event, Failure, FailureKind, Instance,
-    LifecycleHook, Memory, MetadataReading, Moment, Note, Phase, SpotInstanceAction, State,
-    StateChange, TargetLifecycleState, Task, TaskStatus, step,
+    LifecycleHook, LifecycleTransition, Memory, MetadataReading, Moment, Note, Phase,
+    SpotInstanceAction, State, StateChange, TargetLifecycleState, Task, TaskStatus, step,
 };
 
 pub const INSTANCE: &str = "i-0123456789abcdef0";
@@ -262,6 +262,8 @@ pub fn group(state: &str) -> AutoScalingInstance {
 pub fn hook(name: &str) -> LifecycleHook {
     LifecycleHook {
         name: name.to_owned(),
+        transition: LifecycleTransition::Terminating,
+        default_result: None,
         heartbeat_timeout: Duration::from_secs(300),
         global_timeout: Duration::from_secs(30_000),
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use ecs_lifecycle_agent::config::Settings;
 use ecs_lifecycle_agent::decide::{
     Action, Answer, ApiTask, CommandsReport, ContainerInstanceStatus, ContainerInstanceView, Event,
-    Failure, FailureKind, LifecycleHook, Memory, MetadataReading, Moment, Note, Outcome, Phase,
-    State, StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus, step,
+    Failure, FailureKind, LifecycleHook, LifecycleTransition, Memory, MetadataReading, Moment,
+    Note, Outcome, Phase, State, StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus,
+    step,
 };
 
 use super::agent::{accepted, container_instance, group, instance, no_active_action};
@@ -583,6 +584,8 @@ impl World {
             Action::DescribeLifecycleHooks { .. } => {
                 drain(Answer::Hooks(Ok(vec![LifecycleHook {
                     name: "drain-hook".to_owned(),
+                    transition: LifecycleTransition::Terminating,
+                    default_result: None,
                     heartbeat_timeout: Duration::from_secs(self.plan.heartbeat_timeout),
                     global_timeout: Duration::from_secs(self.plan.heartbeat_timeout * 100),
                 }])))

@@ -32,7 +32,7 @@ pub use tasks::{Source, TaskWatch};
 const MEMORY_HEAD_START: Duration = Duration::from_millis(250);
 
 /// How long before the end of the hook's GlobalTimeout the drain has to be over.
-const GLOBAL_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
+pub const GLOBAL_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
 
 /// A drain in progress.
 #[derive(Clone, Debug, PartialEq)]

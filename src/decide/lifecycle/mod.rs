@@ -11,5 +11,5 @@ mod signal;
 pub use completion::Completion;
 pub(super) use completion::Ending;
 pub use heartbeat::Heartbeat;
-pub use search::{Found, HookSearch, MANAGED_DRAINING_HOOK, NoHook, is_of_aws};
+pub use search::{Found, HookSearch, MANAGED_DRAINING_HOOK, NoHook, choose};
 pub(super) use signal::Signal;

@@ -299,18 +299,23 @@ impl HookSearch {
 }
 
 /// Whether the hook belongs to a service of AWS that completes it itself.
-pub fn is_of_aws(name: &str) -> bool {
+fn is_of_aws(name: &str) -> bool {
     name == MANAGED_DRAINING_HOOK || name.starts_with(CODE_DEPLOY_HOOKS)
 }
 
 /// Ours is the configured hook, else the only candidate.
-fn choose<'a>(
-    hooks: &'a [LifecycleHook],
+///
+/// # Errors
+/// Why none of them is.
+pub fn choose<'a>(
+    hooks: impl IntoIterator<Item = &'a LifecycleHook>,
     configured: Option<&String>,
     group: &str,
 ) -> Result<&'a LifecycleHook, NoHook> {
-    let candidates: Vec<&LifecycleHook> =
-        hooks.iter().filter(|hook| !is_of_aws(&hook.name)).collect();
+    let candidates: Vec<&LifecycleHook> = hooks
+        .into_iter()
+        .filter(|hook| !is_of_aws(&hook.name))
+        .collect();
     let names = || candidates.iter().map(|hook| hook.name.clone()).collect();
     let group = group.to_owned();
     if let Some(configured) = configured {

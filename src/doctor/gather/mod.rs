@@ -73,7 +73,7 @@ async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
             Some((instance, target)) => {
                 let client = aws.ecs(instance).await;
                 let (described, tasks) = tokio::join!(
-                    aws::container_instance(&client, target),
+                    crate::act::ecs::describe(&client, target),
                     crate::act::ecs::list_tasks(&client, target, true),
                 );
                 (Some(described), Some(tasks))

@@ -1,9 +1,11 @@
 //! The ECS agent, the container instance, and which actions AWS lets the role do.
 
 use crate::config::{Settings, StandaloneTasks};
-use crate::decide::{Failure, FailureKind, TaskKind};
+use crate::decide::{
+    ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, TaskKind,
+};
 
-use super::super::facts::{Asked, Described, Live};
+use super::super::facts::{Asked, Live};
 use super::super::finding::{Check, Findings};
 
 const NO_CONTAINER_INSTANCE: &str = "nobody says in which region and which container instance this is: see \
@@ -80,28 +82,32 @@ fn container_instance(live: &Live, findings: &mut Findings) {
         ))
     );
     match &live.container_instance {
-        Some(Ok(Described::Known {
-            status,
-            connected: false,
-        })) => findings.warn(
+        Some(Ok(ContainerInstanceView {
+            status: ContainerInstanceStatus::Gone(why),
+            ..
+        })) => findings.fail(
             check,
-            &format_args!("{status}, but its ECS agent is not connected to ECS"),
+            &format_args!("ECS does not know it: {why}"),
+            &"it was deregistered: systemctl stop ecs, rm /var/lib/ecs/data/agent.db, \
+              systemctl start ecs; or replace the instance",
+        ),
+        Some(Ok(seen)) if !seen.agent_connected => findings.warn(
+            check,
+            &format_args!(
+                "{}, but its ECS agent is not connected to ECS",
+                seen.status.as_str()
+            ),
             &"journalctl -u ecs says why; ECS cannot stop a task here meanwhile",
         ),
-        Some(Ok(Described::Known { status, .. })) if status == "DRAINING" && in_service => findings
-            .warn(
+        Some(Ok(seen)) if seen.status == ContainerInstanceStatus::Draining && in_service => {
+            findings.warn(
                 check,
                 &"DRAINING, though the instance is to stay: ECS places nothing here",
                 &"if nobody drains it on purpose: aws ecs update-container-instances-state \
                   --status ACTIVE",
-            ),
-        Some(Ok(Described::Known { status, .. })) => findings.ok(check, &status),
-        Some(Ok(Described::Unknown(reason))) => findings.fail(
-            check,
-            &format_args!("ECS does not know it: {reason}"),
-            &"it was deregistered: systemctl stop ecs, rm /var/lib/ecs/data/agent.db, \
-              systemctl start ecs; or replace the instance",
-        ),
+            );
+        }
+        Some(Ok(seen)) => findings.ok(check, &seen.status.as_str()),
         Some(Err(_)) => findings.untried(check, &"see ecs:DescribeContainerInstances"),
         None => findings.untried(check, &NO_CONTAINER_INSTANCE),
     }

@@ -1,17 +1,13 @@
 //! The group, its terminating hooks, and whose they are.
 
-use std::time::Duration;
-
 use crate::config::{ResultOnTimeout, Settings};
-use crate::decide::LifecycleTransition;
-use crate::decide::lifecycle::{MANAGED_DRAINING_HOOK, is_of_aws};
+use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
+use crate::decide::lifecycle::{MANAGED_DRAINING_HOOK, NoHook, choose};
+use crate::decide::{LifecycleHook, LifecycleTransition};
 
-use super::super::facts::{Hook, Live};
+use super::super::facts::Live;
 use super::super::finding::{Check, Findings};
 use super::host::span;
-
-/// A drain has to be over this long before the end of GlobalTimeout.
-const GLOBAL_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
 
 /// The checks of a hook that is ours.
 const OF_OUR_HOOK: [Check; 3] = [
@@ -34,15 +30,12 @@ pub(super) fn judge(live: &Live, settings: &Settings, findings: &mut Findings) {
         return;
     };
     let group = live.group.as_deref().unwrap_or_default();
-    let (launching, hooks): (Vec<&Hook>, Vec<&Hook>) = hooks
+    let (launching, hooks): (Vec<&LifecycleHook>, Vec<&LifecycleHook>) = hooks
         .iter()
         .partition(|hook| hook.transition == LifecycleTransition::Launching);
     launch_hook(group, &launching, settings, findings);
-    let (managed, candidates): (Vec<&Hook>, Vec<&Hook>) = hooks
-        .iter()
-        .partition(|hook| hook.name == MANAGED_DRAINING_HOOK);
-    let managed = !managed.is_empty();
-    let ours = ours(group, &candidates, managed, settings, findings);
+    let managed = hooks.iter().any(|hook| hook.name == MANAGED_DRAINING_HOOK);
+    let ours = ours(group, &hooks, managed, settings, findings);
     managed_draining(managed, findings);
     match ours {
         Some(hook) => {
@@ -98,46 +91,38 @@ fn group(live: &Live, settings: &Settings, findings: &mut Findings) {
     }
 }
 
-/// Chosen as a drain chooses it: the configured one, else the only one that is not ECS's.
+/// Chosen as a drain chooses it.
 fn ours<'a>(
     group: &str,
-    candidates: &[&'a Hook],
+    hooks: &[&'a LifecycleHook],
     managed: bool,
     settings: &Settings,
     findings: &mut Findings,
-) -> Option<&'a Hook> {
+) -> Option<&'a LifecycleHook> {
     let check = Check::Hook;
-    let names = candidates
-        .iter()
-        .map(|hook| hook.name.as_str())
-        .collect::<Vec<_>>()
-        .join(", ");
-    if let Some(configured) = &settings.autoscaling.lifecycle_hook_name {
-        let found = candidates.iter().find(|hook| hook.name == *configured);
-        match found {
-            Some(hook) => findings.ok(
-                check,
-                &format_args!("{} of {group}, as configured", hook.name),
-            ),
-            None => findings.fail(
-                check,
-                &format_args!(
-                    "autoscaling.lifecycle_hook_name is {configured}, which {group} does not \
-                     have ({})",
-                    if names.is_empty() {
-                        "none at all"
-                    } else {
-                        &names
-                    }
-                ),
-                &"correct the name, or create the hook: until then nothing holds the \
-                  instance for the drain",
-            ),
+    let configured = settings.autoscaling.lifecycle_hook_name.as_ref();
+    match choose(hooks.iter().copied(), configured, group) {
+        Ok(hook) => {
+            found(check, hook, group, configured, findings);
+            return Some(hook);
         }
-        return found.copied();
-    }
-    match candidates {
-        [] if managed => findings.warn(
+        Err(NoHook::Missing {
+            configured, names, ..
+        }) => findings.fail(
+            check,
+            &format_args!(
+                "autoscaling.lifecycle_hook_name is {configured}, which {group} does not \
+                 have ({})",
+                if names.is_empty() {
+                    "none at all".to_owned()
+                } else {
+                    names.join(", ")
+                }
+            ),
+            &"correct the name, or create the hook: until then nothing holds the \
+              instance for the drain",
+        ),
+        Err(NoHook::None { .. } | NoHook::NotInAGroup) if managed => findings.warn(
             check,
             &format_args!(
                 "{group} has only that of ECS managed draining: this agent drains, and \
@@ -146,7 +131,7 @@ fn ours<'a>(
             &"for the agent's own deadline and policies create a hook of its own, and \
               turn managed draining off",
         ),
-        [] => findings.fail(
+        Err(NoHook::None { .. } | NoHook::NotInAGroup) => findings.fail(
             check,
             &format_args!(
                 "{group} has no terminating hook: nothing holds the instance for the drain"
@@ -158,18 +143,12 @@ fn ours<'a>(
                  --default-result CONTINUE"
             ),
         ),
-        [only] => {
-            findings.ok(
-                check,
-                &format_args!("{} of {group}, the only one", only.name),
-            );
-            return Some(only);
-        }
-        _ => findings.fail(
+        Err(NoHook::Ambiguous { names, .. }) => findings.fail(
             check,
             &format_args!(
-                "{group} has several ({names}), and none is named as ours: none is \
-                 completed"
+                "{group} has several ({}), and none is named as ours: none is \
+                 completed",
+                names.join(", ")
             ),
             &"set autoscaling.lifecycle_hook_name to the one that is for this agent",
         ),
@@ -178,42 +157,53 @@ fn ours<'a>(
 }
 
 /// Chosen as a join chooses it.
-fn launch_hook(group: &str, hooks: &[&Hook], settings: &Settings, findings: &mut Findings) {
+fn launch_hook(
+    group: &str,
+    hooks: &[&LifecycleHook],
+    settings: &Settings,
+    findings: &mut Findings,
+) {
     let check = Check::LaunchHook;
-    let names: Vec<&str> = hooks
-        .iter()
-        .map(|hook| hook.name.as_str())
-        .filter(|name| !is_of_aws(name))
-        .collect();
-    let listed = names.join(", ");
-    match (&settings.autoscaling.launch_hook_name, names.as_slice()) {
-        _ if !settings.ready.enabled => {
-            findings.ok(check, &"ready.enabled is false: no launch is completed");
-        }
-        (Some(configured), names) if names.contains(&configured.as_str()) => {
-            findings.ok(
-                check,
-                &format_args!("{configured} of {group}, as configured"),
-            );
-        }
-        (Some(configured), _) => findings.fail(
+    if !settings.ready.enabled {
+        return findings.ok(check, &"ready.enabled is false: no launch is completed");
+    }
+    let configured = settings.autoscaling.launch_hook_name.as_ref();
+    match choose(hooks.iter().copied(), configured, group) {
+        Ok(hook) => found(check, hook, group, configured, findings),
+        Err(NoHook::Missing { configured, .. }) => findings.fail(
             check,
             &format_args!(
                 "autoscaling.launch_hook_name is {configured}, which {group} does not have"
             ),
             &"correct the name, or create the hook: until then no launch is completed",
         ),
-        (None, []) => findings.ok(
+        Err(NoHook::None { .. } | NoHook::NotInAGroup) => findings.ok(
             check,
             &format_args!("{group} has none: a new instance is in service before it has joined"),
         ),
-        (None, [only]) => findings.ok(check, &format_args!("{only} of {group}, the only one")),
-        (None, _) => findings.warn(
+        Err(NoHook::Ambiguous { names, .. }) => findings.warn(
             check,
-            &format_args!("{group} has several ({listed}), and none is named as ours"),
+            &format_args!(
+                "{group} has several ({}), and none is named as ours",
+                names.join(", ")
+            ),
             &"set autoscaling.launch_hook_name, if one of them is for this agent",
         ),
     }
+}
+
+fn found(
+    check: Check,
+    hook: &LifecycleHook,
+    group: &str,
+    configured: Option<&String>,
+    findings: &mut Findings,
+) {
+    let why = match configured {
+        Some(_) => "as configured",
+        None => "the only one",
+    };
+    findings.ok(check, &format_args!("{} of {group}, {why}", hook.name));
 }
 
 fn managed_draining(managed: bool, findings: &mut Findings) {
@@ -233,7 +223,7 @@ fn managed_draining(managed: bool, findings: &mut Findings) {
     }
 }
 
-fn heartbeat(hook: &Hook, settings: &Settings, findings: &mut Findings) {
+fn heartbeat(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings) {
     let check = Check::HookHeartbeat;
     let lapses = hook.heartbeat_timeout;
     let every = settings
@@ -267,7 +257,7 @@ fn heartbeat(hook: &Hook, settings: &Settings, findings: &mut Findings) {
     }
 }
 
-fn timeout(hook: &Hook, settings: &Settings, findings: &mut Findings) {
+fn timeout(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings) {
     let check = Check::HookTimeout;
     let timeout = settings.drain.timeout;
     let global = hook.global_timeout.saturating_sub(GLOBAL_TIMEOUT_MARGIN);
@@ -294,7 +284,12 @@ fn timeout(hook: &Hook, settings: &Settings, findings: &mut Findings) {
     }
 }
 
-fn default_result(hook: &Hook, hooks: usize, settings: &Settings, findings: &mut Findings) {
+fn default_result(
+    hook: &LifecycleHook,
+    hooks: usize,
+    settings: &Settings,
+    findings: &mut Findings,
+) {
     let check = Check::HookDefaultResult;
     let Some(result) = &hook.default_result else {
         return findings.untried(check, &"Auto Scaling does not tell it");

@@ -4,24 +4,33 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::facts::{
-    Described, Facts, Hook, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit,
-    WithoutToken,
+    Facts, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit, WithoutToken,
 };
 use super::super::finding::{Check, Finding, Status};
 use super::super::render;
 use super::judge;
 use crate::config::{Effective, Settings};
 use crate::decide::{
-    ApiTask, AutoScalingInstance, ContainerInstance, Failure, FailureKind, Instance,
-    LifecycleTransition, TargetLifecycleState, Task, TaskKind, TaskStatus,
+    ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
+    ContainerInstanceView, Failure, FailureKind, Instance, LifecycleHook, LifecycleTransition,
+    TargetLifecycleState, Task, TaskKind, TaskStatus,
 };
 
 fn failure(kind: FailureKind, message: &str) -> Failure {
     Failure::new(kind, message)
 }
 
-fn hook(name: &str) -> Hook {
-    Hook {
+fn view(status: ContainerInstanceStatus, agent_connected: bool) -> ContainerInstanceView {
+    ContainerInstanceView {
+        status,
+        running: 1,
+        pending: 0,
+        agent_connected,
+    }
+}
+
+fn hook(name: &str) -> LifecycleHook {
+    LifecycleHook {
         name: name.to_owned(),
         transition: LifecycleTransition::Terminating,
         heartbeat_timeout: Duration::from_secs(3_600),
@@ -82,10 +91,7 @@ fn healthy() -> Facts {
                 arn: "arn:aws:ecs:eu-central-1:1:container-instance/demo/c".to_owned(),
             })),
             local_tasks: Ok(1),
-            container_instance: Some(Ok(Described::Known {
-                status: "ACTIVE".to_owned(),
-                connected: true,
-            })),
+            container_instance: Some(Ok(view(ContainerInstanceStatus::Active, true))),
             tasks: Some(Ok(vec![task(TaskKind::Service("web".to_owned()))])),
             auto_scaling: Some(Ok(Some(AutoScalingInstance {
                 group: "asg".to_owned(),
@@ -222,26 +228,21 @@ fn the_failed_call_for_tasks_is_the_one_that_complains() {
 
 #[test]
 fn a_container_instance_is_judged_by_what_is_to_become_of_it() {
-    let known = |status: &str, connected| {
-        Some(Ok(Described::Known {
-            status: status.to_owned(),
-            connected,
-        }))
-    };
+    let known = |status, connected| Some(Ok(view(status, connected)));
     assert_eq!(
-        live(|live| live.container_instance = known("ACTIVE", false)),
+        live(|live| live.container_instance = known(ContainerInstanceStatus::Active, false)),
         [(Check::ContainerInstance, Warn)]
     );
     assert_eq!(
-        live(|live| live.container_instance = known("DRAINING", true)),
+        live(|live| live.container_instance = known(ContainerInstanceStatus::Draining, true)),
         [(Check::ContainerInstance, Warn)]
     );
     let terminated = live(|live| {
         live.metadata.target = Some(Ok(Some(TargetLifecycleState::Terminated)));
-        live.container_instance = known("DRAINING", true);
+        live.container_instance = known(ContainerInstanceStatus::Draining, true);
     });
     assert_eq!(terminated, [(Check::TargetState, Warn)]);
-    let gone = Some(Ok(Described::Unknown("MISSING".to_owned())));
+    let gone = known(ContainerInstanceStatus::Gone("MISSING".to_owned()), false);
     assert_eq!(
         live(|live| live.container_instance = gone),
         [(Check::ContainerInstance, Bad)]
