@@ -4,12 +4,13 @@
 //! [`driver`] (the loop that joins them), [`narrate`] (what is said of it). `docs/architecture.md` has the
 //! picture. It is a library for the sake of its tests; nothing in it is a stable interface.
 
+pub use ecs_lifecycle_config as config;
+pub use ecs_lifecycle_decide as decide;
+
 pub mod act;
 pub mod cli;
 pub mod clock;
-pub mod config;
 pub mod control;
-pub mod decide;
 pub mod doctor;
 pub mod driver;
 pub mod http;

@@ -129,12 +129,12 @@ macro_rules! sections {
         }
 
         /// Every section with its keys, in the order in which they are shown to people.
-        pub(super) static SECTIONS: &[$crate::config::table::Section] = &[$(
-            $crate::config::table::Section {
+        pub(super) static SECTIONS: &[$crate::table::Section] = &[$(
+            $crate::table::Section {
                 name: stringify!($section),
                 about: concat!($($about),+),
                 keys: &[$(
-                    $crate::config::table::Key {
+                    $crate::table::Key {
                         section: stringify!($section),
                         name: stringify!($key),
                         meaning: concat!($($meaning),+),

@@ -7,7 +7,7 @@ use super::facts::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, Instance,
     LifecycleHook, MetadataReading, Task,
 };
-use crate::config::StackResource;
+use ecs_lifecycle_config::StackResource;
 
 /// One thing that happened.
 #[expect(

@@ -23,7 +23,7 @@ use super::memory::{JoinTarget, RememberedJoin};
 use super::note::Note;
 use super::time::Moment;
 use super::{Policy, Turn, Wake};
-use crate::config::StackResource;
+use ecs_lifecycle_config::StackResource;
 
 /// ECS is asked no less often than this.
 const SLOWEST_LOOK: Duration = Duration::from_secs(30);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::Settings;
-use ecs_lifecycle_agent::decide::{
+use ecs_lifecycle_config::Settings;
+use ecs_lifecycle_decide::{
     Accepted, Action, Answer, AutoScalingInstance, CommandsReport, ContainerInstance,
     ContainerInstanceStatus, ContainerInstanceView, Event, Failure, FailureKind, Instance,
     LifecycleHook, LifecycleTransition, Memory, MetadataReading, Moment, Note, Phase,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::{Settings, StackResource};
-use ecs_lifecycle_agent::decide::TargetLifecycleState::{
+use ecs_lifecycle_config::{Settings, StackResource};
+use ecs_lifecycle_decide::TargetLifecycleState::{
     Detached, InService, Standby, Terminated, WarmedRunning, WarmedStopped,
 };
-use ecs_lifecycle_agent::decide::{
+use ecs_lifecycle_decide::{
     Action, Answer, CommandEvent, CommandsReport, ContainerInstanceStatus, ContainerInstanceView,
     Event, FailureKind, Instance, JoinTarget, LifecycleActionResult, LifecycleTransition, Memory,
     Moment, RememberedJoin, SignalStatus, TargetLifecycleState,

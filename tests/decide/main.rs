@@ -18,6 +18,5 @@ mod parts;
 mod properties;
 mod returning;
 mod shutdown;
-mod status;
 mod transitions;
 mod world;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::{HookFailure, ResultOnTimeout, Settings};
-use ecs_lifecycle_agent::decide::TargetLifecycleState::{InService, Terminated, WarmedTerminated};
-use ecs_lifecycle_agent::decide::{
+use ecs_lifecycle_config::{HookFailure, ResultOnTimeout, Settings};
+use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated, WarmedTerminated};
+use ecs_lifecycle_decide::{
     Action, Answer, CommandEvent, CommandsReport, ContainerInstanceStatus, DrainByHand, Event,
     FailureKind, LifecycleActionResult, MaintenanceEvent, Memory, MetadataReading, Moment, Outcome,
     Phase, RebalanceRecommendation, TaskStatus,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::{DaemonTasks, Settings, StandaloneTasks};
-use ecs_lifecycle_agent::decide::TargetLifecycleState::Terminated;
-use ecs_lifecycle_agent::decide::{
+use ecs_lifecycle_config::{DaemonTasks, Settings, StandaloneTasks};
+use ecs_lifecycle_decide::TargetLifecycleState::Terminated;
+use ecs_lifecycle_decide::{
     Action, Answer, ApiTask, ContainerInstanceStatus as Status, Event, FailureKind, Note, Task,
     TaskKind, TaskStatus, retry_delay,
 };

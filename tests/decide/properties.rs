@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::{
+use ecs_lifecycle_config::{
     DaemonTasks, ResultOnTimeout, Settings, StackResource, StandaloneTasks,
 };
-use ecs_lifecycle_agent::decide::{Moment, Outcome};
+use ecs_lifecycle_decide::{Moment, Outcome};
 use proptest::prelude::*;
 
 use super::world::{Plan, World};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::Settings;
-use ecs_lifecycle_agent::decide::TargetLifecycleState::{InService, Terminated};
-use ecs_lifecycle_agent::decide::{
+use ecs_lifecycle_config::Settings;
+use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated};
+use ecs_lifecycle_decide::{
     Answer, ContainerInstanceStatus as Status, Event, Memory, Moment, RememberedDrain,
 };
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::{ResultOnTimeout, Settings, SignalOnTimeout, StackResource};
-use ecs_lifecycle_agent::decide::TargetLifecycleState::{
+use ecs_lifecycle_config::{ResultOnTimeout, Settings, SignalOnTimeout, StackResource};
+use ecs_lifecycle_decide::TargetLifecycleState::{
     Detached, InService, Standby, Terminated, Unknown, WarmedHibernated, WarmedRunning,
     WarmedStopped, WarmedTerminated,
 };
-use ecs_lifecycle_agent::decide::{
+use ecs_lifecycle_decide::{
     Answer, ContainerInstanceStatus, Event, FailureKind, Memory, Moment, RememberedDrain,
     TargetLifecycleState,
 };
@@ -462,12 +462,10 @@ const ROWS: &[Row] = &[
         name: "no signal awaited, then the action is completed",
         agent: completing_with_stack,
         happens: |a| {
-            a.answer(Answer::Signalled(Err(
-                ecs_lifecycle_agent::decide::Failure::new(
-                    FailureKind::Refused,
-                    "ValidationError: resource cannot be signaled",
-                ),
-            )))
+            a.answer(Answer::Signalled(Err(ecs_lifecycle_decide::Failure::new(
+                FailureKind::Refused,
+                "ValidationError: resource cannot be signaled",
+            ))))
         },
         phase: "Completing",
         does: &["Complete"],

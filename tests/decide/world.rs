@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::Settings;
-use ecs_lifecycle_agent::decide::{
+use ecs_lifecycle_config::Settings;
+use ecs_lifecycle_decide::{
     Action, Answer, ApiTask, CommandsReport, ContainerInstanceStatus, ContainerInstanceView, Event,
     Failure, FailureKind, LifecycleHook, LifecycleTransition, Memory, MetadataReading, Moment,
     Note, Outcome, Phase, State, StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus,

@@ -17,7 +17,7 @@ use super::super::time::Moment;
 use super::super::{Turn, Wake};
 use super::DrainReason;
 use super::tasks::{Source, TaskWatch};
-use crate::config::{DaemonTasks, StandaloneTasks};
+use ecs_lifecycle_config::{DaemonTasks, StandaloneTasks};
 
 /// Tasks that appear after a classification wait this long for the next one.
 const CLASSIFY_EVERY: Duration = Duration::from_secs(10);
@@ -71,7 +71,7 @@ impl Leftovers {
     }
 
     /// Somebody asks whose the tasks are.
-    pub(in super::super) fn ask_by_hand(&mut self) {
+    pub(crate) fn ask_by_hand(&mut self) {
         self.asked_by_hand = true;
     }
 

@@ -19,7 +19,7 @@ use super::lifecycle::{Ending, Heartbeat, HookSearch};
 use super::memory::RememberedDrain;
 use super::note::Note;
 use super::time::Moment;
-use crate::config::{HookFailure, ResultOnTimeout, SignalOnTimeout};
+use ecs_lifecycle_config::{HookFailure, ResultOnTimeout, SignalOnTimeout};
 
 pub use leftovers::Leftovers;
 pub use placement::Placement;

@@ -84,7 +84,7 @@ impl DrainReason {
     }
 
     /// Of which transition that action is, if there is one.
-    pub(in super::super) fn transition(&self) -> Option<LifecycleTransition> {
+    pub(crate) fn transition(&self) -> Option<LifecycleTransition> {
         self.has_lifecycle_action()
             .then_some(LifecycleTransition::Terminating)
     }
@@ -171,7 +171,7 @@ const SHUTDOWN: &str = "shutdown";
 
 /// How the reasons are remembered that end without a word from Auto Scaling. A shutdown is over once the
 /// machine is up again.
-pub(in super::super) const OWN: [&str; 4] = [MAINTENANCE, REBALANCE, BY_HAND, SHUTDOWN];
+pub(crate) const OWN: [&str; 4] = [MAINTENANCE, REBALANCE, BY_HAND, SHUTDOWN];
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::super::{Turn, Wake};
 use super::heartbeat::is_no_active_action;
 use super::search::HookSearch;
 use super::signal::Signal;
-use crate::config::StackResource;
+use ecs_lifecycle_config::StackResource;
 
 /// How long the completion waits for the signal's answer.
 const SIGNAL_HEAD_START: Duration = Duration::from_secs(1);
@@ -34,15 +34,15 @@ const LOOK: &str = "autoscaling:DescribeAutoScalingInstances";
 
 /// What is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Ending {
+pub(crate) struct Ending {
     /// Of which transition the lifecycle action is.
-    pub(in super::super) transition: LifecycleTransition,
+    pub(crate) transition: LifecycleTransition,
     /// What to signal, to which resource.
-    pub(in super::super) signal: Option<(StackResource, SignalStatus)>,
+    pub(crate) signal: Option<(StackResource, SignalStatus)>,
     /// How the lifecycle action ends, or why there is none to be ended.
-    pub(in super::super) result: Result<LifecycleActionResult, String>,
+    pub(crate) result: Result<LifecycleActionResult, String>,
     /// Whether the hook is kept waiting until the completion is accepted.
-    pub(in super::super) keeps_waiting: bool,
+    pub(crate) keeps_waiting: bool,
 }
 
 /// What remains to be told.
@@ -62,7 +62,7 @@ pub struct Completion {
 }
 
 impl Completion {
-    pub(in super::super) fn new(ending: Ending, turn: &Turn<'_>) -> Self {
+    pub(crate) fn new(ending: Ending, turn: &Turn<'_>) -> Self {
         let (now, transition) = (turn.now, ending.transition);
         let (signal_at, complete_at) = match (transition, &ending.signal) {
             (LifecycleTransition::Terminating, Some(_)) => (now, now + SIGNAL_HEAD_START),
@@ -88,17 +88,17 @@ impl Completion {
     }
 
     /// Whether the hook still has to be kept waiting: what timed out asks for no more time.
-    pub(in super::super) fn heartbeats(&self) -> bool {
+    pub(crate) fn heartbeats(&self) -> bool {
         self.ending.keeps_waiting && !self.settled
     }
 
     /// Whether there was a resource to signal, and it need not be signalled any more.
-    pub(in super::super) fn is_signalled(&self) -> bool {
+    pub(crate) fn is_signalled(&self) -> bool {
         self.ending.signal.is_some() && self.signal.is_none()
     }
 
     /// Takes in an answer; those to the work that is over are late, and mean nothing.
-    pub(in super::super) fn absorb(
+    pub(crate) fn absorb(
         &mut self,
         answer: Answer,
         hook: &mut HookSearch,
@@ -116,7 +116,7 @@ impl Completion {
     }
 
     /// Takes in how the signal went.
-    pub(in super::super) fn absorb_signalled(
+    pub(crate) fn absorb_signalled(
         &mut self,
         result: Result<Accepted, Failure>,
         health: &mut Health,
@@ -131,7 +131,7 @@ impl Completion {
     }
 
     /// What is left to be signalled, where nobody waits for the completion any more.
-    pub(in super::super) fn into_signal(self, now: Moment) -> Option<Signal> {
+    pub(crate) fn into_signal(self, now: Moment) -> Option<Signal> {
         let mut signal = self.signal?;
         signal.hurry(now);
         Some(signal)
@@ -298,7 +298,7 @@ impl Completion {
     }
 
     /// Starts whatever is due; returns whether all is told.
-    pub(in super::super) fn advance(&mut self, hook: &mut HookSearch, turn: &mut Turn<'_>) -> bool {
+    pub(crate) fn advance(&mut self, hook: &mut HookSearch, turn: &mut Turn<'_>) -> bool {
         // First, as a signal may wait for it.
         if !self.settled {
             hook.advance(turn);
@@ -334,7 +334,7 @@ impl Completion {
         }
     }
 
-    pub(in super::super) fn wake(&self, wake: &mut Wake) {
+    pub(crate) fn wake(&self, wake: &mut Wake) {
         if let Some(signal) = &self.signal {
             signal.wake(wake);
         }

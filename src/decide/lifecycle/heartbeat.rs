@@ -27,7 +27,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// `resumed`: the action went on before this process, so nobody knows how old the last heartbeat is.
-    pub(in super::super) fn begin(resumed: bool, now: Moment) -> Self {
+    pub(crate) fn begin(resumed: bool, now: Moment) -> Self {
         Self {
             call: Call::idle(),
             base: now,
@@ -36,7 +36,7 @@ impl Heartbeat {
         }
     }
 
-    pub(in super::super) fn absorb(
+    pub(crate) fn absorb(
         &mut self,
         result: Result<Accepted, Failure>,
         hook: &HookRef,
@@ -86,7 +86,7 @@ impl Heartbeat {
         }
     }
 
-    pub(in super::super) fn advance(&mut self, found: &Found, turn: &mut Turn<'_>) {
+    pub(crate) fn advance(&mut self, found: &Found, turn: &mut Turn<'_>) {
         if self.interval != Some(found.heartbeat_interval) {
             self.interval = Some(found.heartbeat_interval);
             let first = if self.at_once {

@@ -97,10 +97,7 @@ pub enum NoHook {
 
 impl HookSearch {
     /// A search for the hook of `transition`; `None` where there is no lifecycle action to complete.
-    pub(in super::super) fn begin(
-        transition: Option<LifecycleTransition>,
-        turn: &Turn<'_>,
-    ) -> Self {
+    pub(crate) fn begin(transition: Option<LifecycleTransition>, turn: &Turn<'_>) -> Self {
         let Some(transition) = transition else {
             return Self::NotWanted;
         };
@@ -141,7 +138,7 @@ impl HookSearch {
         matches!(self, Self::FindingGroup { .. } | Self::FindingHook { .. })
     }
 
-    pub(in super::super) fn absorb_group(
+    pub(crate) fn absorb_group(
         &mut self,
         result: Result<Option<AutoScalingInstance>, Failure>,
         health: &mut Health,
@@ -182,7 +179,7 @@ impl HookSearch {
         }
     }
 
-    pub(in super::super) fn absorb_hooks(
+    pub(crate) fn absorb_hooks(
         &mut self,
         result: Result<Vec<LifecycleHook>, Failure>,
         health: &mut Health,
@@ -268,7 +265,7 @@ impl HookSearch {
         *self = Self::Nothing(why);
     }
 
-    pub(in super::super) fn advance(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
         match self {
             Self::FindingGroup { call, tags, .. } => {
                 if call.start(turn.now) {
@@ -291,7 +288,7 @@ impl HookSearch {
         }
     }
 
-    pub(in super::super) fn wake(&self, wake: &mut Wake) {
+    pub(crate) fn wake(&self, wake: &mut Wake) {
         if let Self::FindingGroup { call, .. } | Self::FindingHook { call, .. } = self {
             wake.consider(call.wake_at());
         }

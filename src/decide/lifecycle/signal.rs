@@ -8,7 +8,7 @@ use super::super::health::{Dependency, Health};
 use super::super::note::Note;
 use super::super::time::Moment;
 use super::super::{Turn, Wake};
-use crate::config::StackResource;
+use ecs_lifecycle_config::StackResource;
 
 /// How often a failing signal is tried in all.
 const TRIES: u32 = 5;
@@ -16,7 +16,7 @@ const SIGNAL: &str = "cloudformation:SignalResource";
 
 /// A signal that has yet to be taken.
 #[derive(Clone, Debug, PartialEq)]
-pub(in super::super) struct Signal {
+pub(crate) struct Signal {
     target: StackResource,
     status: SignalStatus,
     transition: LifecycleTransition,
@@ -24,7 +24,7 @@ pub(in super::super) struct Signal {
 }
 
 impl Signal {
-    pub(in super::super) fn new(
+    pub(crate) fn new(
         target: StackResource,
         status: SignalStatus,
         transition: LifecycleTransition,
@@ -39,14 +39,14 @@ impl Signal {
     }
 
     /// Nothing is to be waited for any more.
-    pub(in super::super) fn hurry(&mut self, now: Moment) {
+    pub(crate) fn hurry(&mut self, now: Moment) {
         if self.call.failures() == 0 && !self.call.is_in_flight() {
             self.call.set_due(now);
         }
     }
 
     /// Takes the answer in; returns whether there is nothing left to do.
-    pub(in super::super) fn absorb(
+    pub(crate) fn absorb(
         &mut self,
         result: Result<Accepted, Failure>,
         health: &mut Health,
@@ -85,7 +85,7 @@ impl Signal {
     }
 
     /// Sends it, if it is due.
-    pub(in super::super) fn advance(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
         if !self.call.start(turn.now) {
             return;
         }
@@ -108,7 +108,7 @@ impl Signal {
         });
     }
 
-    pub(in super::super) fn wake(&self, wake: &mut Wake) {
+    pub(crate) fn wake(&self, wake: &mut Wake) {
         wake.consider(self.call.wake_at());
     }
 }

@@ -23,7 +23,7 @@ const IDENTITY_REFRESH: Duration = Duration::from_secs(60);
 const IDENTITY_QUIET: Duration = Duration::from_secs(300);
 
 impl State {
-    pub(in super::super) fn absorb(&mut self, event: Event, turn: &mut Turn<'_>) {
+    pub(crate) fn absorb(&mut self, event: Event, turn: &mut Turn<'_>) {
         match event {
             Event::Tick => {}
             Event::StopRequested { signal, shutdown } => self.stop(signal, shutdown, turn),

@@ -9,7 +9,7 @@ use super::absorb::IDENTITY_POLL;
 use super::{Done, Phase, State};
 
 impl State {
-    pub(in super::super) fn advance(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
         if self.exiting {
             return;
         }

@@ -172,7 +172,7 @@ impl State {
     }
 
     /// When the core wants a [`super::Event::Tick`], if nothing else happens before.
-    pub(in super::super) fn wake_at(&self, now: Moment, policy: &super::Policy) -> Option<Moment> {
+    pub(crate) fn wake_at(&self, now: Moment, policy: &super::Policy) -> Option<Moment> {
         if self.exiting {
             return None;
         }

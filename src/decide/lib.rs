@@ -70,7 +70,7 @@ pub use state::{Done, Phase, State};
 pub use time::Moment;
 
 /// What the core decides by: the validated configuration.
-pub type Policy = crate::config::Settings;
+pub type Policy = ecs_lifecycle_config::Settings;
 
 /// What a step leads to.
 #[derive(Clone, Debug, PartialEq)]

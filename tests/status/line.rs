@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_agent::config::Settings;
-use ecs_lifecycle_agent::decide::TargetLifecycleState::{InService, Terminated, WarmedStopped};
-use ecs_lifecycle_agent::decide::{Answer, Event, FailureKind, Task, TaskStatus};
 use ecs_lifecycle_agent::status::line;
+use ecs_lifecycle_config::Settings;
+use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated, WarmedStopped};
+use ecs_lifecycle_decide::{Answer, Event, FailureKind, Task, TaskStatus};
 
 use super::agent::{Agent, accepted, failure, instance, stopping, task};
 
