@@ -28,7 +28,7 @@
 //! whatever is due. The second half does not know which event came, so a repeated observation changes
 //! nothing, and no path can forget to look at another part.
 //!
-//! Invariants, each held by a property test in `tests/decide_properties.rs`:
+//! Invariants, each held by a property test in `tests/decide/properties.rs`:
 //! - at most one lifecycle action is accepted as complete in a drain;
 //! - none is completed before the tasks are gone or the deadline has come;
 //! - none is completed because of a stop signal;
