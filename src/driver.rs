@@ -10,7 +10,9 @@
 //!
 //! Effects run beside the loop and come back as events: nothing that is slow can delay anything else.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -20,12 +22,16 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::control::Ask;
 use crate::control::replies::{Facts, Replies};
-use crate::decide::{self, Action, CommandEvent, Event, Memory, State};
+use crate::decide::{self, Action, Event, Memory, State, Ticket};
 use crate::metrics::Metrics;
 use crate::narrate;
 use crate::signals::Stop;
 use crate::status;
 use crate::systemd::Notifier;
+
+/// A wall clock that has moved so far against the boot clock was set, in milliseconds.
+const CLOCK_SET: u64 = 500;
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Runs until the process is asked to stop.
 pub async fn run(
@@ -37,49 +43,56 @@ pub async fn run(
     mut asks: mpsc::UnboundedReceiver<Ask>,
 ) {
     let (answers, mut events) = mpsc::unbounded_channel();
-    let mut state = State::new(recalled, clock.now());
+    let mut wall_at_boot = clock.wall_at_boot();
+    let mut state = State::new(recalled, clock.now(), wall_at_boot);
     let mut notifier = Notifier::from_environment();
     let mut metrics = Metrics::default();
     let mut replies = Replies::default();
-    let mut commands: Vec<(u32, CommandEvent, AbortHandle)> = Vec::new();
+    let mut under_way: HashMap<Ticket, AbortHandle> = HashMap::new();
     let mut event = Event::Tick;
     loop {
-        let now = clock.now();
-        let step = decide::step(state, event, now, settings);
-        state = step.state;
-        for note in &step.notes {
-            narrate::narrate(note, &state);
-            metrics.observe(note);
+        let shows = clock.wall_at_boot();
+        let mut news = vec![event];
+        if shows.0.abs_diff(wall_at_boot.0) > CLOCK_SET {
+            wall_at_boot = shows;
+            news.insert(0, Event::WallClock(shows));
         }
-        for action in step.actions {
-            if action == Action::Exit {
-                // What is under way is dropped with the runtime. Nothing is finished in a hurry.
-                return;
+        let mut wake = None;
+        let mut now = clock.now();
+        for event in news {
+            now = clock.now();
+            if let Event::Answered { ticket, .. } = &event {
+                under_way.remove(ticket);
             }
-            let (effects, answers) = (Arc::clone(&effects), answers.clone());
-            let (epoch, instance) = (state.epoch, state.instance.clone());
-            let event = match &action {
-                Action::RunCommands { event, .. } => Some(*event),
-                _ => None,
-            };
-            let task = tokio::spawn(async move {
-                if let Some(event) = effects.run(action, epoch, instance).await {
-                    // The loop has ended where nobody listens any more.
-                    let _ = answers.send(event);
+            let step = decide::step(state, event, now, settings);
+            state = step.state;
+            wake = step.wake;
+            for note in &step.notes {
+                narrate::narrate(note, &state);
+                metrics.observe(note);
+            }
+            // Nobody waits for these any more.
+            for ticket in step.cancelled {
+                if let Some(task) = under_way.remove(&ticket) {
+                    task.abort();
                 }
-            });
-            if let Some(event) = event {
-                commands.push((epoch, event, task.abort_handle()));
+            }
+            for (ticket, action) in step.actions {
+                if action == Action::Exit {
+                    // What is under way is dropped with the runtime. Nothing is finished in a hurry.
+                    return;
+                }
+                let (effects, answers) = (Arc::clone(&effects), answers.clone());
+                let instance = state.instance.clone();
+                let task = tokio::spawn(async move {
+                    if let Some(answer) = effects.run(action, instance).await {
+                        // The loop has ended where nobody listens any more.
+                        let _ = answers.send(Event::Answered { ticket, answer });
+                    }
+                });
+                under_way.insert(ticket, task.abort_handle());
             }
         }
-        // The user's executables end where nobody waits for them any more.
-        commands.retain(|(epoch, event, task)| {
-            let awaited = state.awaits_commands(*epoch, *event);
-            if !awaited {
-                task.abort();
-            }
-            awaited && !task.is_finished()
-        });
         let line = status::line(&state, now, settings);
         notifier.tell(now, state.is_ready(), state.leave_at(), &line);
         let facts = Facts {
@@ -90,7 +103,7 @@ pub async fn run(
             metrics: &metrics,
         };
         replies.send_due(&facts);
-        let wake = [step.wake, notifier.wake_at(), replies.wake_at()];
+        let wake = [wake, notifier.wake_at(), replies.wake_at()];
         let wake = wake.into_iter().flatten().min();
         event = tokio::select! {
             biased;
@@ -102,10 +115,10 @@ pub async fn run(
     }
 }
 
+/// The boot clock runs on while the machine sleeps, and timers do not: no sleep is longer than this.
 async fn sleep_until(wake: Option<decide::Moment>, clock: Clock) {
-    match wake {
-        Some(moment) => tokio::time::sleep_until(clock.instant_of(moment)).await,
-        // Something is under way, and its answer is the next event.
-        None => std::future::pending().await,
-    }
+    let left = wake.map_or(LONGEST_SLEEP, |moment| clock.until(moment));
+    // A timer counts whole milliseconds, and must not end before the moment.
+    let rounding = Duration::from_millis(u64::from(!left.is_zero()));
+    tokio::time::sleep(left.min(LONGEST_SLEEP) + rounding).await;
 }

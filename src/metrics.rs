@@ -65,12 +65,12 @@ impl Metrics {
         page.sample("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         page.family("phase", "stateset", "What the agent is doing.");
         for phase in PHASES {
-            let on = f64::from(u8::from(state.phase.as_str() == phase));
+            let on = f64::from(u8::from(state.phase().as_str() == phase));
             page.sample("phase", &[("ecs_lifecycle_agent_phase", phase)], on);
         }
         let (mut waiting, mut left) = (0, None);
-        if let Phase::Draining(drain) = &state.phase {
-            waiting = drain.tasks.waited_for(&drain.leftovers, policy).len();
+        if let Phase::Draining(drain) = state.phase() {
+            waiting = state.waited_for(policy).len();
             left = Some(drain.deadline(policy).at.since(now));
         }
         page.family("tasks_waiting", "gauge", "Tasks that the drain waits for.");

@@ -11,8 +11,9 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::decide::{
-    DeadlineSource, Failure, JoinTarget, LifecycleActionResult, LifecycleTransition, NoHook, Note,
-    Outcome, State, TargetLifecycleState, WaitedFor, short,
+    DeadlineSource, Failure, JoinTarget, LifecycleActionResult, LifecycleState,
+    LifecycleTransition, NoHook, Note, Nothing, Outcome, State, TargetLifecycleState, WaitedFor,
+    short,
 };
 
 /// As many tasks as one line names.
@@ -27,13 +28,9 @@ const SIGNAL: &str = "cloudformation:SignalResource";
     reason = "a table: one arm a message, nothing else"
 )]
 pub fn narrate(note: &Note, state: &State) {
-    let container_instance = state
-        .container_instance
-        .as_ref()
-        .map_or("-", |known| known.id());
+    let container_instance = state.container_instance().map_or("-", |known| known.id());
     let cluster = state
-        .container_instance
-        .as_ref()
+        .container_instance()
         .map_or("-", |known| known.cluster.as_str());
     match note {
         Note::Watching { instance } => {
@@ -131,6 +128,28 @@ pub fn narrate(note: &Note, state: &State) {
                 container_instance,
                 status = view.status.as_str(),
                 "ECS does not know this container instance any more; waiting for what still runs here"
+            );
+        }
+        Note::ForeignContainerInstance {
+            container_instance: named,
+            theirs,
+            ours,
+        } => {
+            error!(
+                container_instance = named.id(),
+                theirs,
+                ours,
+                "port 51678 names a container instance of another machine: it is left alone. Find out who answers there, and restart the ECS agent"
+            );
+        }
+        Note::DrainReopened { reason, tasks } => {
+            warn!(
+                cluster,
+                container_instance,
+                reason = reason.to_string(),
+                tasks_left = tasks.len(),
+                tasks = list(tasks),
+                "a task runs here although the drain was over: the drain goes on"
             );
         }
         Note::SetBack(view) => {
@@ -269,6 +288,12 @@ pub fn narrate(note: &Note, state: &State) {
                 resource, "CloudFormation does not wait for a signal at present: none needed"
             );
         }
+        Note::AlreadySignalled { stack, resource } => {
+            info!(
+                stack,
+                resource, "CloudFormation has a signal of this instance already: none needed"
+            );
+        }
         Note::SignalGivenUp { failure } => {
             error!(
                 error = failure.message,
@@ -283,7 +308,7 @@ pub fn narrate(note: &Note, state: &State) {
         } => {
             info!(
                 lifecycle_hook = hook.name,
-                lifecycle_state = lifecycle_state.as_deref().unwrap_or("-"),
+                lifecycle_state = lifecycle_state.as_ref().map_or("-", LifecycleState::as_str),
                 next_in = span(*next_in),
                 "too early to complete the lifecycle action: trying again"
             );
@@ -316,11 +341,22 @@ pub fn narrate(note: &Note, state: &State) {
         } => {
             info!(
                 lifecycle_hook = hook.name,
-                lifecycle_state = lifecycle_state.as_deref().unwrap_or("gone"),
+                lifecycle_state = lifecycle_state
+                    .as_ref()
+                    .map_or("gone", LifecycleState::as_str),
                 "lifecycle action was complete already"
             );
         }
-        Note::NothingToComplete { why } => info!(why, "no lifecycle action to complete"),
+        Note::NothingToComplete { why } => {
+            let why = match why {
+                Nothing::NoAction => "the reason of the drain has none",
+                Nothing::LeftToTheHook => {
+                    "result_on_timeout is NONE: the lifecycle hook's own timeout decides"
+                }
+                Nothing::NoHook => "no lifecycle hook of this group is known to be ours",
+            };
+            info!(why, "no lifecycle action to complete");
+        }
         Note::CalledOff { reason } => {
             let to = target(state.target.as_ref());
             info!(
@@ -455,7 +491,7 @@ pub fn narrate(note: &Note, state: &State) {
         } => {
             warn!(
                 signal,
-                phase = state.phase.as_str(),
+                phase = state.phase().as_str(),
                 "stopping in the middle of a drain: nothing is completed; the next start takes it up again"
             );
         }

@@ -57,7 +57,7 @@ resource "aws_autoscaling_lifecycle_hook" "join" {
   depends_on = [aws_iam_role_policy.agent]
 }
 
-# The agent heartbeats every third of the timeout: a drain may take longer.
+# The agent heartbeats every quarter of the timeout: a drain may take longer.
 resource "aws_autoscaling_lifecycle_hook" "drain" {
   name                   = "drain"
   autoscaling_group_name = var.group

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::Settings;
-use ecs_lifecycle_agent::decide::{Moment, State};
+use ecs_lifecycle_agent::decide::{Moment, State, WallTime};
 use ecs_lifecycle_agent::status::report::{
     ContainerInstanceReport, DeadlineReport, ErrorReport, HookReport, InstanceReport, TaskReport,
     report,
@@ -102,7 +102,7 @@ fn a_message_is_read_out_of_the_code_as_it_is_logged() {
 
 #[test]
 fn every_field_of_the_status_is_documented() {
-    let state = State::new(None, Moment::from_millis(0));
+    let state = State::new(None, Moment::from_millis(0), WallTime(0));
     let clock = Clock::start();
     let mut full = report(&state, clock.now(), &Settings::default(), &clock);
     full.instance = Some(InstanceReport {

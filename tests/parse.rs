@@ -139,6 +139,7 @@ fn the_tasks_of_the_ecs_agent() {
         seen,
         [
             ("a", TaskStatus::Running, Some(TaskStatus::Stopped), "web:8"),
+            ("b", TaskStatus::Stopped, Some(TaskStatus::Stopped), ""),
             ("c", TaskStatus::Pending, None, "job!:1"),
             ("d", TaskStatus::Pending, None, ""),
         ]

@@ -7,7 +7,7 @@ use aws_sdk_autoscaling::operation::RequestId;
 
 use crate::decide::{
     Accepted, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleActionResult,
-    LifecycleHook, LifecycleTransition,
+    LifecycleHook, LifecycleState, LifecycleTransition,
 };
 
 use super::failure::from_sdk;
@@ -47,7 +47,7 @@ pub async fn describe_instance(
     match (found.auto_scaling_group_name(), found.lifecycle_state()) {
         (Some(group), Some(state)) => Ok(Some(AutoScalingInstance {
             group: group.to_owned(),
-            lifecycle_state: state.to_owned(),
+            lifecycle_state: Some(LifecycleState::parse(state)),
         })),
         _ => Err(malformed(
             &what,

@@ -11,7 +11,7 @@ use crate::decide::{Accepted, Failure, FailureKind, Instance, SignalStatus};
 use crate::http::{self, Answer};
 use crate::observe::Imds;
 
-use super::failure::kind_of;
+use super::failure::{kind_of, refused};
 
 /// The answer is a request id; an error is a sentence.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -156,7 +156,10 @@ fn understand(what: &str, answer: &Answer) -> Result<Accepted, Failure> {
         return Err(http::unexpected_status(what, answer));
     };
     Err(Failure {
-        kind: kind_of(Some(&error.code), answer.status.as_u16()),
+        kind: match kind_of(Some(&error.code), answer.status.as_u16()) {
+            FailureKind::Refused => refused(&error.message),
+            kind => kind,
+        },
         message: format!("{what}: {}: {}", error.code, error.message),
         code: Some(error.code),
         request_id,

@@ -82,13 +82,8 @@ fn view(
 ) -> Result<ContainerInstanceView, Failure> {
     if let Some(instance) = instances.first() {
         let status = match instance.status() {
-            Some("ACTIVE") => ContainerInstanceStatus::Active,
-            Some("DRAINING") => ContainerInstanceStatus::Draining,
-            Some("REGISTERING") => ContainerInstanceStatus::Registering,
-            Some(gone @ ("INACTIVE" | "DEREGISTERING")) => {
-                ContainerInstanceStatus::Gone(gone.to_owned())
-            }
-            Some(other) => ContainerInstanceStatus::Other(other.to_owned()),
+            Some("DEREGISTERING") => ContainerInstanceStatus::Inactive,
+            Some(status) => ContainerInstanceStatus::parse(status),
             None => return Err(malformed(what, "a container instance without a status")),
         };
         let count = |count: i32| u32::try_from(count).unwrap_or(0);
@@ -97,14 +92,16 @@ fn view(
             running: count(instance.running_tasks_count()),
             pending: count(instance.pending_tasks_count()),
             agent_connected: instance.agent_connected(),
+            ec2_instance_id: instance.ec2_instance_id().map(str::to_owned),
         });
     }
     match failures.first().and_then(types::Failure::reason) {
         Some(gone @ ("MISSING" | "INACTIVE")) => Ok(ContainerInstanceView {
-            status: ContainerInstanceStatus::Gone(gone.to_owned()),
+            status: ContainerInstanceStatus::parse(gone),
             running: 0,
             pending: 0,
             agent_connected: false,
+            ec2_instance_id: None,
         }),
         Some(reason) => Err(Failure::new(
             FailureKind::Refused,

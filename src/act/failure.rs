@@ -95,7 +95,10 @@ where
         SdkError::ServiceError(service) => {
             let code = service.err().code().map(str::to_owned);
             let message = service.err().message().unwrap_or("(no message)");
-            let kind = kind_of(code.as_deref(), status.unwrap_or_default());
+            let kind = match kind_of(code.as_deref(), status.unwrap_or_default()) {
+                FailureKind::Refused => refused(message),
+                kind => kind,
+            };
             let named = code.as_deref().unwrap_or("an error without a code");
             (kind, code.clone(), format!("{named}: {message}"))
         }
@@ -107,6 +110,23 @@ where
         code,
         request_id,
     }
+}
+
+/// What a refusal means. AWS has one code for all of them, `ValidationError`, and tells them apart by their
+/// text: this is the one place where a text decides.
+pub fn refused(message: &str) -> FailureKind {
+    const KNOWN: [(&str, FailureKind); 3] = [
+        (
+            "No active Lifecycle Action found",
+            FailureKind::NoActiveAction,
+        ),
+        ("cannot be signaled", FailureKind::NotSignalable),
+        ("already exists", FailureKind::AlreadySignalled),
+    ];
+    KNOWN
+        .into_iter()
+        .find(|(text, _)| message.contains(text))
+        .map_or(FailureKind::Refused, |(_, kind)| kind)
 }
 
 /// The core's kind for an error code and an HTTP status.

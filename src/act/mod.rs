@@ -1,6 +1,6 @@
 //! What is done about it: one module a counterpart, each a thin shell around one or two calls.
 //!
-//! [`Effects::run`] is the whole interface: an action in, the event that answers it out. Nothing here
+//! [`Effects::run`] is the whole interface: an action in, its answer out. Nothing here
 //! decides, repeats or remembers.
 
 pub mod autoscaling;
@@ -18,7 +18,7 @@ use std::path::Path;
 use crate::clock::Clock;
 use crate::config::{Settings, StackResource};
 use crate::decide::{
-    Accepted, Action, Answer, AutoScalingInstance, Event, Failure, Instance, Memory, SignalStatus,
+    Accepted, Action, Answer, AutoScalingInstance, Failure, Instance, Memory, SignalStatus,
 };
 use crate::http;
 use crate::observe::{Imds, Introspection, Warnings};
@@ -92,7 +92,7 @@ impl Effects {
                 clock,
                 Warnings {
                     rebalance: settings.drain.on_rebalance.is_some(),
-                    maintenance: settings.drain.on_maintenance,
+                    maintenance: settings.drain.on_maintenance.is_some(),
                 },
             ),
             introspection: Introspection::new(
@@ -124,95 +124,75 @@ impl Effects {
         self.state_file.path()
     }
 
-    /// Carries out one action and brings back the event that answers it. `instance` is the machine, which
-    /// is known before anything is asked of AWS.
-    pub async fn run(
-        &self,
-        action: Action,
-        epoch: u32,
-        instance: Option<Instance>,
-    ) -> Option<Event> {
-        let event = match action {
-            Action::ReadInstance => Event::Instance(self.imds.instance().await),
-            Action::ReadMetadata => Event::Metadata(self.imds.reading().await),
+    /// Carries out one action and brings back its answer. `instance` is the machine, which is known before
+    /// anything is asked of AWS.
+    pub async fn run(&self, action: Action, instance: Option<Instance>) -> Option<Answer> {
+        let answer = match action {
+            Action::ReadInstance => Answer::Instance(self.imds.instance().await),
+            Action::ReadMetadata => Answer::Metadata(self.imds.reading().await),
             Action::ReadContainerInstance => {
-                Event::ContainerInstance(self.introspection.container_instance().await)
+                Answer::Identity(self.introspection.container_instance().await)
             }
             Action::Remember(memory) => {
-                Event::Remembered(self.state_file.write(memory, self.clock).await)
+                Answer::Remembered(self.state_file.write(memory, self.clock).await)
             }
-            Action::ReadTasks => Event::Work {
-                epoch,
-                answer: Answer::Tasks(self.introspection.tasks().await),
-            },
-            Action::SignalJoin {
-                stack,
-                resource,
-                status,
-            } => Event::JoinSignalled(self.signal(stack, resource, status, &instance?).await),
+            Action::ReadTasks => Answer::Tasks(self.introspection.tasks().await),
+            Action::FindStack => Answer::Stack(self.find_stack().await),
             Action::SendMetrics(figures) => {
                 let endpoint = self.emf_endpoint.as_deref()?;
                 let record = emf::record(&figures, &instance?, self.clock.wall());
-                Event::MetricsSent(emf::send(endpoint, &record).await)
+                Answer::MetricsSent(emf::send(endpoint, &record).await)
             }
-            Action::SetActive(container_instance) => {
-                let ecs = self.aws.ecs(&instance?).await;
-                Event::ActiveSet(
-                    self.aws
-                        .book(ecs::set_state(&ecs, &container_instance, false).await),
-                )
+            Action::RunCommands { event, facts } => {
+                let clock = &self.clock;
+                Answer::Commands(self.commands.run(event, &facts, &instance?, clock).await)
             }
-            action => Event::Work {
-                epoch,
-                answer: self.ask_aws(action, &instance?).await?,
-            },
+            Action::Exit => return None,
+            action => self.ask_aws(action, &instance?).await?,
         };
-        Some(event)
+        Some(answer)
     }
 
-    /// What belongs to one drain, or to one join.
     async fn ask_aws(&self, action: Action, instance: &Instance) -> Option<Answer> {
         let aws = &self.aws;
+        let id = &instance.instance_id;
         let answer = match action {
-            Action::SetDraining(container_instance) => {
+            Action::SetDraining(target) => {
                 let ecs = aws.ecs(instance).await;
-                Answer::DrainingSet(aws.book(ecs::set_state(&ecs, &container_instance, true).await))
+                Answer::StateSet(aws.book(ecs::set_state(&ecs, &target, true).await))
             }
-            Action::DescribeContainerInstance(container_instance) => {
+            Action::SetActive(target) => {
                 let ecs = aws.ecs(instance).await;
-                Answer::ContainerInstance(aws.book(ecs::describe(&ecs, &container_instance).await))
+                Answer::StateSet(aws.book(ecs::set_state(&ecs, &target, false).await))
+            }
+            Action::DescribeContainerInstance(target) => {
+                let ecs = aws.ecs(instance).await;
+                Answer::ContainerInstance(aws.book(ecs::describe(&ecs, &target).await))
             }
             Action::ClassifyTasks {
-                container_instance,
+                container_instance: target,
                 tasks,
                 daemons,
             } => {
                 let ecs = aws.ecs(instance).await;
-                let result =
-                    ecs::describe_tasks(&ecs, &container_instance.cluster, &tasks, daemons).await;
+                let result = ecs::describe_tasks(&ecs, &target.cluster, &tasks, daemons).await;
                 Answer::Classified(aws.book(result))
             }
             Action::ListTasks {
-                container_instance,
+                container_instance: target,
                 daemons,
             } => {
                 let ecs = aws.ecs(instance).await;
-                Answer::ApiTasks(
-                    aws.book(ecs::list_tasks(&ecs, &container_instance, daemons).await),
-                )
+                Answer::ApiTasks(aws.book(ecs::list_tasks(&ecs, &target, daemons).await))
             }
             Action::StopTask {
-                container_instance,
+                container_instance: target,
                 task,
                 reason,
             } => {
                 let ecs = aws.ecs(instance).await;
-                let result =
-                    ecs::stop_task(&ecs, &container_instance.cluster, &task, &reason).await;
-                Answer::TaskStopped {
-                    task,
-                    result: aws.book(result),
-                }
+                let result = ecs::stop_task(&ecs, &target.cluster, &task, &reason).await;
+                Answer::TaskStopped(aws.book(result))
             }
             Action::FindGroup { tags } => Answer::Group(self.find_group(tags, instance).await),
             Action::DescribeLifecycleHooks { group, transition } => {
@@ -223,53 +203,32 @@ impl Effects {
                 }
                 Answer::Hooks(aws.book(result))
             }
-            Action::FindStack => Answer::Stack(self.find_stack().await),
-            Action::RunCommands { event, facts } => Answer::Commands {
-                event,
-                result: self
-                    .commands
-                    .run(event, &facts, instance, &self.clock)
-                    .await,
-            },
             Action::Heartbeat(hook) => {
                 let client = aws.autoscaling(instance).await;
-                let result = autoscaling::heartbeat(&client, &hook, &instance.instance_id).await;
-                Answer::Heartbeat(aws.book(result))
+                Answer::Heartbeat(aws.book(autoscaling::heartbeat(&client, &hook, id).await))
             }
             Action::Complete { hook, result } => {
                 let client = aws.autoscaling(instance).await;
-                let id = &instance.instance_id;
                 let result = autoscaling::complete(&client, &hook, id, result).await;
                 Answer::Completed(aws.book(result))
             }
-            Action::Signal {
-                stack,
-                resource,
-                status,
-            } => Answer::Signalled(self.signal(stack, resource, status, instance).await),
-            Action::ReadInstance
-            | Action::ReadMetadata
-            | Action::ReadContainerInstance
-            | Action::ReadTasks
-            | Action::Remember(_)
-            | Action::SetActive(_)
-            | Action::SignalJoin { .. }
-            | Action::SendMetrics(_)
-            | Action::Exit => return None,
+            Action::Signal { target, status, .. } => {
+                Answer::Signalled(self.signal(target, status, instance).await)
+            }
+            _ => return None,
         };
         Some(answer)
     }
 
     async fn signal(
         &self,
-        stack: String,
-        resource: String,
+        target: StackResource,
         status: SignalStatus,
         instance: &Instance,
     ) -> Result<Accepted, Failure> {
         let signal = cloudformation::Signal {
-            stack,
-            resource,
+            stack: target.stack_name,
+            resource: target.logical_resource_id,
             status,
         };
         self.cloudformation
@@ -300,7 +259,7 @@ impl Effects {
         if tags && let Ok(Some(group)) = self.imds.tag("aws:autoscaling:groupName").await {
             return Ok(Some(AutoScalingInstance {
                 group,
-                lifecycle_state: String::new(),
+                lifecycle_state: None,
             }));
         }
         let client = self.aws.autoscaling(instance).await;

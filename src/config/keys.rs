@@ -128,7 +128,7 @@ sections! {
         /// The launching lifecycle hook that belongs to this agent.
         launch_hook_name: Option<String> = None,
             optional(text("the name of the lifecycle hook", 255, hook_name), "ecs-lifecycle-agent-launch");
-        /// How often RecordLifecycleActionHeartbeat is called, in place of a third of the hook's
+        /// How often RecordLifecycleActionHeartbeat is called, in place of a quarter of the hook's
         /// HeartbeatTimeout.
         heartbeat_interval: Option<Duration> = None,
             optional(between(millis(100), hours(2)), "5m");

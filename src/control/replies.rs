@@ -60,10 +60,7 @@ impl Replies {
 
     /// Answers what can be answered by now.
     pub fn send_due(&mut self, facts: &Facts<'_>) {
-        let asking = match &facts.state.phase {
-            Phase::Draining(drain) => drain.leftovers.is_asking(),
-            _ => false,
-        };
+        let asking = facts.state.is_asked_by_hand();
         let waits = |(ask, until): &(Ask, Moment)| {
             asking && ask.request == Request::Status && facts.now < *until
         };
@@ -103,7 +100,7 @@ fn reply(request: Request, facts: &Facts<'_>) -> Reply {
 }
 
 fn refuses_drain(state: &State) -> Option<String> {
-    match &state.phase {
+    match state.phase() {
         Phase::Starting => Some("instance metadata has not been read yet: try again".to_owned()),
         Phase::Joining(_) => Some(
             "the instance has not joined its cluster yet: nothing to drain; try again when it has"

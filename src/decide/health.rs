@@ -4,9 +4,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Failure, FailureKind};
-use super::note::Note;
-use super::time::Moment;
+use crate::model::{Failure, FailureKind, Moment, Note, Operation};
 
 /// Something outside that the agent asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +21,10 @@ pub enum Dependency {
     CloudFormation,
     /// The state directory.
     StateDirectory,
+    /// The user's executables.
+    Executables,
+    /// The CloudWatch agent, for figures.
+    CloudWatchAgent,
 }
 
 impl Dependency {
@@ -35,6 +37,8 @@ impl Dependency {
             Self::AutoScaling => "Auto Scaling",
             Self::CloudFormation => "CloudFormation",
             Self::StateDirectory => "state directory",
+            Self::Executables => "executables",
+            Self::CloudWatchAgent => "CloudWatch agent",
         }
     }
 }
@@ -88,7 +92,7 @@ impl Health {
     }
 
     /// Records a good answer.
-    pub fn good(&mut self, dependency: Dependency, now: Moment, notes: &mut Vec<Note>) {
+    pub(crate) fn good(&mut self, dependency: Dependency, now: Moment, notes: &mut Vec<Note>) {
         let Some(at) = self.failing.iter().position(|c| c.dependency == dependency) else {
             return;
         };
@@ -110,7 +114,7 @@ impl Health {
 
     /// Records a failed poll: said the first time, then once a minute. `quiet_for` is how long it may
     /// fail before it is worth a word.
-    pub fn bad(
+    pub(crate) fn bad(
         &mut self,
         dependency: Dependency,
         failure: &Failure,
@@ -134,16 +138,16 @@ impl Health {
     }
 
     /// Records a failed call that is tried again in `retry_in`. A missing permission is said once.
-    pub fn call_failed(
+    pub(crate) fn call_failed(
         &mut self,
-        dependency: Dependency,
-        what: &'static str,
+        operation: Operation,
         failure: &Failure,
         now: Moment,
         retry_in: Duration,
         notes: &mut Vec<Note>,
     ) {
-        self.touch(dependency, failure, now).said_at = Some(now);
+        let what = operation.name;
+        self.touch(operation.dependency, failure, now).said_at = Some(now);
         if failure.kind != FailureKind::Denied {
             notes.push(Note::CallFailed {
                 what,

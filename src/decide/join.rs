@@ -1,62 +1,44 @@
-//! A join in progress: has a new instance become a member of its cluster?
+//! One join: has a new instance become a member of its cluster?
 //!
-//! Three parts side by side. *membership*: the ECS agent has an ARN, ECS shows it ACTIVE with the agent
-//! connected, and every executable of `ready.d` succeeds, in this order. *hook*: which launching action
-//! is ours, and is it kept waiting? *stack*: which resource waits for a signal? At the end, which is the
-//! deadline at the latest, the world is told once.
+//! *membership*: the ECS agent has an ARN, ECS shows it ACTIVE with the agent connected, and every executable
+//! of `ready.d` succeeds, in this order. *hold*: the launching action, kept waiting meanwhile. *stack*: which
+//! resource waits for a signal? At the end, which is the deadline at the latest, the world is told once.
 //!
 //! An instance on its way into the warm pool has nothing to join: its ECS agent waits there. Its launching
 //! action is completed all the same, as nobody else would.
 
 use std::time::Duration;
 
-use super::action::{Action, LifecycleActionResult, SignalStatus};
-use super::call::Call;
-use super::commands::{CommandEvent, CommandFacts, Commands};
-use super::event::{Accepted, Answer};
-use super::facts::{
-    ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure, LifecycleTransition,
-};
-use super::health::{Dependency, Health};
-use super::lifecycle::{Completion, Ending, Heartbeat, HookSearch, Signal};
-use super::memory::{JoinTarget, RememberedJoin};
-use super::note::Note;
-use super::time::Moment;
-use super::{Policy, Turn, Wake};
 use ecs_lifecycle_config::StackResource;
+
+use crate::Policy;
+use crate::executables::Executables;
+use crate::health::Dependency;
+use crate::hold::{Hold, Told, Verdict};
+use crate::model::{
+    Action, CommandEvent, CommandFacts, CommandsReport, ContainerInstance, ContainerInstanceStatus,
+    Failure, JoinTarget, LifecycleActionResult, LifecycleTransition, Moment, Note, RememberedJoin,
+    SignalStatus,
+};
+use crate::pace::{Pace, jitter};
+use crate::registration::Registration;
+use crate::signal::Signal;
+use crate::turn::Turn;
 
 /// ECS is asked no less often than this.
 const SLOWEST_LOOK: Duration = Duration::from_secs(30);
 /// How long the end of a join waits to learn which stack it is of.
 const STACK_PATIENCE: Duration = Duration::from_secs(30);
-const LOOK: &str = "ecs:DescribeContainerInstances";
-
-/// A join in progress.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Join {
-    /// Where to, since when.
-    pub(super) remembered: RememberedJoin,
-    /// Which lifecycle action is ours?
-    pub hook: HookSearch,
-    /// Is the hook kept waiting?
-    pub heartbeat: Heartbeat,
-    look: Call,
-    looks: u32,
-    /// As ECS last showed it.
-    seen: Option<ContainerInstanceView>,
-    member: bool,
-    commands: Commands,
-    failed_command: Option<String>,
-    stack: Stack,
-    report_at: Moment,
-    over: Option<JoinOutcome>,
-    completion: Option<Box<Completion>>,
-}
+/// How long the signal waits for the completion: a stack that hears of the new instance may take the old one
+/// away, and the group should have counted the new one by then.
+const COMPLETION_HEAD_START: Duration = Duration::from_secs(30);
+/// A deadline that has passed while the process was away waits so long for a look at the world.
+const LOOK_GRACE: Duration = Duration::from_secs(60);
 
 /// Which resource waits for a signal?
 #[derive(Clone, Debug, PartialEq)]
 enum Stack {
-    Finding(Call),
+    Finding(Pace),
     Known(Option<StackResource>),
 }
 
@@ -69,29 +51,49 @@ pub enum JoinOutcome {
     TimedOut,
 }
 
+/// A join in progress.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Join {
+    /// Where to, since when.
+    pub(crate) remembered: RememberedJoin,
+    /// The launching action.
+    pub hold: Hold,
+    looks: u32,
+    /// When the last look was asked for that showed no member.
+    looked_at: Option<Moment>,
+    ready: Executables,
+    failed_command: Option<String>,
+    stack: Stack,
+    report_at: Moment,
+    resumed_at: Option<Moment>,
+    over: Option<(JoinOutcome, Moment)>,
+    signal: Option<Signal>,
+    signalled: bool,
+}
+
 impl Join {
-    pub(super) fn begin(remembered: RememberedJoin, turn: &Turn<'_>) -> Self {
+    pub(crate) fn begin(remembered: RememberedJoin, turn: &Turn<'_>) -> Self {
         let configured = turn.policy.cloudformation.resource.clone();
         let signals = remembered.into == JoinTarget::Service && !remembered.signalled;
         let stack = match configured {
             _ if !signals => Stack::Known(None),
             Some(resource) => Stack::Known(Some(resource)),
-            None => Stack::Finding(Call::due_at(turn.now)),
+            None => Stack::Finding(Pace::at(turn.now)),
         };
         let resumed = remembered.started_at < turn.now;
         Self {
-            hook: HookSearch::begin(Some(LifecycleTransition::Launching), turn),
-            heartbeat: Heartbeat::begin(resumed, turn.now),
-            look: Call::idle(),
+            // It may have waited since the launch, and a boot takes long.
+            hold: Hold::new(LifecycleTransition::Launching, true, turn.now),
             looks: 0,
-            seen: None,
-            member: false,
-            commands: Commands::of(CommandEvent::Ready),
+            looked_at: None,
+            ready: Executables::of(CommandEvent::Ready, turn.now),
             failed_command: None,
             stack,
             report_at: turn.now + turn.policy.drain.report_interval,
+            resumed_at: resumed.then_some(turn.now),
             over: None,
-            completion: None,
+            signal: None,
+            signalled: false,
             remembered,
         }
     }
@@ -113,266 +115,288 @@ impl Join {
 
     /// How it ended, once it has.
     pub fn outcome(&self) -> Option<JoinOutcome> {
-        self.over
+        self.over.map(|(outcome, _)| outcome)
     }
 
     /// What it waits for, as the end of "waits …".
-    pub fn waits_for(&self, container_instance: Option<&ContainerInstance>) -> String {
+    pub fn waits_for(&self, here: Option<&Registration>) -> String {
+        let Some(here) = here else {
+            return "for the ECS agent to register".to_owned();
+        };
         if self.over.is_some() {
-            "for Auto Scaling and CloudFormation to be told".to_owned()
-        } else if container_instance.is_none() {
-            "for the ECS agent to register".to_owned()
-        } else if let (false, Some(seen)) = (self.member, &self.seen) {
-            if seen.status == ContainerInstanceStatus::Active {
+            return "for Auto Scaling and CloudFormation to be told".to_owned();
+        }
+        match here.view() {
+            _ if here.is_member() => match &self.failed_command {
+                Some(failed) => format!("for ready.d: {failed}"),
+                None => "for the executables of ready.d".to_owned(),
+            },
+            Some(seen) if seen.value.status == ContainerInstanceStatus::Active => {
                 "for the ECS agent to be connected".to_owned()
-            } else {
-                format!("for ECS to show it ACTIVE, not {}", seen.status.as_str())
             }
-        } else if !self.member {
-            "for ECS to show it ACTIVE".to_owned()
-        } else if let Some(failed) = &self.failed_command {
-            format!("for ready.d: {failed}")
-        } else {
-            "for the executables of ready.d".to_owned()
+            Some(seen) => format!(
+                "for ECS to show it ACTIVE, not {}",
+                seen.value.status.as_str()
+            ),
+            None => "for ECS to show it ACTIVE".to_owned(),
         }
     }
 
-    pub(super) fn absorb(&mut self, answer: Answer, health: &mut Health, turn: &mut Turn<'_>) {
-        match (answer, &mut self.completion) {
-            (Answer::Heartbeat(result), _) => {
-                if let Some(found) = self.hook.found() {
-                    self.heartbeat.absorb(result, &found.hook, health, turn);
-                }
-            }
-            (answer, Some(completion)) => {
-                completion.absorb(answer, &mut self.hook, health, turn);
-            }
-            (Answer::ContainerInstance(result), None) => self.absorb_look(result, health, turn),
-            (Answer::Group(result), None) => self.hook.absorb_group(result, health, turn),
-            (Answer::Hooks(result), None) => self.hook.absorb_hooks(result, health, turn),
-            (Answer::Stack(result), None) => self.absorb_stack(result, health, turn),
-            (Answer::Commands { event, result }, None) => {
-                self.failed_command = match &result {
-                    Ok(report) => report.failed.first().map(|failed| failed.message.clone()),
-                    Err(failure) => Some(failure.message.clone()),
-                };
-                self.commands.absorb(event, result, true, turn);
-            }
-            // Of a drain.
-            _ => {}
-        }
+    /// Takes in how the executables of `ready.d` went.
+    pub(crate) fn absorb_executables(
+        &mut self,
+        result: Result<CommandsReport, Failure>,
+        turn: &mut Turn<'_>,
+    ) {
+        self.failed_command = match &result {
+            Ok(report) => report.failed.first().map(|failed| failed.message.clone()),
+            Err(failure) => Some(failure.message.clone()),
+        };
+        self.ready.absorb(result, true, turn);
     }
 
     /// Takes in how the signal went.
-    pub(super) fn absorb_signalled(
+    pub(crate) fn absorb_signalled(&mut self, result: Told, action: &Action, turn: &mut Turn<'_>) {
+        if let Some(signal) = &mut self.signal
+            && signal.absorb(result, action, turn)
+        {
+            self.signal = None;
+            self.remembered.signalled = true;
+        }
+    }
+
+    /// Takes in which stack the instance is of.
+    pub(crate) fn absorb_stack(
         &mut self,
-        result: Result<Accepted, Failure>,
-        health: &mut Health,
+        result: Result<Option<StackResource>, Failure>,
+        action: &Action,
         turn: &mut Turn<'_>,
     ) {
-        if let Some(completion) = &mut self.completion {
-            completion.absorb_signalled(result, health, turn);
-            self.remembered.signalled |= completion.is_signalled();
+        let Stack::Finding(pace) = &mut self.stack else {
+            return;
+        };
+        match result {
+            Ok(resource) => {
+                turn.good(Dependency::Metadata);
+                self.stack = Stack::Known(resource);
+            }
+            Err(failure) => turn.failed(action.operation(), &failure, pace),
         }
     }
 
     /// What is left to be signalled, where the instance is taken away before that was possible.
-    pub(super) fn into_signal(self, now: Moment) -> Option<Signal> {
-        self.completion?.into_signal(now)
+    pub(crate) fn into_signal(mut self, turn: &mut Turn<'_>) -> Option<Signal> {
+        self.ready.give_up(turn);
+        let (outcome, _) = self.over?;
+        self.signal
+            .take()
+            .or_else(|| self.new_signal(outcome, turn.now))
     }
 
-    fn absorb_look(
-        &mut self,
-        result: Result<ContainerInstanceView, Failure>,
-        health: &mut Health,
-        turn: &mut Turn<'_>,
-    ) {
-        match result {
-            Ok(view) => {
-                self.look.succeeded();
-                turn.good(health, Dependency::Ecs);
-                self.member =
-                    view.status == ContainerInstanceStatus::Active && view.agent_connected;
-                self.seen = Some(view);
-                if self.member {
-                    return;
-                }
-                let pace = turn.policy.ready.poll_interval * (1 << self.looks.min(8));
-                self.looks = self.looks.saturating_add(1);
-                self.look.ask(turn.now + pace.min(SLOWEST_LOOK));
-            }
-            Err(failure) => {
-                turn.call_failed(&mut self.look, health, Dependency::Ecs, LOOK, &failure);
-            }
-        }
-    }
-
-    fn absorb_stack(
-        &mut self,
-        result: Result<Option<StackResource>, Failure>,
-        health: &mut Health,
-        turn: &mut Turn<'_>,
-    ) {
-        let Stack::Finding(call) = &mut self.stack else {
-            return;
-        };
-        match result {
-            Ok(resource) => self.stack = Stack::Known(resource),
-            Err(failure) => {
-                let what = "read the stack from the instance's tags";
-                turn.call_failed(call, health, Dependency::Metadata, what, &failure);
-            }
-        }
-    }
-
-    /// Starts whatever is due; returns how the join ended, once the world has been told.
-    pub(super) fn advance(
-        &mut self,
-        container_instance: Option<&ContainerInstance>,
-        turn: &mut Turn<'_>,
-    ) -> Option<JoinOutcome> {
-        if self.over.is_none() {
-            self.over = self.find_over(container_instance, turn);
-        }
-        if let Stack::Finding(call) = &mut self.stack
-            && call.start(turn.now)
-        {
-            turn.act(Action::FindStack);
-        }
-        let keeps_waiting = match (&self.completion, self.over) {
-            (Some(completion), _) => completion.heartbeats(),
-            (None, over) => over != Some(JoinOutcome::TimedOut),
-        };
-        if let (true, Some(found)) = (keeps_waiting, self.hook.found()) {
-            self.heartbeat.advance(found, turn);
-        }
-        let Some(outcome) = self.over else {
-            self.hook.advance(turn);
-            self.advance_membership(container_instance, turn);
-            self.report(container_instance, turn);
+    fn new_signal(&self, outcome: JoinOutcome, due: Moment) -> Option<Signal> {
+        let Stack::Known(Some(resource)) = &self.stack else {
             return None;
         };
-        if self.completion.is_none() {
-            let resource = self.resource(turn)?;
-            let completion = Completion::new(self.ending(outcome, resource), turn);
-            self.completion = Some(Box::new(completion));
+        if self.remembered.signalled {
+            return None;
         }
-        let told = self
-            .completion
-            .as_mut()
-            .is_some_and(|completion| completion.advance(&mut self.hook, turn));
-        told.then_some(outcome)
+        let status = match outcome {
+            JoinOutcome::Joined => SignalStatus::Success,
+            JoinOutcome::TimedOut => SignalStatus::Failure,
+        };
+        Some(Signal::new(
+            resource.clone(),
+            status,
+            LifecycleTransition::Launching,
+            due,
+        ))
+    }
+
+    /// Ends what it has started beside the loop.
+    pub(crate) fn end(&mut self, turn: &mut Turn<'_>) {
+        self.ready.give_up(turn);
+    }
+
+    /// Starts whatever is due; returns whether all is told.
+    pub(crate) fn advance(
+        &mut self,
+        here: Option<&mut Registration>,
+        container_instance: Option<&ContainerInstance>,
+        returning: bool,
+        remembered: bool,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let mut here = here;
+        if self.over.is_none() {
+            // The answer to the change that puts it back says what a look would.
+            if let Some(here) = here.as_deref_mut().filter(|_| !returning) {
+                self.look(here, turn);
+            }
+            self.run_ready(here.as_deref(), container_instance, turn);
+            self.over = self
+                .find_over(here.as_deref(), returning, turn)
+                .map(|outcome| (outcome, turn.now));
+            self.remembered.failed = self.outcome() == Some(JoinOutcome::TimedOut);
+            self.remembered.joined |= self.outcome() == Some(JoinOutcome::Joined);
+        }
+        if let Stack::Finding(pace) = &mut self.stack {
+            let flying = turn
+                .flying(|action| matches!(action, Action::FindStack))
+                .is_some();
+            if !flying && pace.is_due(turn) {
+                pace.sent();
+                turn.send(Action::FindStack);
+            }
+        }
+        let holding = self.may_hold(turn);
+        let Some((outcome, at)) = self.over else {
+            self.hold.advance(holding, Verdict::NotYet, turn);
+            self.report(here.as_deref(), turn);
+            return false;
+        };
+        self.ready.give_up(turn);
+        let result = match outcome {
+            JoinOutcome::Joined => LifecycleActionResult::Continue,
+            JoinOutcome::TimedOut => LifecycleActionResult::Abandon,
+        };
+        let verdict = if remembered {
+            Verdict::Send(result)
+        } else {
+            Verdict::NotYet
+        };
+        self.hold.advance(holding, verdict, turn);
+        let told = self.tell(outcome, at, turn);
+        told && self.hold.is_closed()
+    }
+
+    /// Looks whether it is a member, ever more seldom, until it is.
+    fn look(&mut self, here: &mut Registration, turn: &mut Turn<'_>) {
+        if self.remembered.into == JoinTarget::WarmPool || here.is_member() || here.is_looking() {
+            return;
+        }
+        let sent = here.view().map(|seen| seen.sent);
+        if sent.is_some() && self.looked_at != sent {
+            self.looked_at = sent;
+            self.looks = self.looks.saturating_add(1);
+        }
+        let pace = turn.policy.ready.poll_interval * (1 << self.looks.saturating_sub(1).min(8));
+        let pace = jitter(pace.min(SLOWEST_LOOK), self.looks, turn.seed);
+        here.look_from(sent.map_or(turn.now, |sent| (sent + pace).max(turn.now)));
+    }
+
+    fn run_ready(
+        &mut self,
+        here: Option<&Registration>,
+        container_instance: Option<&ContainerInstance>,
+        turn: &mut Turn<'_>,
+    ) {
+        let member = here.is_some_and(|here| here.is_member() && !here.is_changing(turn));
+        if !member || self.remembered.into == JoinTarget::WarmPool {
+            return;
+        }
+        let deadline = self.deadline(turn.policy);
+        self.ready.advance(
+            || CommandFacts {
+                container_instance: container_instance.cloned(),
+                reason: String::new(),
+                deadline,
+                outcome: None,
+            },
+            turn,
+        );
     }
 
     /// Whether it has ended by now, and how.
     fn find_over(
         &self,
-        container_instance: Option<&ContainerInstance>,
+        here: Option<&Registration>,
+        returning: bool,
         turn: &mut Turn<'_>,
     ) -> Option<JoinOutcome> {
         let took = turn.now.since(self.remembered.started_at);
         if self.remembered.into == JoinTarget::WarmPool {
             return Some(JoinOutcome::Joined);
         }
-        if self.member && self.commands.over().is_some() {
+        if here.is_some_and(|here| here.is_member() && !here.is_changing(turn))
+            && self.ready.over().is_some()
+        {
             turn.say(Note::Joined { took });
             return Some(JoinOutcome::Joined);
         }
-        if turn.now < self.deadline(turn.policy) {
+        if !turn.reached(self.deadline(turn.policy)) {
             return None;
+        }
+        if let Some(resumed_at) = self.resumed_at {
+            let away = self.deadline(turn.policy) <= resumed_at;
+            let looked = here.is_some_and(|here| {
+                let there = here
+                    .view()
+                    .is_some_and(|seen| !away || seen.value.agent_connected);
+                here.may_not_look() || there && !here.is_member()
+            });
+            // That it is still DRAINING is our own doing.
+            if (!looked || returning) && !turn.reached(resumed_at + LOOK_GRACE) {
+                return None;
+            }
+        }
+        if self.remembered.joined {
+            // An earlier process has seen it join, and may have said so.
+            turn.say(Note::Joined { took });
+            return Some(JoinOutcome::Joined);
         }
         turn.say(Note::JoinTimedOut {
             took,
-            waited: self.waits_for(container_instance),
+            waited: self.waits_for(here),
         });
         Some(JoinOutcome::TimedOut)
     }
 
-    fn advance_membership(
-        &mut self,
-        container_instance: Option<&ContainerInstance>,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(container_instance) = container_instance else {
-            return;
-        };
-        if self.member {
-            self.commands.ask(turn.now);
-        } else if self.seen.is_none() && !self.look.is_wanted() {
-            self.look.ask(turn.now);
+    /// Until it is over; past that until the completion is accepted, for one more HeartbeatTimeout where it
+    /// came to nothing.
+    fn may_hold(&self, turn: &mut Turn<'_>) -> bool {
+        match self.over {
+            Some((JoinOutcome::TimedOut, at)) => {
+                let timeout = self
+                    .hold
+                    .search
+                    .found()
+                    .map_or(Duration::ZERO, |found| found.heartbeat_timeout);
+                !turn.reached(at + timeout)
+            }
+            _ => true,
         }
-        if self.look.start(turn.now) {
-            turn.act(Action::DescribeContainerInstance(
-                container_instance.clone(),
-            ));
-        }
-        let deadline = self.deadline(turn.policy);
-        let facts = || CommandFacts {
-            container_instance: Some(container_instance.clone()),
-            reason: String::new(),
-            deadline,
-            outcome: None,
-        };
-        self.commands.start(facts, turn);
     }
 
-    /// The container instance has become another: that one has to be a member.
-    pub(super) fn start_over(&mut self) {
-        self.member = false;
-        self.seen = None;
-        self.looks = 0;
+    /// Sends the signal, once the completion had its head start; returns whether nothing is left to signal.
+    fn tell(&mut self, outcome: JoinOutcome, at: Moment, turn: &mut Turn<'_>) -> bool {
+        // Metadata is away: an instance that has joined goes into service without a signal.
+        if let Stack::Finding(_) = self.stack {
+            let patience = self.deadline(turn.policy).max(at) + STACK_PATIENCE;
+            if turn.reached(patience) {
+                self.stack = Stack::Known(None);
+            }
+            return false;
+        }
+        if !self.signalled {
+            self.signal = self.new_signal(outcome, turn.now);
+            self.signalled = true;
+        }
+        let may_signal = self.hold.is_closed() || turn.reached(at + COMPLETION_HEAD_START);
+        if let (Some(signal), true) = (&mut self.signal, may_signal) {
+            signal.advance(turn);
+        }
+        self.signalled && self.signal.is_none()
     }
 
-    fn report(&mut self, container_instance: Option<&ContainerInstance>, turn: &mut Turn<'_>) {
-        if turn.now < self.report_at {
+    fn report(&mut self, here: Option<&Registration>, turn: &mut Turn<'_>) {
+        if !turn.reached(self.report_at) {
             return;
         }
         self.report_at = turn.now + turn.policy.drain.report_interval;
+        turn.reached(self.report_at);
         turn.say(Note::Joining {
-            waits: self.waits_for(container_instance),
+            waits: self.waits_for(here),
             in_: self.deadline(turn.policy).since(turn.now),
         });
-    }
-
-    /// Which resource to signal; `None` while that is still being found out.
-    fn resource(&self, turn: &Turn<'_>) -> Option<Option<StackResource>> {
-        match &self.stack {
-            Stack::Known(resource) => Some(resource.clone()),
-            // Metadata is away: an instance that has joined goes into service without a signal.
-            Stack::Finding(_) if turn.now >= self.deadline(turn.policy) + STACK_PATIENCE => {
-                Some(None)
-            }
-            Stack::Finding(_) => None,
-        }
-    }
-
-    fn ending(&self, outcome: JoinOutcome, resource: Option<StackResource>) -> Ending {
-        let (status, result) = match outcome {
-            JoinOutcome::Joined => (SignalStatus::Success, LifecycleActionResult::Continue),
-            JoinOutcome::TimedOut => (SignalStatus::Failure, LifecycleActionResult::Abandon),
-        };
-        Ending {
-            transition: LifecycleTransition::Launching,
-            signal: resource.map(|resource| (resource, status)),
-            result: Ok(result),
-            keeps_waiting: outcome == JoinOutcome::Joined,
-        }
-    }
-
-    pub(super) fn wake(&self, wake: &mut Wake, policy: &Policy) {
-        let deadline = self.deadline(policy);
-        wake.consider(Some(deadline));
-        wake.consider(Some(deadline + STACK_PATIENCE));
-        wake.consider(Some(self.report_at));
-        wake.consider(self.look.wake_at());
-        wake.consider(self.commands.wake_at());
-        if let Stack::Finding(call) = &self.stack {
-            wake.consider(call.wake_at());
-        }
-        self.hook.wake(wake);
-        wake.consider(self.heartbeat.next_at());
-        if let Some(completion) = &self.completion {
-            completion.wake(wake);
-        }
     }
 }

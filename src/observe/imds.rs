@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, StatusCode};
 use tokio::sync::Mutex;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, wall_time};
 use crate::decide::{
     Failure, FailureKind, Instance, MaintenanceEvent, MetadataReading, Moment,
     RebalanceRecommendation, SpotInstanceAction,
@@ -39,8 +39,8 @@ pub struct Imds {
 pub struct Warnings {
     /// `events/recommendations/rebalance`
     pub rebalance: bool,
-    /// `events/maintenance/scheduled`, and how long before its time an event begins to matter.
-    pub maintenance: Option<Duration>,
+    /// `events/maintenance/scheduled`
+    pub maintenance: bool,
 }
 
 struct Token {
@@ -82,7 +82,7 @@ impl Imds {
         Ok(Instance {
             instance_id: identity.instance_id,
             region: identity.region,
-            launched_at: identity.pending_time.map(|time| self.clock.moment_of(time)),
+            pending_time: identity.pending_time.map(wall_time),
         })
     }
 
@@ -104,7 +104,7 @@ impl Imds {
             notice.map(|(notice, time)| SpotInstanceAction {
                 action: notice.action,
                 time: notice.time,
-                deadline: self.clock.moment_of(time),
+                at: wall_time(time),
             })
         });
         MetadataReading {
@@ -129,9 +129,9 @@ impl Imds {
     }
 
     async fn maintenance(&self) -> Result<Option<MaintenanceEvent>, Failure> {
-        let Some(before) = self.warnings.maintenance else {
+        if !self.warnings.maintenance {
             return Ok(None);
-        };
+        }
         let found = self
             .optional(
                 "meta-data/events/maintenance/scheduled",
@@ -139,14 +139,12 @@ impl Imds {
             )
             .await?
             .flatten();
-        let event = found.map(|(event, time)| MaintenanceEvent {
+        Ok(found.map(|(event, time)| MaintenanceEvent {
             id: event.event_id,
             code: event.code,
             not_before: event.not_before,
-            deadline: self.clock.moment_of(time),
-        });
-        let now = self.clock.now();
-        Ok(event.filter(|event| event.deadline - before <= now))
+            at: wall_time(time),
+        }))
     }
 
     /// Reads an instance tag; `None` where it, or tags in metadata altogether, are not there.

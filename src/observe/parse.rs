@@ -285,7 +285,7 @@ pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AgentTasks {
-    #[serde(deserialize_with = "not_stopped")]
+    #[serde(deserialize_with = "one_by_one")]
     tasks: Vec<Task>,
 }
 
@@ -304,7 +304,7 @@ struct AgentTask<'a> {
     desired_status: Option<Cow<'a, str>>,
 }
 
-/// `/v1/tasks` of the ECS agent, without the stopped ones, which it lists for hours.
+/// `/v1/tasks` of the ECS agent. Of the stopped ones, which it lists for hours, only the ARN is kept.
 ///
 /// # Errors
 /// Where it is another answer: `{"Tasks":null}` is the ECS agent's internal error, not "no tasks".
@@ -314,9 +314,9 @@ pub fn agent_tasks(body: &[u8]) -> Result<Vec<Task>, Misfit> {
         .map_err(|error| format!("not the ECS agent's tasks ({error})"))
 }
 
-/// Reads the list task by task, and keeps only those that are not stopped: of thousands that have run
-/// here in the last hours, no copy is ever made.
-fn not_stopped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D::Error> {
+/// Reads the list task by task, and keeps no more than the ARN of those that are stopped: there may be
+/// thousands that have run here in the last hours.
+fn one_by_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D::Error> {
     struct Each;
     impl<'de> Visitor<'de> for Each {
         type Value = Vec<Task>;
@@ -327,18 +327,21 @@ fn not_stopped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, 
             let mut tasks = Vec::new();
             while let Some(task) = list.next_element::<AgentTask<'de>>()? {
                 let known = status(&task.known_status);
-                if known != TaskStatus::Stopped {
-                    let desired = task
-                        .desired_status
-                        .as_deref()
-                        .filter(|text| !text.is_empty());
-                    tasks.push(Task {
-                        known,
-                        desired: desired.map(status),
-                        definition: definition(task.family.as_deref(), task.version.as_deref()),
-                        arn: task.arn.into_owned(),
-                    });
-                }
+                let desired = task
+                    .desired_status
+                    .as_deref()
+                    .filter(|text| !text.is_empty());
+                let stopped = known == TaskStatus::Stopped;
+                tasks.push(Task {
+                    known,
+                    desired: desired.map(status),
+                    definition: if stopped {
+                        String::new()
+                    } else {
+                        definition(task.family.as_deref(), task.version.as_deref())
+                    },
+                    arn: task.arn.into_owned(),
+                });
             }
             Ok(tasks)
         }

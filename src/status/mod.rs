@@ -2,7 +2,8 @@
 
 pub mod report;
 
-use crate::decide::drain::Source;
+use crate::decide::registration::Registration;
+use crate::decide::tasks::Source;
 use crate::decide::{
     CommandEvent, Drain, Join, JoinOutcome, JoinTarget, Moment, Outcome, Phase, Policy, State,
     WaitedFor,
@@ -14,12 +15,12 @@ const MOST_NAMED: usize = 3;
 
 /// The line. Every phase has its own first word.
 pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
-    let text = match &state.phase {
+    let text = match state.phase() {
         Phase::Starting => "starting: waiting for instance metadata".to_owned(),
         Phase::Watching => watching(state),
         Phase::Joining(join) => joining(join, state, now, policy),
-        Phase::Draining(drain) => draining(drain, now, policy),
-        Phase::Completing(drain, _) => {
+        Phase::Draining(drain) => draining(drain, state, now, policy),
+        Phase::Completing(drain) => {
             let how = match drain.outcome() {
                 Some(Outcome::TimedOut) => "deadline reached",
                 Some(Outcome::HookFailed) => "drained, but a hook of the user's has failed",
@@ -27,18 +28,18 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
             };
             let hook = drain
                 .hook_ref()
-                .map_or_else(|| "no hook known".to_owned(), |hook| hook.name);
+                .map_or_else(|| "no hook known".to_owned(), |hook| hook.name.clone());
             format!("completing: {how}, telling Auto Scaling ({hook})")
         }
-        Phase::Done(done) => {
-            let how = match done.outcome {
-                Outcome::Drained => "drained",
-                Outcome::TimedOut => "deadline reached with tasks left",
-                Outcome::HookFailed => "drained, but a hook of the user's has failed",
+        Phase::Done(drain) => {
+            let how = match drain.outcome() {
+                Some(Outcome::TimedOut) => "deadline reached with tasks left",
+                Some(Outcome::HookFailed) => "drained, but a hook of the user's has failed",
+                Some(Outcome::Drained) | None => "drained",
             };
-            format!("done: {how}, {}", done.reason)
+            format!("done: {how}, {}", drain.reason)
         }
-        Phase::Returning { .. } => "returning: drain called off, setting ACTIVE again".to_owned(),
+        Phase::Returning => "returning: drain called off, setting ACTIVE again".to_owned(),
     };
     match state.health.failing().first() {
         Some(condition) => format!("{text}; {} is failing", condition.dependency.as_str()),
@@ -51,7 +52,7 @@ fn watching(state: &State) -> String {
         .target
         .as_ref()
         .map_or("not set", |target| target.as_str());
-    match &state.container_instance {
+    match state.container_instance() {
         Some(known) => format!(
             "watching: {} in {}, target {target}",
             known.id(),
@@ -74,7 +75,7 @@ fn joining(join: &Join, state: &State, now: Moment, policy: &Policy) -> String {
         }
         None => format!(
             "joining: waiting {}, {} to deadline (ready.timeout)",
-            join.waits_for(state.container_instance.as_ref()),
+            join.waits_for(state.registration.as_ref()),
             whole(join.deadline(policy).since(now)),
         ),
     }
@@ -85,17 +86,21 @@ fn whole(duration: std::time::Duration) -> String {
     span(std::time::Duration::from_secs(duration.as_secs()))
 }
 
-fn draining(drain: &Drain, now: Moment, policy: &Policy) -> String {
+fn draining(drain: &Drain, state: &State, now: Moment, policy: &Policy) -> String {
     let deadline = drain.deadline(policy);
     let left = whole(deadline.at.since(now));
-    let tasks = drain.tasks.waited_for(&drain.leftovers, policy);
+    let tasks = state.waited_for(policy);
     let what = if let Some(event) = drain.runs_commands() {
         let which = match event {
             CommandEvent::AfterDrain => "no task left, ",
             CommandEvent::BeforeDrain | CommandEvent::Ready => "",
         };
         format!("{which}running the executables of {}", event.as_str())
-    } else if !drain.placement.is_draining() {
+    } else if !state
+        .registration
+        .as_ref()
+        .is_some_and(Registration::is_closed)
+    {
         "DRAINING not accepted yet".to_owned()
     } else if tasks.is_empty() {
         "no task left, making sure".to_owned()
@@ -103,7 +108,7 @@ fn draining(drain: &Drain, now: Moment, policy: &Policy) -> String {
         let noun = if tasks.len() == 1 { "task" } else { "tasks" };
         format!("{} {noun} left ({})", tasks.len(), names(&tasks))
     };
-    let source = match drain.tasks.source() {
+    let source = match state.tasks.source() {
         Source::Introspection => "",
         Source::Api => " by the ECS API",
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::decide::lifecycle::{Heartbeat, HookSearch};
+use crate::decide::hold::Hold;
 use crate::decide::{Moment, NoHook, Phase, Policy, State};
 use crate::narrate::span;
 
@@ -101,7 +101,7 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         line: super::line(state, now, policy),
-        phase: state.phase.as_str().to_owned(),
+        phase: state.phase().as_str().to_owned(),
         since: at(state.since),
         since_seconds: now.since(state.since).as_secs(),
         reason: None,
@@ -109,12 +109,12 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
             id: known.instance_id.clone(),
             region: known.region.clone(),
         }),
-        container_instance: state.container_instance.as_ref().map(|known| {
-            ContainerInstanceReport {
+        container_instance: state
+            .container_instance()
+            .map(|known| ContainerInstanceReport {
                 cluster: known.cluster.clone(),
                 arn: known.arn.clone(),
-            }
-        }),
+            }),
         target_lifecycle_state: state.target.as_ref().map(ToString::to_string),
         deadline: None,
         waiting_for: Vec::new(),
@@ -124,27 +124,33 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
         outcome: None,
         drain_by_hand: state.memory().by_hand.is_some(),
     };
-    let mut lifecycle = |search: &HookSearch, heartbeat: &Heartbeat| {
+    let mut lifecycle = |hold: &Hold| {
+        let search = &hold.search;
         report.hook = search.found().map(|found| HookReport {
             group: found.hook.group.clone(),
             name: found.hook.name.clone(),
-            next_heartbeat_in_seconds: heartbeat.next_at().map(|next| next.since(now).as_secs()),
+            next_heartbeat_in_seconds: hold
+                .heartbeat
+                .next_at()
+                .map(|next| next.since(now).as_secs()),
         });
         report.no_hook = search.nothing().map(no_hook);
     };
-    match &state.phase {
-        Phase::Starting | Phase::Watching | Phase::Returning { .. } => {}
+    match state.phase() {
+        Phase::Starting | Phase::Watching | Phase::Returning => {}
         Phase::Joining(join) => {
-            lifecycle(&join.hook, &join.heartbeat);
+            lifecycle(&join.hold);
             report.deadline = Some(deadline(join.deadline(policy), "ready.timeout"));
         }
-        Phase::Draining(drain) | Phase::Completing(drain, _) => {
-            lifecycle(&drain.hook, &drain.heartbeat);
+        Phase::Draining(drain) | Phase::Completing(drain) => {
+            if drain.reason.has_lifecycle_action() {
+                lifecycle(&drain.hold);
+            }
             let until = drain.deadline(policy);
             report.reason = Some(drain.reason.to_string());
             report.deadline = Some(deadline(until.at, until.source.as_str()));
             report.outcome = drain.outcome().map(|outcome| outcome.as_str().to_owned());
-            let waited_for = drain.tasks.waited_for(&drain.leftovers, policy);
+            let waited_for = state.waited_for(policy);
             report.waiting_for = waited_for
                 .into_iter()
                 .map(|task| TaskReport {
@@ -155,9 +161,9 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
                 })
                 .collect();
         }
-        Phase::Done(done) => {
-            report.reason = Some(done.reason.to_string());
-            report.outcome = Some(done.outcome.as_str().to_owned());
+        Phase::Done(drain) => {
+            report.reason = Some(drain.reason.to_string());
+            report.outcome = drain.outcome().map(|outcome| outcome.as_str().to_owned());
         }
     }
     report

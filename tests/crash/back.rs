@@ -51,6 +51,14 @@ async fn draining(stage: &Stage) {
         .await;
 }
 
+/// What is DRAINING already is looked at, and not asked for again.
+async fn seen_draining(stage: &Stage) {
+    stage
+        .until("a look at ECS", |world| world.requests().accepted(LOOK) > 0)
+        .await;
+    polled(stage, 2).await;
+}
+
 /// Killed between DRAINING and the completion; the instance goes back while nobody looks.
 #[tokio::test]
 async fn sent_back_while_the_agent_is_down_ours_is_active_again() {
@@ -74,7 +82,7 @@ async fn sent_back_while_the_agent_is_down_an_operators_draining_stays() {
         .set_container_instance_status(ContainerInstanceStatus::Draining);
     let mut lives = start(&stage).await;
     stage.instance.send_to_warm_pool(POOL);
-    draining(&stage).await;
+    seen_draining(&stage).await;
     lives.end(End::Kill).await.unwrap();
     stage.instance.set_target(TargetLifecycleState::InService);
     lives.begin();
@@ -207,7 +215,7 @@ async fn drained_again_after_an_operators_active_it_is_ours() {
         .set_container_instance_status(ContainerInstanceStatus::Draining);
     let _lives = start(&stage).await;
     stage.instance.send_to_warm_pool(POOL);
-    draining(&stage).await;
+    seen_draining(&stage).await;
     stage
         .instance
         .set_container_instance_status(ContainerInstanceStatus::Active);

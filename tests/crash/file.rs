@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ecs_lifecycle_agent::act::state_file::StateFile;
 use ecs_lifecycle_agent::clock::Clock;
-use ecs_lifecycle_agent::decide::{Memory, Moment, RememberedDrain};
+use ecs_lifecycle_agent::decide::{Memory, Moment, ReasonKey, RememberedDrain};
 use ecs_lifecycle_rig::Scratch;
 
 use super::lives::{End, Lives, state_file, watching, written};
@@ -18,11 +18,17 @@ fn memory() -> Memory {
     Memory {
         instance_id: "i-0123456789abcdef0".to_owned(),
         container_instance: None,
+        verified: None,
         was_in_service: true,
         drain: Some(RememberedDrain {
-            reason: "Warmed:Stopped".to_owned(),
+            reason: ReasonKey::parse("Warmed:Stopped"),
             started_at: Moment::from_millis(-1_000),
             ours: true,
+            pending_time: None,
+            outcome: None,
+            signalled: false,
+            completed: false,
+            spent: std::time::Duration::ZERO,
         }),
         join: None,
         by_hand: None,

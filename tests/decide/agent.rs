@@ -1,123 +1,185 @@
-//! A core under test, and words for what it decides.
+//! A core under test in a small world of its own, in virtual time. The world answers each request as AWS
+//! would, unless a test has it fail, or holds the answer back.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ecs_lifecycle_config::Settings;
+use ecs_lifecycle_config::{Settings, StackResource};
 use ecs_lifecycle_decide::{
-    Accepted, Action, Answer, AutoScalingInstance, CommandsReport, ContainerInstance,
-    ContainerInstanceStatus, ContainerInstanceView, Event, Failure, FailureKind, Instance,
-    LifecycleHook, LifecycleTransition, Memory, MetadataReading, Moment, Note, Phase,
-    SpotInstanceAction, State, StateChange, TargetLifecycleState, Task, TaskStatus, step,
+    Accepted, Action, Answer, ApiTask, AutoScalingInstance, CommandEvent, CommandsReport,
+    ContainerInstance, ContainerInstanceStatus as Status, ContainerInstanceView, Event, Failure,
+    FailureKind, Instance, LifecycleActionResult, LifecycleHook, LifecycleState,
+    LifecycleTransition, Memory, MetadataReading, Moment, Note, SignalStatus, State, StateChange,
+    TargetLifecycleState, Task, TaskKind, TaskStatus, Ticket, WallTime, step,
 };
 
 pub const INSTANCE: &str = "i-0123456789abcdef0";
+pub const SECOND: Duration = Duration::from_secs(1);
+/// What the wall clock shows at the boot: 2023-11-14T22:13:20Z.
+pub const BOOT: WallTime = WallTime(1_700_000_000_000);
+
+/// What there is, and how it answers.
+pub struct World {
+    pub pending_time: Option<WallTime>,
+    pub reading: MetadataReading,
+    pub identity: Option<ContainerInstance>,
+    pub ec2_instance_id: &'static str,
+    pub tasks: Vec<Task>,
+    pub kinds: BTreeMap<String, TaskKind>,
+    pub status: Status,
+    pub lifecycle: Option<LifecycleState>,
+    pub hooks: Vec<LifecycleHook>,
+    pub stack: Option<StackResource>,
+    pub failed_commands: BTreeSet<&'static str>,
+    pub failing: BTreeMap<&'static str, FailureKind>,
+    pub held: BTreeSet<&'static str>,
+}
 
 /// The core, its time and its policy; and what it has done and said since that was last forgotten.
 pub struct Agent {
     pub state: State,
     pub now: Moment,
     pub policy: Settings,
+    pub world: World,
     pub actions: Vec<Action>,
     pub notes: Vec<Note>,
-    writing: bool,
-    /// Whether executables are answered for at once: there are none.
-    pub no_commands: bool,
+    pub cancelled: usize,
+    under_way: Vec<(Ticket, Action)>,
+    wake: Option<Moment>,
+}
+
+/// As long ago as that: it has joined long since.
+pub fn old() -> Option<WallTime> {
+    Some(WallTime(BOOT.0 - 86_400_000))
+}
+
+/// Launched at the boot, which was a minute and a half before the agent starts.
+pub fn new() -> Option<WallTime> {
+    Some(BOOT)
 }
 
 impl Agent {
-    pub fn new(policy: Settings, recalled: Option<Memory>) -> Self {
-        let now = Moment::from_millis(0);
-        let state = State::new(recalled, now);
+    pub fn new(policy: Settings, recalled: Option<Memory>, pending_time: Option<WallTime>) -> Self {
+        let now = Moment::from_millis(90_000);
+        let world = World {
+            pending_time,
+            reading: MetadataReading {
+                target_lifecycle_state: Ok(Some(TargetLifecycleState::InService)),
+                spot_instance_action: Ok(None),
+                rebalance: Ok(None),
+                maintenance: Ok(None),
+            },
+            identity: Some(container_instance()),
+            ec2_instance_id: INSTANCE,
+            tasks: Vec::new(),
+            kinds: BTreeMap::new(),
+            status: Status::Active,
+            lifecycle: Some(LifecycleState::TerminatingWait),
+            hooks: vec![
+                hook("drain-hook", LifecycleTransition::Terminating),
+                hook("launch-hook", LifecycleTransition::Launching),
+            ],
+            stack: None,
+            failed_commands: BTreeSet::new(),
+            failing: BTreeMap::new(),
+            held: BTreeSet::new(),
+        };
         Self {
-            state,
+            state: State::new(recalled, now, BOOT),
             now,
             policy,
+            world,
             actions: Vec::new(),
             notes: Vec::new(),
-            writing: false,
-            no_commands: true,
+            cancelled: 0,
+            under_way: Vec::new(),
+            wake: Some(now),
         }
     }
 
-    /// One that has read who it is, has seen `InService`, and knows its container instance.
+    /// One that watches, with a task.
     pub fn in_service(policy: Settings) -> Self {
-        let mut agent = Self::new(policy, None);
-        agent.tick();
-        agent.event(Event::Instance(Ok(instance())));
-        agent.target(Some(TargetLifecycleState::InService));
-        agent.event(Event::ContainerInstance(Ok(Some(container_instance()))));
-        agent.remembered();
+        let mut agent = Self::new(policy, None, old());
+        agent.world.tasks = vec![task("a")];
+        agent.run(3 * SECOND);
+        agent.clear();
         agent
     }
 
     /// One that drains for `target`, DRAINING accepted, hook found.
-    ///
-    /// Nothing more will arrive from before DRAINING: that it may has a test of its own.
-    pub fn draining(mut policy: Settings, target: TargetLifecycleState) -> Self {
-        policy.ecs.placement_settle = Duration::ZERO;
+    pub fn draining(policy: Settings, target: TargetLifecycleState) -> Self {
         let mut agent = Self::in_service(policy);
         agent.target(Some(target));
-        if agent.did("DescribeContainerInstance") {
-            agent.clear();
-            agent.answer(Answer::ContainerInstance(Ok(view(
-                ContainerInstanceStatus::Active,
-                1,
-            ))));
-        }
-        agent.remembered();
-        agent.answer(Answer::DrainingSet(Ok(draining_set(1))));
-        agent.answer(Answer::Group(Ok(Some(group("Terminating")))));
-        agent.answer(Answer::Hooks(Ok(vec![hook("drain-hook")])));
-        agent.answer(Answer::Tasks(Ok(vec![task("a", TaskStatus::Running)])));
+        agent.run(3 * SECOND);
         agent
     }
 
-    /// One whose tasks are gone: the drain is over, and the completion due.
-    pub fn drained(policy: Settings, target: TargetLifecycleState) -> Self {
-        let mut agent = Self::draining(policy, target);
-        agent.run_dry();
+    /// One that is new, with a launching hook, not registered yet.
+    pub fn joining(policy: Settings) -> Self {
+        let mut agent = Self::new(policy, None, new());
+        agent.world.lifecycle = Some(LifecycleState::PendingWait);
+        agent.world.identity = None;
+        agent.run(3 * SECOND);
         agent
     }
 
-    /// Lets the tasks be gone, and everybody agree.
-    pub fn run_dry(&mut self) {
-        self.pass(Duration::from_secs(1));
-        self.answer(Answer::Tasks(Ok(Vec::new())));
-        self.pass(Duration::from_millis(500));
-        self.answer(Answer::Tasks(Ok(Vec::new())));
-        self.answer(Answer::ContainerInstance(Ok(view(
-            ContainerInstanceStatus::Draining,
-            0,
-        ))));
-        self.answer(Answer::Tasks(Ok(Vec::new())));
+    /// The next process on the same machine.
+    pub fn restart(&mut self) {
+        let memory = self.state.memory().clone();
+        self.state = State::new(Some(memory), self.now, BOOT);
+        (self.under_way, self.wake) = (Vec::new(), Some(self.now));
+        self.clear();
+        self.run(3 * SECOND);
     }
 
     pub fn event(&mut self, event: Event) {
         let step = step(self.state.clone(), event, self.now, &self.policy);
         self.state = step.state;
-        self.writing |= step
-            .actions
-            .iter()
-            .any(|action| matches!(action, Action::Remember(_)));
+        self.wake = step.wake;
         self.notes.extend(step.notes);
-        for action in step.actions {
-            match action {
-                Action::RunCommands { event, .. } if self.no_commands => {
-                    self.answer(Answer::Commands {
-                        event,
-                        result: Ok(CommandsReport::default()),
-                    });
-                }
-                action => self.actions.push(action),
+        self.cancelled += step.cancelled.len();
+        self.under_way
+            .retain(|(ticket, _)| !step.cancelled.contains(ticket));
+        for (ticket, action) in step.actions {
+            self.actions.push(action.clone());
+            if action != Action::Exit {
+                self.under_way.push((ticket, action));
             }
         }
     }
 
-    /// Lets the state directory have been written, as often as there is something to write.
-    pub fn remembered(&mut self) {
-        while std::mem::take(&mut self.writing) {
-            self.event(Event::Remembered(Ok(())));
+    /// Lets the world answer whatever is not held back.
+    pub fn settle(&mut self) {
+        for _ in 0..1_000 {
+            let held = &self.world.held;
+            let next = |(_, action): &(_, Action)| !held.contains(name(action).as_str());
+            let Some(at) = self.under_way.iter().position(next) else {
+                return;
+            };
+            let (ticket, action) = self.under_way.remove(at);
+            let answer = self.world.answer(&action);
+            self.event(Event::Answered { ticket, answer });
         }
+        panic!("requests without end: {:?}", self.under_way);
+    }
+
+    /// Lets an event come, and everything that follows at once.
+    pub fn take(&mut self, event: Event) {
+        self.event(event);
+        self.settle();
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.settle();
+        while let Some(wake) = self.wake.filter(|wake| *wake <= end) {
+            self.now = self.now.max(wake);
+            self.take(Event::Tick);
+            assert!(self.wake.is_none_or(|next| next > self.now), "it spins");
+        }
+        self.now = end;
+        self.take(Event::Tick);
     }
 
     /// Forgets what was done and said so far.
@@ -126,91 +188,156 @@ impl Agent {
         self.notes.clear();
     }
 
-    pub fn tick(&mut self) {
-        self.event(Event::Tick);
-    }
-
-    /// Lets time pass, and ticks once. What was done and said before is forgotten.
-    pub fn pass(&mut self, time: Duration) {
-        self.clear();
-        self.now = self.now + time;
-        self.tick();
-    }
-
-    pub fn answer(&mut self, answer: Answer) {
-        self.event(Event::Work {
-            epoch: self.state.epoch,
-            answer,
-        });
-    }
-
     pub fn target(&mut self, target: Option<TargetLifecycleState>) {
-        self.event(Event::Metadata(MetadataReading {
-            target_lifecycle_state: Ok(target),
-            spot_instance_action: Ok(None),
-            rebalance: Ok(None),
-            maintenance: Ok(None),
-        }));
+        self.world.reading.target_lifecycle_state = Ok(target);
     }
 
-    pub fn spot(&mut self, target: Option<TargetLifecycleState>, in_: Duration) {
-        let deadline = self.now + in_;
-        self.event(Event::Metadata(MetadataReading {
-            target_lifecycle_state: Ok(target),
-            spot_instance_action: Ok(Some(SpotInstanceAction {
-                action: "terminate".to_owned(),
-                time: format!("{deadline:?}"),
-                deadline,
-            })),
-            rebalance: Ok(None),
-            maintenance: Ok(None),
-        }));
+    /// Lets the tasks be gone.
+    pub fn stop_tasks(&mut self) {
+        for task in &mut self.world.tasks {
+            task.known = TaskStatus::Stopped;
+        }
+    }
+
+    pub fn count(&self, action: &str) -> usize {
+        let is_it = |done: &&Action| name(done) == action;
+        self.actions.iter().filter(is_it).count()
     }
 
     pub fn did(&self, action: &str) -> bool {
-        self.actions.iter().any(|done| name(done) == action)
+        self.count(action) > 0
     }
 
-    pub fn said(&self, note: &str) -> bool {
-        self.notes.iter().any(|said| word(said) == note)
+    pub fn said(&self, note: &str) -> usize {
+        let is_it = |said: &&Note| variant(said) == note;
+        self.notes.iter().filter(is_it).count()
     }
 
     pub fn phase(&self) -> &'static str {
-        match self.state.phase {
-            Phase::Starting => "Starting",
-            Phase::Watching => "Watching",
-            Phase::Joining(_) => "Joining",
-            Phase::Draining(_) => "Draining",
-            Phase::Completing(..) => "Completing",
-            Phase::Done(_) => "Done",
-            Phase::Returning { .. } => "Returning",
+        self.state.phase().as_str()
+    }
+
+    /// The results of all completions.
+    pub fn results(&self) -> Vec<LifecycleActionResult> {
+        let result = |action: &Action| match action {
+            Action::Complete { result, .. } => Some(*result),
+            _ => None,
+        };
+        self.actions.iter().filter_map(result).collect()
+    }
+
+    /// All signals to CloudFormation.
+    pub fn signals(&self) -> Vec<SignalStatus> {
+        let status = |action: &Action| match action {
+            Action::Signal { status, .. } => Some(*status),
+            _ => None,
+        };
+        self.actions.iter().filter_map(status).collect()
+    }
+}
+
+impl World {
+    fn answer(&mut self, action: &Action) -> Answer {
+        let kind = self.failing.get(name(action).as_str()).copied();
+        let failure = kind.map(|kind| Failure::new(kind, action.operation().name));
+        macro_rules! answer {
+            ($value:expr) => {
+                failure.map_or_else(|| Ok($value), Err)
+            };
+        }
+        match action {
+            Action::ReadInstance => Answer::Instance(answer!(Instance {
+                instance_id: INSTANCE.to_owned(),
+                region: "eu-central-1".to_owned(),
+                pending_time: self.pending_time,
+            })),
+            Action::ReadMetadata => Answer::Metadata(self.reading.clone()),
+            Action::ReadContainerInstance => Answer::Identity(answer!(self.identity.clone())),
+            Action::ReadTasks => Answer::Tasks(answer!(self.tasks.clone())),
+            Action::Remember(_) => Answer::Remembered(answer!(())),
+            Action::SetDraining(_) => Answer::StateSet(answer!(self.set(Status::Draining))),
+            Action::SetActive(_) => Answer::StateSet(answer!(self.set(Status::Active))),
+            Action::DescribeContainerInstance(_) => Answer::ContainerInstance(answer!(self.view())),
+            Action::ClassifyTasks { tasks, .. } => {
+                Answer::Classified(answer!(self.api_tasks(|task| tasks.contains(&task.arn))))
+            }
+            Action::ListTasks { .. } => Answer::ApiTasks(answer!(self.api_tasks(|_| true))),
+            Action::StopTask { task, .. } => Answer::TaskStopped(answer!(self.stop(task))),
+            Action::FindGroup { .. } => Answer::Group(answer!(Some(AutoScalingInstance {
+                group: "demo-asg".to_owned(),
+                lifecycle_state: self.lifecycle.clone(),
+            }))),
+            Action::DescribeLifecycleHooks { transition, .. } => {
+                let mut hooks = self.hooks.clone();
+                hooks.retain(|hook| hook.transition == *transition);
+                Answer::Hooks(answer!(hooks))
+            }
+            Action::FindStack => Answer::Stack(answer!(self.stack.clone())),
+            Action::RunCommands { event, .. } => Answer::Commands(answer!(self.commands(*event))),
+            Action::SendMetrics(_) => Answer::MetricsSent(answer!(())),
+            Action::Heartbeat(_) => Answer::Heartbeat(answer!(Accepted::default())),
+            Action::Signal { .. } => Answer::Signalled(answer!(Accepted::default())),
+            Action::Complete { .. } => Answer::Completed(answer!(Accepted::default())),
+            Action::Exit => panic!("nobody answers that"),
+        }
+    }
+
+    fn set(&mut self, status: Status) -> StateChange {
+        self.status = status;
+        StateChange {
+            view: self.view(),
+            request_id: None,
+        }
+    }
+
+    fn view(&self) -> ContainerInstanceView {
+        let runs = |task: &&Task| task.known != TaskStatus::Stopped && !task.is_stopping();
+        let running = self.tasks.iter().filter(runs).count();
+        ContainerInstanceView {
+            status: self.status.clone(),
+            running: u32::try_from(running).unwrap_or(u32::MAX),
+            pending: 0,
+            agent_connected: true,
+            ec2_instance_id: Some(self.ec2_instance_id.to_owned()),
+        }
+    }
+
+    fn api_tasks(&self, which: impl Fn(&Task) -> bool) -> Vec<ApiTask> {
+        let tasks = self.tasks.iter().filter(|task| which(task));
+        let service = || TaskKind::Service("web".to_owned());
+        tasks
+            .map(|task| ApiTask {
+                task: task.clone(),
+                kind: self.kinds.get(&task.arn).cloned().unwrap_or_else(service),
+            })
+            .collect()
+    }
+
+    fn stop(&mut self, arn: &str) {
+        for task in self.tasks.iter_mut().filter(|task| task.arn == arn) {
+            task.desired = Some(TaskStatus::Stopped);
+        }
+    }
+
+    fn commands(&self, event: CommandEvent) -> CommandsReport {
+        let failure = || Failure::new(FailureKind::Refused, "an executable of the test");
+        let failed = self.failed_commands.contains(event.as_str());
+        CommandsReport {
+            ran: usize::from(failed),
+            failed: failed.then(failure).into_iter().collect(),
         }
     }
 }
 
 /// The name of a variant, as `Debug` begins with it.
-fn variant(debug: &str) -> String {
-    debug
-        .chars()
-        .take_while(char::is_ascii_alphanumeric)
-        .collect()
+fn variant(value: &impl std::fmt::Debug) -> String {
+    let debug = format!("{value:?}");
+    let name = debug.chars().take_while(char::is_ascii_alphanumeric);
+    name.collect()
 }
 
 pub fn name(action: &Action) -> String {
-    variant(&format!("{action:?}"))
-}
-
-pub fn word(note: &Note) -> String {
-    variant(&format!("{note:?}"))
-}
-
-pub fn instance() -> Instance {
-    Instance {
-        instance_id: INSTANCE.to_owned(),
-        region: "eu-central-1".to_owned(),
-        // Long enough ago to have joined long since.
-        launched_at: Some(Moment::from_millis(-86_400_000)),
-    }
+    variant(action)
 }
 
 pub fn container_instance() -> ContainerInstance {
@@ -220,66 +347,28 @@ pub fn container_instance() -> ContainerInstance {
     }
 }
 
-pub fn task(id: &str, known: TaskStatus) -> Task {
+pub fn task(id: &str) -> Task {
     Task {
         arn: format!("arn:aws:ecs:eu-central-1:1:task/demo/{id}"),
         definition: "web:1".to_owned(),
-        known,
-        desired: Some(known),
+        known: TaskStatus::Running,
+        desired: Some(TaskStatus::Running),
     }
 }
 
 pub fn stopping(id: &str) -> Task {
     Task {
         desired: Some(TaskStatus::Stopped),
-        ..task(id, TaskStatus::Running)
+        ..task(id)
     }
 }
 
-pub fn view(status: ContainerInstanceStatus, running: u32) -> ContainerInstanceView {
-    ContainerInstanceView {
-        status,
-        running,
-        pending: 0,
-        agent_connected: true,
-    }
-}
-
-pub fn draining_set(running: u32) -> StateChange {
-    StateChange {
-        view: view(ContainerInstanceStatus::Draining, running),
-        request_id: None,
-    }
-}
-
-pub fn group(state: &str) -> AutoScalingInstance {
-    AutoScalingInstance {
-        group: "demo-asg".to_owned(),
-        lifecycle_state: state.to_owned(),
-    }
-}
-
-pub fn hook(name: &str) -> LifecycleHook {
+pub fn hook(name: &str, transition: LifecycleTransition) -> LifecycleHook {
     LifecycleHook {
         name: name.to_owned(),
-        transition: LifecycleTransition::Terminating,
+        transition,
         default_result: None,
         heartbeat_timeout: Duration::from_secs(300),
         global_timeout: Duration::from_secs(30_000),
     }
-}
-
-pub fn accepted() -> Accepted {
-    Accepted::default()
-}
-
-pub fn failure(kind: FailureKind) -> Failure {
-    Failure::new(kind, "a failure of the test")
-}
-
-pub fn no_active_action() -> Failure {
-    Failure::new(
-        FailureKind::Refused,
-        format!("ValidationError: No active Lifecycle Action found with instance ID {INSTANCE}"),
-    )
 }

@@ -1,9 +1,10 @@
-//! The pure core, through its one function: tables for every transition, and a random world in virtual
-//! time for the invariants. No socket, no clock, no sleep.
+//! The pure core, through its one function: tables for what a search of its worlds (`tests/explore`) cannot
+//! say better. No socket, no clock, no sleep.
 
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test that cannot go on fails"
 )]
 #![allow(
@@ -12,11 +13,13 @@
 )]
 
 mod agent;
+mod drain;
+mod executables;
 mod joining;
 mod own;
-mod parts;
-mod properties;
-mod returning;
+mod pace;
+mod record;
 mod shutdown;
-mod transitions;
-mod world;
+mod stage;
+mod tasks;
+mod wants;

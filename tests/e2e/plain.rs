@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use ecs_lifecycle_simulator::{AWS_CALLS, What};
 
-use super::stage::{PATIENCE, Stage, web};
+use super::stage::{PATIENCE, PLAIN_CALLS, Stage, web};
 
 #[tokio::test]
-async fn a_plain_drain_takes_five_calls_and_kills_nothing() {
+async fn a_plain_drain_takes_six_calls_and_kills_nothing() {
     let stage = Stage::new(vec![web(300), web(600), web(900)]).await;
     let agent = stage.watching().await;
     stage.instance.terminate();
@@ -23,7 +23,7 @@ async fn a_plain_drain_takes_five_calls_and_kills_nothing() {
             .collect();
         assert_eq!(
             world.requests().count(AWS_CALLS),
-            5,
+            PLAIN_CALLS,
             "{counts:?}\n{}",
             agent.text()
         );

@@ -11,6 +11,10 @@ use ecs_lifecycle_simulator::{
 /// Longer than anything here takes, on a machine busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a plain drain asks of AWS: five calls, and one to see that the container instance is on this machine,
+/// as no join has seen it.
+pub const PLAIN_CALLS: usize = 6;
+
 /// A simulated instance, and an agent to be started on it.
 pub struct Stage {
     pub simulator: Simulator,

@@ -99,7 +99,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_and_said() {
     let agent = stage.watching().await;
     stage.instance.terminate();
     let line = agent
-        .logged("ecs:UpdateContainerInstancesState failed", PATIENCE)
+        .logged("ecs:DescribeContainerInstances failed", PATIENCE)
         .await
         .unwrap();
     assert!(line.to_lowercase().contains("certificate"), "{line}");

@@ -152,9 +152,16 @@ impl Cell {
 
     /// The drain is held at its last look at ECS meanwhile, so that it is not over before.
     async fn inject_in_time(&self, stage: &Stage, agent: &AgentProcess) -> Play<FaultId> {
-        let mut gate = stage.simulator.hold(Hold::before(DESCRIBE).every());
+        // The first look is whose container instance it is.
+        let gate = Hold::before(DESCRIBE).nth(2).every();
+        let mut gate = stage.simulator.hold(gate);
         self.scene.begin(stage);
         under_way(self.scene, stage, agent).await?;
+        if self.operation == DESCRIBE {
+            let fault = stage.simulator.fault(self.fault(stage));
+            drop(gate);
+            return Ok(fault);
+        }
         if self.scene == Scene::SetBack {
             // What is to be noticed here is noticed by that look.
             drop(gate);
@@ -374,7 +381,7 @@ impl Cell {
 
 /// Where the call is made in no earlier phase, the fault may as well wait for it.
 pub fn is_first_made_late(operation: &str, scene: Scene) -> bool {
-    [DESCRIBE, COMPLETE, SIGNAL, SIGNATURE].contains(&operation)
+    [COMPLETE, SIGNAL, SIGNATURE].contains(&operation)
         || matches!(scene, Scene::Stalled | Scene::StopLater | Scene::Early)
 }
 

@@ -65,7 +65,9 @@ async fn undisturbed(scene: Scene, phase: Phase) -> Course {
         .logged("target lifecycle state is", PATIENCE)
         .await
         .unwrap();
-    let mut gate = Some(stage.simulator.hold(Hold::before(DESCRIBE).every()));
+    // The first look is whose container instance it is.
+    let gate = Hold::before(DESCRIBE).nth(2).every();
+    let mut gate = Some(stage.simulator.hold(gate));
     if matches!(scene, Scene::WarmPool | Scene::Stalled | Scene::SetBack) {
         // It looks sooner.
         drop(gate.take());

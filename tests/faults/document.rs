@@ -118,7 +118,7 @@ What becomes of a drain when something outside fails: {calls} calls × {kinds} f
     kinds_table(&mut text);
     text.push_str(
         "
-Each delay is less up to half of it, by jitter. A heartbeat is never put off for longer than its interval. What is asked of
+Each delay is less up to half of it, by jitter. A heartbeat is never put off for longer than a quarter of what is left of its timeout. What is asked of
 this machine (metadata, introspection) is simply asked again at the next poll.
 
 ## Faults that pass

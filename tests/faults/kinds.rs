@@ -57,7 +57,7 @@ impl Group {
     pub fn retried_after(self) -> (Duration, Duration) {
         let (first, longest) = match self {
             Self::NoAnswer | Self::Server | Self::Nonsense => (500, 10_000),
-            Self::Throttled => (1_000, 20_000),
+            Self::Throttled => (4_000, 20_000),
             Self::Expired => (1_000, 10_000),
             Self::Denied => (10_000, 60_000),
         };

@@ -193,11 +193,11 @@ pub const CALLS: &[Call] = &[
     },
     Call {
         operation: METADATA,
-        made: [Some(Scene::Plain), None, None],
+        made: [Some(Scene::Plain); 3],
         said: Said::Silent(
             "the ECS agent may take minutes at boot; a drain that has to wait for it says so",
         ),
-        meanwhile: "asked every 2 s: without its ARN nothing can be drained",
+        meanwhile: "without its ARN nothing can be drained; asked with every reading of the tasks: it may register anew",
     },
     Call {
         operation: TASKS,
@@ -219,7 +219,7 @@ pub const CALLS: &[Call] = &[
             Some(Scene::Plain),
         ],
         said: Said::Warned(DESCRIBE),
-        meanwhile: "nothing is over before ECS agrees that nothing is left",
+        meanwhile: "nothing is changed before ECS has shown whose container instance it is, and nothing is over before ECS agrees that nothing is left",
     },
     Call {
         operation: LIST_TASKS,
@@ -273,7 +273,7 @@ pub const CALLS: &[Call] = &[
             Some(Scene::SlowEnd),
         ],
         said: Said::Warned(HEARTBEAT),
-        meanwhile: "the drain goes on; tried again within a third of the HeartbeatTimeout",
+        meanwhile: "the drain goes on; tried again within a quarter of what is left of the HeartbeatTimeout",
     },
     Call {
         operation: COMPLETE,

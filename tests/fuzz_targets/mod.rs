@@ -8,11 +8,11 @@
 )]
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use ecs_lifecycle_agent::act::state_file::StateFile;
-use ecs_lifecycle_agent::clock::Clock;
+use ecs_lifecycle_agent::clock::{Clock, wall_time};
 use ecs_lifecycle_agent::config::{self, ConfigError, Origin};
+use ecs_lifecycle_agent::decide::record::{Clocks, compose, understand};
 use ecs_lifecycle_agent::decide::{Memory, TargetLifecycleState, TaskStatus};
 use ecs_lifecycle_agent::observe::parse;
 use serde_json::Value;
@@ -90,14 +90,18 @@ fn spot_instance_action(input: &[u8]) {
             assert!(is_plain(&notice.time, usize::MAX), "{:?}", notice.time);
             let written = humantime::format_rfc3339_nanos(time).to_string();
             assert_eq!(humantime::parse_rfc3339(&written), Ok(time));
-            // However far away it is, the agent's own time can say it.
-            let moment = CLOCK.moment_of(time);
-            let _ = (CLOCK.instant_of(moment), CLOCK.time_of(moment));
+            can_be_said(time);
         }
         // The words about a time are humantime's, and fixed as well.
         Err(misfit) if misfit.starts_with("time: ") => assert!(is_plain(&misfit, 100)),
         Err(misfit) => is_fixed(&misfit),
     }
+}
+
+/// The agent's own time can say it, however far away it is.
+fn can_be_said(time: SystemTime) {
+    let moment = wall_time(time).moment(CLOCK.wall_at_boot());
+    let _ = (CLOCK.until(moment), CLOCK.time_of(moment));
 }
 
 fn rebalance_recommendation(input: &[u8]) {
@@ -118,8 +122,7 @@ fn scheduled_events(input: &[u8]) {
             assert!(event.state == "active" && is_plain(&event.event_id, 64));
             assert!(event.code.starts_with("instance-") || event.code == "system-reboot");
             assert!(is_plain(&event.not_before, 64), "{:?}", event.not_before);
-            let moment = CLOCK.moment_of(time);
-            let _ = (CLOCK.instant_of(moment), CLOCK.time_of(moment));
+            can_be_said(time);
         }
         Err(misfit) => is_fixed(&misfit),
     }
@@ -165,17 +168,20 @@ fn agent_tasks(input: &[u8]) {
     let listed = value.as_ref().and_then(|value| value.get("Tasks"));
     match parse::agent_tasks(input) {
         Ok(tasks) => {
-            assert!(tasks.iter().all(|task| task.known != TaskStatus::Stopped));
             if let Some(listed) = listed {
                 let listed = listed.as_array().expect("it takes what is no list");
-                let left: Vec<Option<&str>> = listed
+                let listed: Vec<(Option<&str>, bool)> = listed
                     .iter()
-                    .filter(|task| field(task, "KnownStatus", 3) != Some("STOPPED"))
-                    .map(|task| field(task, "Arn", 0))
+                    .map(|task| {
+                        let stopped = field(task, "KnownStatus", 3) == Some("STOPPED");
+                        (field(task, "Arn", 0), stopped)
+                    })
                     .collect();
-                let tasks: Vec<Option<&str>> =
-                    tasks.iter().map(|task| Some(task.arn.as_str())).collect();
-                assert_eq!(tasks, left, "it loses or makes up tasks");
+                let tasks: Vec<(Option<&str>, bool)> = tasks
+                    .iter()
+                    .map(|task| (Some(&*task.arn), task.known == TaskStatus::Stopped))
+                    .collect();
+                assert_eq!(tasks, listed, "it loses or makes up tasks");
             }
         }
         Err(misfit) => {
@@ -240,17 +246,15 @@ fn is_whole(error: &ConfigError, text: &str) {
 
 /// What an earlier process has written down.
 pub fn state(input: &[u8]) {
-    let file = StateFile::new("/state".as_ref());
-    match file.understand(input, &CLOCK) {
+    let clocks: Clocks = CLOCK.clocks();
+    match understand(input, &clocks) {
         Ok(memory) => {
-            let text = StateFile::compose(memory.clone(), &CLOCK).expect("it cannot be written");
-            let again = file
-                .understand(&text, &CLOCK)
-                .expect("what it writes is refused");
+            let text = compose(&memory, &clocks).expect("it cannot be written");
+            let again = understand(&text, &clocks).expect("what it writes is refused");
             is_same(&memory, &again);
         }
         // Some hundred characters, of four bytes each at the most.
-        Err(failure) => assert!(is_plain(&failure.message, 1000), "{}", failure.message),
+        Err(why) => assert!(is_plain(&why, 1000), "{why}"),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use ecs_lifecycle_agent::status::line;
 use ecs_lifecycle_config::Settings;
 use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated, WarmedStopped};
-use ecs_lifecycle_decide::{Answer, Event, FailureKind, Task, TaskStatus};
+use ecs_lifecycle_decide::{Event, FailureKind, LifecycleState, Task};
 
-use super::agent::{Agent, accepted, failure, instance, stopping, task};
+use super::agent::{Agent, SECOND, container_instance, old, stopping, task};
 
 fn status(agent: &Agent) -> String {
     line(&agent.state, agent.now, &agent.policy)
@@ -16,54 +16,76 @@ fn status(agent: &Agent) -> String {
 fn named(id: &str, definition: &str) -> Task {
     Task {
         definition: definition.to_owned(),
-        ..task(id, TaskStatus::Running)
+        ..task(id)
     }
+}
+
+/// So that its drain has gone on for so long.
+fn into_the_drain(agent: &mut Agent, time: Duration) {
+    let began = agent.state.drain.as_ref().unwrap().started_at;
+    agent.run(time - agent.now.since(began));
 }
 
 #[test]
 fn every_phase_has_its_line() {
-    let mut agent = Agent::new(Settings::default(), None);
-    agent.tick();
+    let mut agent = Agent::new(Settings::default(), None, old());
     assert_eq!(status(&agent), "starting: waiting for instance metadata");
 
-    agent.event(Event::Instance(Ok(instance())));
-    agent.target(Some(InService));
+    agent.world.identity = None;
+    agent.run(3 * SECOND);
     assert_eq!(
         status(&agent),
         "watching: ECS agent not registered yet, target InService"
     );
-
-    let agent = Agent::in_service(Settings::default());
+    agent.world.identity = Some(container_instance());
+    agent.run(3 * SECOND);
     assert_eq!(status(&agent), "watching: c1 in demo, target InService");
 
-    let mut agent = Agent::in_service(Settings::default());
-    agent.target(Some(Terminated));
+    agent.world.held.insert("SetDraining");
+    agent.world.tasks = vec![task("a")];
+    agent.target(Some(WarmedStopped));
+    agent.run(SECOND);
+    into_the_drain(&mut agent, 10 * SECOND);
     assert_eq!(
         status(&agent),
-        "draining: DRAINING not accepted yet, 15m to deadline (drain.timeout)"
+        "draining: DRAINING not accepted yet, 14m 50s to deadline (drain.timeout)"
     );
-
-    let mut agent = Agent::drained(Settings::default(), WarmedStopped);
+    agent.world.held = ["Complete"].into();
+    agent.run(SECOND);
+    agent.stop_tasks();
+    agent.run(10 * SECOND);
     assert_eq!(
         status(&agent),
         "completing: drained, telling Auto Scaling (drain-hook)"
     );
-    agent.answer(Answer::Completed(Ok(accepted())));
+    agent.world.held.clear();
+    agent.run(SECOND);
     assert_eq!(
         status(&agent),
         "done: drained, target lifecycle state Warmed:Stopped"
     );
-    agent.target(Some(InService));
+
+    let mut agent = Agent::in_service(Settings::default());
+    agent.world.lifecycle = Some(LifecycleState::InService);
+    agent.take(Event::DrainByHand { timeout: None });
+    agent.run(5 * SECOND);
+    agent.world.held.insert("SetActive");
+    agent.take(Event::UndrainByHand);
     assert_eq!(
         status(&agent),
         "returning: drain called off, setting ACTIVE again"
+    );
+
+    let agent = Agent::joining(Settings::default());
+    assert_eq!(
+        status(&agent),
+        "joining: waiting for the ECS agent to register, 9m 57s to deadline (ready.timeout)"
     );
 }
 
 #[test]
 fn a_drain_names_what_it_waits_for() {
-    let cases: [(Vec<Task>, &str); 4] = [
-        (vec![], "no task left, making sure"),
+    let cases: [(Vec<Task>, &str); 3] = [
         (vec![stopping("a")], "1 task left (web:1)"),
         (
             vec![
@@ -83,8 +105,8 @@ fn a_drain_names_what_it_waits_for() {
     ];
     for (tasks, expected) in cases {
         let mut agent = Agent::draining(Settings::default(), Terminated);
-        agent.pass(Duration::from_secs(200));
-        agent.answer(Answer::Tasks(Ok(tasks)));
+        agent.world.tasks = tasks;
+        into_the_drain(&mut agent, 200 * SECOND);
         assert_eq!(
             status(&agent),
             format!("draining: {expected}, 11m 40s to deadline (drain.timeout)")
@@ -95,11 +117,17 @@ fn a_drain_names_what_it_waits_for() {
 #[test]
 fn what_is_failing_is_said_at_the_end() {
     let mut agent = Agent::draining(Settings::default(), Terminated);
-    agent.pass(Duration::from_secs(1));
-    agent.answer(Answer::Tasks(Err(failure(FailureKind::Unreachable))));
+    let failing = &mut agent.world.failing;
+    failing.insert("ReadTasks", FailureKind::Unreachable);
+    failing.insert("ReadContainerInstance", FailureKind::Unreachable);
+    agent.run(5 * SECOND);
+    let line = status(&agent);
     assert!(
-        status(&agent).ends_with("; ECS agent introspection is failing"),
-        "{}",
-        status(&agent)
+        line.ends_with("; ECS agent introspection is failing"),
+        "{line}"
     );
+    agent.world.failing.clear();
+    agent.target(Some(InService));
+    agent.run(5 * SECOND);
+    assert!(!status(&agent).contains("failing"));
 }

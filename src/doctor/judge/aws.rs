@@ -83,11 +83,11 @@ fn container_instance(live: &Live, findings: &mut Findings) {
     );
     match &live.container_instance {
         Some(Ok(ContainerInstanceView {
-            status: ContainerInstanceStatus::Gone(why),
+            status: status @ (ContainerInstanceStatus::Missing | ContainerInstanceStatus::Inactive),
             ..
         })) => findings.fail(
             check,
-            &format_args!("ECS does not know it: {why}"),
+            &format_args!("ECS does not know it: {}", status.as_str()),
             &"it was deregistered: systemctl stop ecs, rm /var/lib/ecs/data/agent.db, \
               systemctl start ecs; or replace the instance",
         ),
@@ -210,7 +210,11 @@ fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findin
             &message,
             &format_args!("look for what answers in place of {service}: a proxy, AWS_ENDPOINT_URL"),
         ),
-        FailureKind::Refused => findings.fail(
+        FailureKind::Refused
+        | FailureKind::NoActiveAction
+        | FailureKind::NotSignalable
+        | FailureKind::AlreadySignalled
+        | FailureKind::Missing => findings.fail(
             check,
             &message,
             &"correct what the answer names: the cluster, or \

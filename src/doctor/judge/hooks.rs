@@ -2,8 +2,8 @@
 
 use crate::config::{ResultOnTimeout, Settings};
 use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
-use crate::decide::lifecycle::{MANAGED_DRAINING_HOOK, NoHook, choose};
-use crate::decide::{LifecycleHook, LifecycleTransition};
+use crate::decide::hold::{MANAGED_DRAINING_HOOK, NoHook, choose};
+use crate::decide::{LifecycleHook, LifecycleState, LifecycleTransition};
 
 use super::super::facts::Live;
 use super::super::finding::{Check, Findings};
@@ -71,7 +71,14 @@ fn group(live: &Live, settings: &Settings, findings: &mut Findings) {
         (Some(Ok(Some(found))), _) => {
             findings.ok(
                 check,
-                &format_args!("{}, {}", found.group, found.lifecycle_state),
+                &format_args!(
+                    "{}, {}",
+                    found.group,
+                    found
+                        .lifecycle_state
+                        .as_ref()
+                        .map_or("-", LifecycleState::as_str)
+                ),
             );
         }
         (Some(Ok(None)), _) => findings.warn(
@@ -225,35 +232,30 @@ fn managed_draining(managed: bool, findings: &mut Findings) {
 
 fn heartbeat(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings) {
     let check = Check::HookHeartbeat;
-    let lapses = hook.heartbeat_timeout;
-    let every = settings
-        .autoscaling
-        .heartbeat_interval
-        .unwrap_or(lapses / 3);
-    let found = format!(
-        "every {}, and the hook lapses after {}",
-        span(every),
-        span(lapses)
-    );
-    let remedy = format!(
-        "unset autoscaling.heartbeat_interval (a third of the HeartbeatTimeout is \
-         the default), or set at most \"{}\"",
-        span(lapses / 3)
-    );
-    if every >= lapses {
-        findings.fail(
+    let quarter = hook.heartbeat_timeout / 4;
+    match settings.autoscaling.heartbeat_interval {
+        Some(own) if own > quarter => findings.warn(
             check,
-            &format_args!("{found}: in mid-drain, if nothing else comes first"),
-            &remedy,
-        );
-    } else if every > lapses / 2 {
-        findings.warn(
+            &format_args!(
+                "heartbeat_interval is {}, longer than a quarter of the HeartbeatTimeout: every {} \
+                 is used",
+                span(own),
+                span(quarter)
+            ),
+            &format_args!(
+                "unset autoscaling.heartbeat_interval (a quarter is the default), or set at most \
+                 \"{}\"",
+                span(quarter)
+            ),
+        ),
+        own => findings.ok(
             check,
-            &format_args!("{found}: a single one that is lost is enough"),
-            &remedy,
-        );
-    } else {
-        findings.ok(check, &found);
+            &format_args!(
+                "every {}, and the hook lapses after {}",
+                span(own.unwrap_or(quarter)),
+                span(hook.heartbeat_timeout)
+            ),
+        ),
     }
 }
 

@@ -12,8 +12,8 @@ use super::judge;
 use crate::config::{Effective, Settings};
 use crate::decide::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
-    ContainerInstanceView, Failure, FailureKind, Instance, LifecycleHook, LifecycleTransition,
-    TargetLifecycleState, Task, TaskKind, TaskStatus,
+    ContainerInstanceView, Failure, FailureKind, Instance, LifecycleHook, LifecycleState,
+    LifecycleTransition, TargetLifecycleState, Task, TaskKind, TaskStatus,
 };
 
 fn failure(kind: FailureKind, message: &str) -> Failure {
@@ -26,6 +26,7 @@ fn view(status: ContainerInstanceStatus, agent_connected: bool) -> ContainerInst
         running: 1,
         pending: 0,
         agent_connected,
+        ec2_instance_id: None,
     }
 }
 
@@ -76,7 +77,7 @@ fn healthy() -> Facts {
                 instance: Ok(Instance {
                     instance_id: "i-1".to_owned(),
                     region: "eu-central-1".to_owned(),
-                    launched_at: None,
+                    pending_time: None,
                 }),
                 without_token: Ok(WithoutToken {
                     status: 401,
@@ -95,7 +96,7 @@ fn healthy() -> Facts {
             tasks: Some(Ok(vec![task(TaskKind::Service("web".to_owned()))])),
             auto_scaling: Some(Ok(Some(AutoScalingInstance {
                 group: "asg".to_owned(),
-                lifecycle_state: "InService".to_owned(),
+                lifecycle_state: Some(LifecycleState::InService),
             }))),
             group: Some("asg".to_owned()),
             hooks: Some(Ok(vec![hook("drain")])),
@@ -171,10 +172,9 @@ fn heartbeats_may_come_so_seldom() {
             settings.autoscaling.heartbeat_interval = Some(Duration::from_secs(seconds));
         })
     };
-    assert_eq!(every(1_800), []);
-    assert_eq!(every(1_801), [(Check::HookHeartbeat, Warn)]);
-    assert_eq!(every(3_599), [(Check::HookHeartbeat, Warn)]);
-    assert_eq!(every(3_600), [(Check::HookHeartbeat, Bad)]);
+    assert_eq!(every(900), []);
+    assert_eq!(every(901), [(Check::HookHeartbeat, Warn)]);
+    assert_eq!(every(3_600), [(Check::HookHeartbeat, Warn)]);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_container_instance_is_judged_by_what_is_to_become_of_it() {
         live.container_instance = known(ContainerInstanceStatus::Draining, true);
     });
     assert_eq!(terminated, [(Check::TargetState, Warn)]);
-    let gone = known(ContainerInstanceStatus::Gone("MISSING".to_owned()), false);
+    let gone = known(ContainerInstanceStatus::Missing, false);
     assert_eq!(
         live(|live| live.container_instance = gone),
         [(Check::ContainerInstance, Bad)]

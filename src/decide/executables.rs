@@ -1,0 +1,93 @@
+//! The user's own executables: those that say whether the instance is ready, and those around a drain.
+//!
+//! The core asks for a whole directory at once and hears how it went. Everything else goes on meanwhile,
+//! heartbeats above all. Where nobody waits for them any more, they are ended.
+
+use crate::model::{Action, CommandEvent, CommandFacts, CommandsReport, Failure, Note};
+use crate::pace::Pace;
+use crate::turn::Turn;
+
+/// The executables of one directory.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Executables {
+    event: CommandEvent,
+    pace: Pace,
+    running: bool,
+    over: Option<bool>,
+}
+
+impl Executables {
+    /// Those of `event`.
+    pub(crate) fn of(event: CommandEvent, now: crate::model::Moment) -> Self {
+        Self {
+            event,
+            pace: Pace::at(now),
+            running: false,
+            over: None,
+        }
+    }
+
+    /// How it went, once it is over: whether all of them succeeded.
+    pub(crate) fn over(&self) -> Option<bool> {
+        self.over
+    }
+
+    /// Whether they run at present.
+    pub(crate) fn are_running(&self) -> bool {
+        self.running
+    }
+
+    /// Nobody waits for them any more. That they were never run, or not to their end, is no failure.
+    pub(crate) fn give_up(&mut self, turn: &mut Turn<'_>) {
+        if std::mem::take(&mut self.running) {
+            let event = self.event;
+            turn.cancel(
+                |action| matches!(action, Action::RunCommands { event: of, .. } if *of == event),
+            );
+        }
+    }
+
+    pub(crate) fn advance(&mut self, facts: impl FnOnce() -> CommandFacts, turn: &mut Turn<'_>) {
+        if self.over.is_none() && !self.running && self.pace.is_due(turn) {
+            self.running = true;
+            turn.send(Action::RunCommands {
+                event: self.event,
+                facts: facts(),
+            });
+        }
+    }
+
+    /// Takes in how it went. Those that have failed are run again after a while where `again` says so.
+    pub(crate) fn absorb(
+        &mut self,
+        result: Result<CommandsReport, Failure>,
+        again: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        if !std::mem::take(&mut self.running) {
+            return;
+        }
+        let event = self.event;
+        let (ran, failed) = match result {
+            Ok(report) => (report.ran, report.failed),
+            Err(failure) => (0, vec![failure]),
+        };
+        let retry_in = match failed.first() {
+            Some(failure) if again => Some(self.pace.failed(failure, turn.now, turn.seed)),
+            _ => {
+                self.over = Some(failed.is_empty());
+                None
+            }
+        };
+        if failed.is_empty() && ran > 0 {
+            turn.say(Note::CommandsSucceeded { event, ran });
+        }
+        for failure in failed {
+            turn.say(Note::CommandFailed {
+                event,
+                failure,
+                retry_in,
+            });
+        }
+    }
+}

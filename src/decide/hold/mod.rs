@@ -1,0 +1,153 @@
+//! One lifecycle action, of either transition: found, held up by heartbeats, completed.
+//!
+//! *search*: which hook is ours? *heartbeat*: is it kept waiting? *completion*: is it told how it went?
+//! *stage*: what does a lifecycle state mean for it? Launching and terminating differ in no other way.
+
+mod completion;
+mod heartbeat;
+mod search;
+mod stage;
+
+pub use completion::Completion;
+pub use heartbeat::Heartbeat;
+pub use search::{Found, MANAGED_DRAINING_HOOK, NoHook, Search, choose};
+pub use stage::{Stage, stage};
+
+use crate::ledger::Flight;
+use crate::model::{
+    Accepted, Action, Answer, HookRef, LifecycleActionResult, LifecycleTransition, Moment, Nothing,
+    TargetLifecycleState,
+};
+use crate::turn::Turn;
+
+/// What becomes of a lifecycle action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is held up.
+    NotYet,
+    /// It is completed with this.
+    Send(LifecycleActionResult),
+    /// It will never be completed by us.
+    Never(Nothing),
+}
+
+/// A lifecycle action that is, or may be, ours to complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    transition: LifecycleTransition,
+    /// Which hook?
+    pub search: Search,
+    /// Is it kept waiting?
+    pub heartbeat: Heartbeat,
+    /// Is it told how it went?
+    pub completion: Completion,
+}
+
+impl Hold {
+    /// `resumed`: the action went on before this process.
+    pub(crate) fn new(transition: LifecycleTransition, resumed: bool, now: Moment) -> Self {
+        Self {
+            transition,
+            search: Search::new(transition, now),
+            heartbeat: Heartbeat::new(resumed, now),
+            completion: Completion::new(transition, now),
+        }
+    }
+
+    /// The hook that is ours, once found.
+    pub fn hook(&self) -> Option<&HookRef> {
+        self.search.found().map(|found| &found.hook)
+    }
+
+    /// Whether nothing is left to be completed.
+    pub fn is_closed(&self) -> bool {
+        self.completion.is_closed()
+    }
+
+    /// Takes in an answer to one of its requests.
+    pub(crate) fn absorb(
+        &mut self,
+        answer: Answer,
+        flight: &Flight,
+        target: Option<&TargetLifecycleState>,
+        turn: &mut Turn<'_>,
+    ) {
+        match (answer, &flight.action) {
+            (Answer::Hooks(result), Action::DescribeLifecycleHooks { transition, .. })
+                if *transition == self.transition =>
+            {
+                let before = self.hook().cloned();
+                self.search.absorb_hooks(result, &flight.action, turn);
+                if before.is_some() && self.hook() != before.as_ref() {
+                    self.heartbeat = Heartbeat::new(true, turn.now);
+                    self.completion.start_over(turn.now);
+                }
+            }
+            (Answer::Group(result), Action::FindGroup { tags }) => {
+                if let (Ok(Some(found)), false) = (&result, tags) {
+                    self.search.is_in(&found.group, turn);
+                }
+                let action = &flight.action;
+                if self.search.wants_group(*tags) {
+                    self.search.absorb_group(result.clone(), action, turn);
+                }
+                if !tags {
+                    let hook = self.hook().cloned();
+                    self.completion
+                        .absorb_look(result, hook, flight, target, turn);
+                    if self.completion.doubts_the_hook() {
+                        self.search.ask_again(turn.now);
+                    }
+                }
+            }
+            (Answer::Heartbeat(result), Action::Heartbeat(hook)) if self.is_ours(hook) => {
+                let begun = self.heartbeat.absorb(result, hook, flight.sent, turn);
+                if begun {
+                    // The wait has begun: what was refused as too early is accepted from now on.
+                    self.completion.hurry(turn.now);
+                }
+            }
+            (Answer::Completed(result), Action::Complete { hook, result: told })
+                if self.is_ours(hook) =>
+            {
+                self.completion
+                    .absorb(result, hook, *told, &flight.action, turn);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_ours(&self, hook: &HookRef) -> bool {
+        self.hook() == Some(hook)
+    }
+
+    /// Starts what is due. `holding`: whether heartbeats may be sent now.
+    pub(crate) fn advance(&mut self, holding: bool, verdict: Verdict, turn: &mut Turn<'_>) {
+        if self.completion.is_closed() {
+            return;
+        }
+        if let Verdict::Never(why) = verdict {
+            return self.completion.nothing(why, turn);
+        }
+        self.search.advance(turn);
+        if self.search.found().is_none() && !self.search.is_open() {
+            if let Verdict::Send(_) = verdict {
+                self.completion.nothing(Nothing::NoHook, turn);
+            }
+            return;
+        }
+        let Some(found) = self.search.found().cloned() else {
+            return;
+        };
+        if holding && !self.completion.is_denied() {
+            self.heartbeat.advance(&found, turn);
+        }
+        self.completion.look(turn);
+        if let Verdict::Send(result) = verdict {
+            self.completion.advance(&found.hook, result, turn);
+        }
+    }
+}
+
+/// The answer that carries nothing but yes.
+pub(crate) type Told = Result<Accepted, crate::model::Failure>;

@@ -1,0 +1,326 @@
+//! Which lifecycle action is ours to complete?
+//!
+//! Two calls at most: which group, and which hooks it has. Ours is the configured one, else the only
+//! hook of the transition that is not AWS's own. Where that is not clear, nothing is completed: to release
+//! somebody else's hook could end an instance that they still need, or let one into service too early.
+//! A tag may name a group that the instance has left: what Auto Scaling says of the group replaces it.
+
+use std::time::Duration;
+
+use crate::health::Dependency;
+use crate::model::{
+    Action, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleHook, LifecycleTransition,
+    Moment, Note,
+};
+use crate::pace::Pace;
+use crate::turn::Turn;
+
+/// The hook of ECS's managed draining: never ours.
+pub const MANAGED_DRAINING_HOOK: &str = "ecs-managed-draining-termination-hook";
+
+/// CodeDeploy installs launching hooks of its own, named like this and an id.
+const CODE_DEPLOY_HOOKS: &str = "CodeDeploy-managed-automatic-launch-deployment-hook-";
+
+/// HeartbeatTimeout is 30 s at the least: what is assumed of a hook that may not be described.
+const LEAST_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How soon it is looked again whether there is a hook by now.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The hook that is ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which.
+    pub hook: HookRef,
+    /// How often it is kept waiting.
+    pub heartbeat_interval: Duration,
+    /// `HeartbeatTimeout`
+    pub heartbeat_timeout: Duration,
+    /// How long it can be kept waiting at the most, where known.
+    pub global_timeout: Option<Duration>,
+}
+
+/// Why there is no hook to complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoHook {
+    /// Auto Scaling does not know the instance.
+    NotInAGroup,
+    /// The group has no hook of the transition that could be ours.
+    None {
+        /// `AutoScalingGroupName`
+        group: String,
+    },
+    /// The group has several, and none is configured.
+    Ambiguous {
+        /// `AutoScalingGroupName`
+        group: String,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The configured one is not among them.
+    Missing {
+        /// `AutoScalingGroupName`
+        group: String,
+        /// What is configured.
+        configured: String,
+        /// What there is.
+        names: Vec<String>,
+    },
+}
+
+/// The search for the hook.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    transition: LifecycleTransition,
+    /// The group, and whether Auto Scaling, or a person, has said so: a tag may be out of date.
+    group: Option<(String, bool)>,
+    /// Whether the tag will do.
+    tags: bool,
+    pace: Pace,
+    result: Option<Result<Found, NoHook>>,
+    /// The hooks are looked at again, although there is a result.
+    again: bool,
+    began: Moment,
+}
+
+impl Search {
+    pub(crate) fn new(transition: LifecycleTransition, now: Moment) -> Self {
+        Self {
+            transition,
+            group: None,
+            tags: true,
+            pace: Pace::at(now),
+            result: None,
+            again: false,
+            began: now,
+        }
+    }
+
+    /// A hook that nobody knows yet may lapse soon: it is not waited for longer than for a heartbeat.
+    fn hurry(&mut self, now: Moment) {
+        let left = (self.began + LEAST_HEARTBEAT_TIMEOUT).since(now);
+        if self.result.is_none() && !left.is_zero() {
+            self.pace.ask(now + (left / 4).max(Duration::from_secs(1)));
+        }
+    }
+
+    /// The hook, once it is found.
+    pub fn found(&self) -> Option<&Found> {
+        self.result.as_ref()?.as_ref().ok()
+    }
+
+    /// Why there is none to complete, once that is known.
+    pub fn nothing(&self) -> Option<&NoHook> {
+        self.result.as_ref()?.as_ref().err()
+    }
+
+    /// Whether nobody knows yet.
+    pub fn is_open(&self) -> bool {
+        self.result.is_none()
+    }
+
+    /// Auto Scaling has refused, although the instance waits: the hook may be another by now.
+    pub(super) fn ask_again(&mut self, now: Moment) {
+        if self.result.is_some() && !std::mem::replace(&mut self.again, true) {
+            self.pace.ask(now);
+        }
+    }
+
+    /// Auto Scaling has said in which group the instance is.
+    pub(super) fn is_in(&mut self, group: &str, turn: &Turn<'_>) {
+        if turn.policy.autoscaling.auto_scaling_group_name.is_some() {
+            return;
+        }
+        let other = self.group.as_ref().is_some_and(|(known, _)| known != group);
+        if other {
+            self.result = None;
+            self.pace.set(turn.now);
+        }
+        if other || self.group.is_none() {
+            self.group = Some((group.to_owned(), true));
+            self.pace.set(turn.now);
+        }
+    }
+
+    /// Whether the answer to such a question is one that it waits for.
+    pub(super) fn wants_group(&self, tags: bool) -> bool {
+        self.group.is_none() && self.tags == tags
+    }
+
+    pub(super) fn absorb_group(
+        &mut self,
+        result: Result<Option<AutoScalingInstance>, Failure>,
+        action: &Action,
+        turn: &mut Turn<'_>,
+    ) {
+        match result {
+            Ok(Some(found)) => {
+                turn.good(Dependency::AutoScaling);
+                let known = found.lifecycle_state.is_some();
+                self.group = Some((found.group, known));
+                self.pace.set(turn.now);
+            }
+            Ok(None) => {
+                turn.good(Dependency::AutoScaling);
+                self.none(NoHook::NotInAGroup, turn);
+            }
+            Err(failure) => {
+                turn.failed(action.operation(), &failure, &mut self.pace);
+                self.hurry(turn.now);
+            }
+        }
+    }
+
+    pub(super) fn absorb_hooks(
+        &mut self,
+        result: Result<Vec<LifecycleHook>, Failure>,
+        action: &Action,
+        turn: &mut Turn<'_>,
+    ) {
+        let Action::DescribeLifecycleHooks { group, .. } = action else {
+            return;
+        };
+        if self.group.as_ref().is_some_and(|(known, _)| known != group) {
+            // Of a group that it turned out not to be in.
+            return;
+        }
+        let settings = &turn.policy.autoscaling;
+        let configured = match self.transition {
+            LifecycleTransition::Launching => settings.launch_hook_name.as_ref(),
+            LifecycleTransition::Terminating => settings.lifecycle_hook_name.as_ref(),
+        };
+        let interval = |timeout: Duration| settings.heartbeat_interval.unwrap_or(timeout / 4);
+        match result {
+            Ok(hooks) => {
+                turn.good(Dependency::AutoScaling);
+                self.pace.succeeded();
+                match choose(&hooks, configured, group) {
+                    Ok(hook) => {
+                        let found = Found {
+                            hook: HookRef::new(group, hook),
+                            heartbeat_interval: interval(hook.heartbeat_timeout),
+                            heartbeat_timeout: hook.heartbeat_timeout,
+                            global_timeout: Some(hook.global_timeout),
+                        };
+                        self.use_hook(found, turn);
+                    }
+                    // A tag may name a group that the instance has left.
+                    Err(_) if self.group.as_ref().is_some_and(|(_, sure)| !sure) => {
+                        self.group = None;
+                        self.tags = false;
+                        self.pace.set(turn.now);
+                    }
+                    Err(why) => self.none(why, turn),
+                }
+            }
+            Err(failure) => {
+                turn.failed(action.operation(), &failure, &mut self.pace);
+                if failure.kind != FailureKind::Denied {
+                    self.hurry(turn.now);
+                }
+                // What is configured in full needs no description, only a careful heartbeat.
+                if let (FailureKind::Denied, Some(name)) = (failure.kind, configured) {
+                    let found = Found {
+                        hook: HookRef {
+                            group: group.clone(),
+                            name: name.clone(),
+                        },
+                        heartbeat_interval: interval(LEAST_HEARTBEAT_TIMEOUT),
+                        heartbeat_timeout: LEAST_HEARTBEAT_TIMEOUT,
+                        global_timeout: None,
+                    };
+                    self.use_hook(found, turn);
+                } else if failure.kind == FailureKind::Refused
+                    && settings.auto_scaling_group_name.is_none()
+                {
+                    // No group of that name: a tag may say anything, and Auto Scaling knows.
+                    self.group = None;
+                    self.tags = false;
+                }
+            }
+        }
+    }
+
+    fn use_hook(&mut self, found: Found, turn: &mut Turn<'_>) {
+        self.again = false;
+        if self.found() != Some(&found) {
+            turn.say(Note::HookFound {
+                hook: found.hook.clone(),
+                heartbeat_interval: found.heartbeat_interval,
+                global_timeout: found.global_timeout,
+            });
+        }
+        self.result = Some(Ok(found));
+    }
+
+    fn none(&mut self, why: NoHook, turn: &mut Turn<'_>) {
+        self.again = false;
+        if self.nothing() != Some(&why) {
+            turn.say(Note::NoHook {
+                transition: self.transition,
+                why: why.clone(),
+            });
+        }
+        self.result = Some(Err(why));
+    }
+
+    pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
+        if self.result.is_some() && !self.again {
+            return;
+        }
+        let configured = turn.policy.autoscaling.auto_scaling_group_name.clone();
+        let group = configured.or_else(|| self.group.as_ref().map(|(group, _)| group.clone()));
+        let action = match group {
+            Some(group) => Action::DescribeLifecycleHooks {
+                group,
+                transition: self.transition,
+            },
+            None => Action::FindGroup { tags: self.tags },
+        };
+        if turn.flying(|flying| *flying == action).is_none() && self.pace.is_due(turn) {
+            self.pace.set(turn.now + LOOK_AGAIN);
+            turn.send(action);
+        }
+    }
+}
+
+/// Whether the hook belongs to a service of AWS that completes it itself.
+fn is_of_aws(name: &str) -> bool {
+    name == MANAGED_DRAINING_HOOK || name.starts_with(CODE_DEPLOY_HOOKS)
+}
+
+/// Ours is the configured hook, else the only candidate.
+///
+/// # Errors
+/// Why none of them is.
+pub fn choose<'a>(
+    hooks: impl IntoIterator<Item = &'a LifecycleHook>,
+    configured: Option<&String>,
+    group: &str,
+) -> Result<&'a LifecycleHook, NoHook> {
+    let candidates: Vec<&LifecycleHook> = hooks
+        .into_iter()
+        .filter(|hook| !is_of_aws(&hook.name))
+        .collect();
+    let names = || candidates.iter().map(|hook| hook.name.clone()).collect();
+    let group = group.to_owned();
+    if let Some(configured) = configured {
+        return candidates
+            .iter()
+            .find(|hook| hook.name == *configured)
+            .copied()
+            .ok_or_else(|| NoHook::Missing {
+                group,
+                configured: configured.clone(),
+                names: names(),
+            });
+    }
+    match candidates.as_slice() {
+        [] => Err(NoHook::None { group }),
+        [only] => Ok(only),
+        _ => Err(NoHook::Ambiguous {
+            group,
+            names: names(),
+        }),
+    }
+}

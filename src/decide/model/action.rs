@@ -1,0 +1,255 @@
+//! What the core asks the driver to do. Each action but [`Action::Exit`] has a ticket, and is
+//! answered by one event that carries it.
+
+use std::time::Duration;
+
+use super::facts::{ContainerInstance, LifecycleHook, LifecycleTransition};
+use super::memory::Memory;
+use super::reason::{DrainReason, Outcome};
+use super::time::Moment;
+use crate::health::Dependency;
+use ecs_lifecycle_config::StackResource;
+
+/// One thing to do. The driver runs it beside the loop, with a timeout of its own, and brings the
+/// outcome back as an event: a slow call delays nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Read the instance identity from the metadata service.
+    ReadInstance,
+    /// Read the metadata paths that can start or call off a drain.
+    ReadMetadata,
+    /// Ask the ECS agent which container instance this is.
+    ReadContainerInstance,
+    /// Ask the ECS agent for its tasks.
+    ReadTasks,
+    /// Write down what a restart could not find out again.
+    Remember(Memory),
+    /// `ecs:UpdateContainerInstancesState` to DRAINING.
+    SetDraining(ContainerInstance),
+    /// `ecs:UpdateContainerInstancesState` back to ACTIVE.
+    SetActive(ContainerInstance),
+    /// `ecs:DescribeContainerInstances` for this one.
+    DescribeContainerInstance(ContainerInstance),
+    /// `ecs:DescribeTasks` for these tasks, and `ecs:DescribeServices` where `daemons` have to be told
+    /// from other services' tasks.
+    ClassifyTasks {
+        /// Where.
+        container_instance: ContainerInstance,
+        /// Task ARNs.
+        tasks: Vec<String>,
+        /// Whether to look up which services are daemons.
+        daemons: bool,
+    },
+    /// `ecs:ListTasks` (every page, running and stopped) and `ecs:DescribeTasks`: the slow way to know
+    /// the tasks while introspection is away.
+    ListTasks {
+        /// Where.
+        container_instance: ContainerInstance,
+        /// Whether to look up which services are daemons.
+        daemons: bool,
+    },
+    /// `ecs:StopTask`
+    StopTask {
+        /// Where.
+        container_instance: ContainerInstance,
+        /// Task ARN.
+        task: String,
+        /// Shown in the console as the reason.
+        reason: String,
+    },
+    /// Which Auto Scaling group is this instance in, and in which state? From the instance's tags where
+    /// `tags` allows and they are on, else `autoscaling:DescribeAutoScalingInstances`.
+    FindGroup {
+        /// Whether the tag will do: it does not know the lifecycle state.
+        tags: bool,
+    },
+    /// `autoscaling:DescribeLifecycleHooks`
+    DescribeLifecycleHooks {
+        /// `AutoScalingGroupName`
+        group: String,
+        /// Which of them.
+        transition: LifecycleTransition,
+    },
+    /// Which CloudFormation resource is this instance of? From the instance's tags.
+    FindStack,
+    /// Run the user's executables for this event, one after the other.
+    RunCommands {
+        /// Which directory.
+        event: CommandEvent,
+        /// What they are told.
+        facts: CommandFacts,
+    },
+    /// Send the figures of a drain to the CloudWatch agent.
+    SendMetrics(DrainFigures),
+    /// `autoscaling:RecordLifecycleActionHeartbeat`
+    Heartbeat(HookRef),
+    /// `cloudformation:SignalResource`
+    Signal {
+        /// At the end of what: of a join, or of a drain.
+        transition: LifecycleTransition,
+        /// Which resource.
+        target: StackResource,
+        /// What to say.
+        status: SignalStatus,
+    },
+    /// `autoscaling:CompleteLifecycleAction`
+    Complete {
+        /// Which action.
+        hook: HookRef,
+        /// How it went.
+        result: LifecycleActionResult,
+    },
+    /// End the process, with nothing further done.
+    Exit,
+}
+
+impl Action {
+    /// Whom it asks, and for what, as IAM spells it where it is one of AWS's.
+    pub fn operation(&self) -> Operation {
+        use Dependency::{AutoScaling, CloudFormation, Ecs, Introspection, Metadata};
+        let (dependency, name) = match self {
+            Self::ReadInstance | Self::ReadMetadata => (Metadata, "read instance metadata"),
+            Self::FindStack => (Metadata, "read the stack from the instance's tags"),
+            Self::ReadContainerInstance | Self::ReadTasks => {
+                (Introspection, "ask the ECS agent's introspection")
+            }
+            Self::Remember(_) => (Dependency::StateDirectory, "write state.json"),
+            Self::SetDraining(_) | Self::SetActive(_) => (Ecs, "ecs:UpdateContainerInstancesState"),
+            Self::DescribeContainerInstance(_) => (Ecs, "ecs:DescribeContainerInstances"),
+            Self::ClassifyTasks { .. } => (Ecs, "ecs:DescribeTasks or ecs:DescribeServices"),
+            Self::ListTasks { .. } => (Ecs, "ecs:ListTasks or ecs:DescribeTasks"),
+            Self::StopTask { .. } => (Ecs, "ecs:StopTask"),
+            Self::FindGroup { .. } => (AutoScaling, "autoscaling:DescribeAutoScalingInstances"),
+            Self::DescribeLifecycleHooks { .. } => {
+                (AutoScaling, "autoscaling:DescribeLifecycleHooks")
+            }
+            Self::Heartbeat(_) => (AutoScaling, "autoscaling:RecordLifecycleActionHeartbeat"),
+            Self::Complete { .. } => (AutoScaling, "autoscaling:CompleteLifecycleAction"),
+            Self::Signal { .. } => (CloudFormation, "cloudformation:SignalResource"),
+            Self::RunCommands { .. } => (Dependency::Executables, "run the executables"),
+            Self::SendMetrics(_) => (Dependency::CloudWatchAgent, "send the figures of the drain"),
+            Self::Exit => (Dependency::StateDirectory, "exit"),
+        };
+        Operation { dependency, name }
+    }
+}
+
+/// Which call it is, of all that the agent can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Whose answer it waits for.
+    pub dependency: Dependency,
+    /// `ecs:DescribeContainerInstances`, …
+    pub name: &'static str,
+}
+
+/// Names one action among all of a process: its answer carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u32);
+
+/// When executables are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandEvent {
+    /// The instance is a member of its cluster: is it ready as well?
+    Ready,
+    /// A drain begins: the container instance is not DRAINING yet.
+    BeforeDrain,
+    /// A drain is over: nobody has been told yet.
+    AfterDrain,
+}
+
+impl CommandEvent {
+    /// The word for it: of the directory, and in the executables' environment.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::BeforeDrain => "before-drain",
+            Self::AfterDrain => "after-drain",
+        }
+    }
+}
+
+/// What the executables are told, beside what is known of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandFacts {
+    /// Which container instance, if that is known.
+    pub container_instance: Option<ContainerInstance>,
+    /// Why the instance is drained; empty for [`CommandEvent::Ready`].
+    pub reason: String,
+    /// Until when.
+    pub deadline: Moment,
+    /// `drained`, `timed-out`; for [`CommandEvent::AfterDrain`].
+    pub outcome: Option<&'static str>,
+}
+
+/// The figures of one drain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrainFigures {
+    /// Short name or ARN of the cluster, if it is known.
+    pub cluster: Option<String>,
+    /// Why.
+    pub reason: DrainReason,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+    /// How many tasks it has waited for.
+    pub tasks: usize,
+}
+
+/// Names a hook of a group: with the instance id, that is what Auto Scaling needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookRef {
+    /// `AutoScalingGroupName`
+    pub group: String,
+    /// `LifecycleHookName`
+    pub name: String,
+}
+
+impl HookRef {
+    /// The reference to `hook` of `group`.
+    pub fn new(group: &str, hook: &LifecycleHook) -> Self {
+        Self {
+            group: group.to_owned(),
+            name: hook.name.clone(),
+        }
+    }
+}
+
+/// `Status` of a CloudFormation signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalStatus {
+    /// `SUCCESS`
+    Success,
+    /// `FAILURE`
+    Failure,
+}
+
+impl SignalStatus {
+    /// AWS's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS",
+            Self::Failure => "FAILURE",
+        }
+    }
+}
+
+/// `LifecycleActionResult`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifecycleActionResult {
+    /// `CONTINUE`
+    Continue,
+    /// `ABANDON`
+    Abandon,
+}
+
+impl LifecycleActionResult {
+    /// AWS's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Continue => "CONTINUE",
+            Self::Abandon => "ABANDON",
+        }
+    }
+}

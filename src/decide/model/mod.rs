@@ -1,0 +1,18 @@
+//! The ground floor: plain values. What can be known, asked, said and remembered, without behaviour.
+
+mod action;
+mod event;
+mod facts;
+mod memory;
+mod note;
+mod reason;
+pub mod record;
+mod time;
+
+pub use action::*;
+pub use event::*;
+pub use facts::*;
+pub use memory::*;
+pub use note::*;
+pub use reason::*;
+pub use time::{Moment, WallTime};

@@ -1,0 +1,579 @@
+//! Which container instance is this, and does ECS place tasks on it?
+//!
+//! The ECS agent says which ARN it has; an agent that lost its data has another one, at any moment. What is
+//! believed of an ARN is the newest answer *sent* about it, whichever call brought it.
+
+use std::time::Duration;
+
+use crate::health::Dependency;
+use crate::model::{
+    Action, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure,
+    FailureKind, Moment, Note, StateChange,
+};
+use crate::pace::{Pace, growing};
+use crate::turn::Turn;
+use crate::wants::Placement as Want;
+
+/// How often the ECS agent is asked who we are, until it tells.
+const IDENTITY_POLL: Duration = Duration::from_secs(2);
+/// How often afterwards, while nothing depends on it.
+const IDENTITY_REFRESH: Duration = Duration::from_secs(60);
+/// An ECS agent may take its time at boot before its silence is worth a warning.
+const IDENTITY_QUIET: Duration = Duration::from_secs(300);
+/// How often a look that has to come before a change may fail: a few seconds, while the hook waits.
+const LOOKS_BEFORE_A_CHANGE: u32 = 4;
+/// ECS has said so often and so long that it does not know the ARN that it does not.
+const MISSING_COUNT: u32 = 3;
+const MISSING_FOR: Duration = Duration::from_secs(15);
+/// How seldom a container instance is looked at that is neither ACTIVE nor DRAINING.
+const VAIN_CAP: Duration = Duration::from_secs(60);
+
+/// Something that is known, and how old it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen<T> {
+    /// When the question was sent.
+    pub sent: Moment,
+    /// The answer.
+    pub value: T,
+}
+
+/// The part that knows who we are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Identity {
+    read: Pace,
+    /// When the last answered read was sent.
+    pub(crate) read_at: Option<Moment>,
+    /// How many reads were answered, well or badly.
+    pub(crate) answers: u32,
+    said_awaiting: bool,
+    last: Option<Moment>,
+}
+
+impl Identity {
+    /// Asks at the next step, for whoever cannot wait.
+    pub(crate) fn ask(&mut self, now: Moment) {
+        self.read.ask(now);
+    }
+
+    /// Takes in an answer; returns what the ECS agent says we are.
+    pub(crate) fn absorb(
+        &mut self,
+        result: Result<Option<ContainerInstance>, Failure>,
+        sent: Moment,
+        turn: &mut Turn<'_>,
+    ) -> Option<ContainerInstance> {
+        self.answers = self.answers.saturating_add(1);
+        match result {
+            Ok(found) => {
+                self.read_at = self.read_at.max(Some(sent));
+                turn.good(Dependency::Introspection);
+                found
+            }
+            Err(failure) => {
+                turn.bad(Dependency::Introspection, &failure, IDENTITY_QUIET);
+                None
+            }
+        }
+    }
+
+    /// Asks when it is time: `every` is how often somebody depends on it.
+    pub(crate) fn advance(&mut self, known: bool, every: Option<Duration>, turn: &mut Turn<'_>) {
+        let idle = if known {
+            IDENTITY_REFRESH
+        } else {
+            IDENTITY_POLL
+        };
+        let next = self
+            .last
+            .map_or(turn.now, |last| last + every.unwrap_or(idle).min(idle));
+        self.read.ask(next);
+        if turn
+            .flying(|action| matches!(action, Action::ReadContainerInstance))
+            .is_some()
+        {
+            return;
+        }
+        if self.read.is_due(turn) {
+            self.read.sent();
+            self.last = Some(turn.now);
+            turn.send(Action::ReadContainerInstance);
+        }
+    }
+
+    /// Says once that the ECS agent has yet to tell.
+    pub(crate) fn say_awaiting(&mut self, turn: &mut Turn<'_>) {
+        if !std::mem::replace(&mut self.said_awaiting, true) {
+            turn.say(Note::AwaitingContainerInstance);
+        }
+    }
+}
+
+/// On which machine is it?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Nobody has said.
+    None,
+    /// ECS has shown this machine's instance id.
+    Ours,
+    /// ECS has shown another one's: nothing is done to it.
+    Foreign,
+}
+
+/// A change that may have been made although no good answer came.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Doubt {
+    /// `None`: nobody knows which, as it was another process that sent it.
+    draining: Option<bool>,
+    until: Moment,
+}
+
+/// One container instance in ECS.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registration {
+    /// Which.
+    pub target: ContainerInstance,
+    view: Option<Seen<ContainerInstanceView>>,
+    closed_since: Option<Moment>,
+    proof: Proof,
+    set: Pace,
+    look: Pace,
+    /// A look has to be sent at this moment or later.
+    look_from: Option<Moment>,
+    looks_failed: u32,
+    look_denied: bool,
+    doubt: Option<Doubt>,
+    missing: u32,
+    missing_since: Option<Moment>,
+    /// Looks in a row that showed neither ACTIVE nor DRAINING.
+    vain: u32,
+    said_gone: bool,
+    /// Whether ECS has shown it ACTIVE, or DRAINING, before our first change: whose DRAINING it is.
+    prior: Option<ContainerInstanceStatus>,
+    changed: bool,
+    /// This process has sent a change.
+    sent: bool,
+    /// Another machine's was set to DRAINING before anybody could look: to be taken back.
+    undo: bool,
+}
+
+impl Registration {
+    /// One of which nothing is known. `resumed` is the moment up to which a change of an earlier process
+    /// may still arrive.
+    pub(crate) fn new(
+        target: ContainerInstance,
+        verified: bool,
+        resumed: Option<Moment>,
+        now: Moment,
+    ) -> Self {
+        Self {
+            target,
+            view: None,
+            closed_since: None,
+            proof: if verified { Proof::Ours } else { Proof::None },
+            set: Pace::at(now),
+            look: Pace::at(now),
+            look_from: resumed,
+            looks_failed: 0,
+            look_denied: false,
+            doubt: resumed.map(|until| Doubt {
+                draining: None,
+                until,
+            }),
+            missing: 0,
+            missing_since: None,
+            vain: 0,
+            said_gone: false,
+            prior: None,
+            changed: resumed.is_some(),
+            sent: false,
+            undo: false,
+        }
+    }
+
+    /// What ECS shows, and when it was asked.
+    pub fn view(&self) -> Option<&Seen<ContainerInstanceView>> {
+        self.view.as_ref()
+    }
+
+    /// Whether ECS has shown that it is on this machine.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.proof == Proof::Ours
+    }
+
+    /// Whether it is on another machine.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.proof == Proof::Foreign
+    }
+
+    /// Whether ECS was seen to place nothing here (any more).
+    pub fn is_closed(&self) -> bool {
+        self.closed_since.is_some()
+    }
+
+    /// Since when.
+    pub(crate) fn closed_since(&self) -> Option<Moment> {
+        self.closed_since
+    }
+
+    /// Whether ECS shows it ACTIVE with the agent connected.
+    pub(crate) fn is_member(&self) -> bool {
+        !self.is_foreign()
+            && self.view.as_ref().is_some_and(|seen| {
+                seen.value.status == ContainerInstanceStatus::Active && seen.value.agent_connected
+            })
+    }
+
+    /// Whether ECS does not know it (any more).
+    pub fn is_unknown(&self) -> bool {
+        self.said_gone
+    }
+
+    /// Whether the last look has failed.
+    pub(crate) fn looks_fail(&self) -> bool {
+        self.looks_failed > 0
+    }
+
+    /// Whether it was set to DRAINING before it was known to be on another machine.
+    pub(crate) fn has_to_undo(&self) -> bool {
+        self.undo
+    }
+
+    /// Whether it was in service before we changed it: open where nobody has looked.
+    pub(crate) fn was_active(&self) -> Option<bool> {
+        self.prior
+            .as_ref()
+            .map(|prior| *prior == ContainerInstanceStatus::Active)
+    }
+
+    /// Whether a change is under way, or in doubt, that could end what ECS shows.
+    pub(crate) fn is_changing(&self, turn: &mut Turn<'_>) -> bool {
+        let arn = &self.target.arn;
+        let setting = turn.flying(
+            |action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn),
+        );
+        setting.is_some() || self.doubt.is_some_and(|doubt| !turn.reached(doubt.until))
+    }
+
+    /// Whether ECS shows it ACTIVE, and nothing is under way that could end that.
+    pub(crate) fn is_surely_active(&self, turn: &mut Turn<'_>) -> bool {
+        let active = self
+            .view
+            .as_ref()
+            .is_some_and(|seen| seen.value.status == ContainerInstanceStatus::Active);
+        active && !self.is_foreign() && !self.is_changing(turn)
+    }
+
+    /// Whether ECS still has it, whatever its status.
+    pub(crate) fn is_there(&self) -> bool {
+        self.view.as_ref().is_some_and(|seen| {
+            !matches!(
+                seen.value.status,
+                ContainerInstanceStatus::Missing | ContainerInstanceStatus::Inactive
+            )
+        })
+    }
+
+    /// Whether this process has sent a change of it.
+    pub(crate) fn was_changed(&self) -> bool {
+        self.sent
+    }
+
+    /// Asks for a look now where the last one was sent before `from`.
+    pub(crate) fn look_from_now_if_older(&mut self, from: Moment, now: Moment) {
+        if self.view.as_ref().is_none_or(|seen| seen.sent < from) && self.look_from.is_none() {
+            self.look_from = Some(now);
+        }
+    }
+
+    /// Asks for a look that is sent at `from` or later.
+    pub(crate) fn look_from(&mut self, from: Moment) {
+        if self.view.as_ref().is_none_or(|seen| seen.sent < from) {
+            self.look_from = self.look_from.max(Some(from));
+        }
+    }
+
+    /// Whether a look is still awaited.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.look_from.is_some()
+    }
+
+    /// Whether the last look has failed for want of a permission.
+    pub(crate) fn may_not_look(&self) -> bool {
+        self.look_denied
+    }
+
+    /// Takes in the answer to a change.
+    pub(crate) fn absorb_set(
+        &mut self,
+        draining: bool,
+        result: Result<StateChange, Failure>,
+        sent: Moment,
+        ours: &str,
+        turn: &mut Turn<'_>,
+    ) {
+        let action = if draining {
+            Action::SetDraining
+        } else {
+            Action::SetActive
+        };
+        match result {
+            Ok(change) => {
+                turn.good(Dependency::Ecs);
+                self.changed = true;
+                let doubtful = |doubt: &Doubt| doubt.draining == Some(draining);
+                if self.doubt.as_ref().is_some_and(doubtful) {
+                    self.doubt = None;
+                }
+                let missing = change.view.status == ContainerInstanceStatus::Missing;
+                self.observe(change.view, sent, change.request_id, ours, turn);
+                self.undo = draining && self.proof == Proof::Foreign;
+                if missing {
+                    self.set.retry_in(
+                        growing(
+                            Duration::from_secs(1),
+                            Duration::from_secs(60),
+                            self.missing,
+                            turn.seed,
+                        ),
+                        turn.now,
+                    );
+                } else {
+                    self.set.succeeded();
+                    // Where it was accepted and yet is not so, it is asked for again, not at once.
+                    self.set.set(turn.now + Duration::from_secs(1));
+                }
+            }
+            Err(failure) => {
+                if failure.kind.may_have_happened() {
+                    self.changed = true;
+                    let until = sent + turn.policy.aws.request_timeout;
+                    self.doubt = Some(Doubt {
+                        draining: Some(draining),
+                        until: self.doubt.map_or(until, |doubt| doubt.until.max(until)),
+                    });
+                    self.look_from(until.max(turn.now));
+                    self.view = None;
+                }
+                if failure.kind == FailureKind::Refused {
+                    // It is not what it is taken for.
+                    self.look_from(turn.now);
+                }
+                let operation = action(self.target.clone()).operation();
+                turn.failed(operation, &failure, &mut self.set);
+            }
+        }
+    }
+
+    /// Takes in the answer to a look.
+    pub(crate) fn absorb_look(
+        &mut self,
+        result: Result<ContainerInstanceView, Failure>,
+        sent: Moment,
+        ours: &str,
+        turn: &mut Turn<'_>,
+    ) {
+        match result {
+            Ok(view) => {
+                turn.good(Dependency::Ecs);
+                self.look.succeeded();
+                self.looks_failed = 0;
+                self.look_denied = false;
+                self.look.set(turn.now);
+                self.observe(view, sent, None, ours, turn);
+            }
+            Err(failure) => {
+                self.looks_failed = self.looks_failed.saturating_add(1);
+                self.look_denied = failure.kind == FailureKind::Denied;
+                let operation = Action::DescribeContainerInstance(self.target.clone()).operation();
+                turn.failed(operation, &failure, &mut self.look);
+            }
+        }
+    }
+
+    fn observe(
+        &mut self,
+        view: ContainerInstanceView,
+        sent: Moment,
+        request_id: Option<String>,
+        ours: &str,
+        turn: &mut Turn<'_>,
+    ) {
+        match &view.ec2_instance_id {
+            Some(theirs) if theirs != ours => {
+                if self.proof != Proof::Foreign {
+                    turn.say(Note::ForeignContainerInstance {
+                        container_instance: self.target.clone(),
+                        theirs: theirs.clone(),
+                        ours: ours.to_owned(),
+                    });
+                }
+                self.proof = Proof::Foreign;
+            }
+            Some(_) => self.proof = Proof::Ours,
+            None => {}
+        }
+        if self.look_from.is_some_and(|from| sent >= from) {
+            self.look_from = None;
+        }
+        if self.view.as_ref().is_some_and(|known| known.sent > sent) {
+            return;
+        }
+        let known = matches!(
+            view.status,
+            ContainerInstanceStatus::Active | ContainerInstanceStatus::Draining
+        );
+        // Whoever has set it ACTIVE has taken back whatever DRAINING there was before: the next is ours.
+        if known && (!self.changed || view.status == ContainerInstanceStatus::Active) {
+            self.prior = Some(view.status.clone());
+        }
+        let missing = view.status == ContainerInstanceStatus::Missing;
+        if missing {
+            self.missing = self.missing.saturating_add(1);
+            self.missing_since.get_or_insert(sent);
+        } else {
+            (self.missing, self.missing_since) = (0, None);
+        }
+        if known {
+            self.vain = 0;
+        } else {
+            // Asked again as long as it matters, ever more seldom.
+            let delay = growing(Duration::from_secs(1), VAIN_CAP, self.vain, turn.seed);
+            self.vain = self.vain.saturating_add(1);
+            self.look.retry_in(delay, turn.now);
+        }
+        let given_up = self.missing >= MISSING_COUNT
+            && self
+                .missing_since
+                .is_some_and(|since| turn.now.since(since) >= MISSING_FOR);
+        if (given_up || view.status == ContainerInstanceStatus::Inactive)
+            && !std::mem::replace(&mut self.said_gone, true)
+        {
+            turn.say(Note::ContainerInstanceGone(view.clone()));
+        }
+        if known {
+            self.said_gone = false;
+        }
+        let closed = view.status.takes_no_tasks() || given_up;
+        if closed && self.closed_since.is_none() {
+            self.closed_since = Some(turn.now);
+            if view.status == ContainerInstanceStatus::Draining {
+                turn.say(Note::Draining {
+                    view: view.clone(),
+                    request_id,
+                });
+            }
+        } else if !closed && !missing && self.closed_since.take().is_some() {
+            if self.changed && request_id.is_none() {
+                turn.say(Note::SetBack(view.clone()));
+            }
+            self.set.ask(turn.now);
+        }
+        self.view = Some(Seen { sent, value: view });
+    }
+
+    /// Whether it may be set to DRAINING although nobody has seen whose DRAINING that would be.
+    pub(crate) fn may_change_blindly(&self, needs_prior: bool) -> bool {
+        let hopeless = self.looks_failed >= LOOKS_BEFORE_A_CHANGE || self.look_denied;
+        self.prior.is_none()
+            && (self.proof == Proof::Ours || self.look_denied)
+            && (!needs_prior || hopeless)
+    }
+
+    /// Makes it what is wanted, and looks where somebody has asked for it.
+    pub(crate) fn advance(&mut self, want: Want, needs_prior: bool, turn: &mut Turn<'_>) {
+        let (setting, looking) = {
+            let arn = &self.target.arn;
+            let is_set = |action: &Action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn);
+            let is_look = |action: &Action| matches!(action, Action::DescribeContainerInstance(to) if to.arn == *arn);
+            (
+                turn.flying(is_set).is_some(),
+                turn.flying(is_look).is_some(),
+            )
+        };
+        let wonders = needs_prior && self.prior.is_none() && !self.changed;
+        if want != Want::Leave
+            && (self.proof == Proof::None || wonders && self.looks_failed < LOOKS_BEFORE_A_CHANGE)
+        {
+            self.look_from.get_or_insert(turn.now);
+        }
+        let by_setting = self.look_denied && want == Want::Draining;
+        if let Some(from) = self.look_from
+            && !looking
+            && turn.reached(from)
+            && !by_setting
+            && self.look.is_due(turn)
+        {
+            self.look.set(turn.now);
+            turn.send(Action::DescribeContainerInstance(self.target.clone()));
+        }
+        self.change(want, needs_prior, setting, by_setting, turn);
+    }
+
+    fn change(
+        &mut self,
+        want: Want,
+        needs_prior: bool,
+        setting: bool,
+        by_setting: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        let draining = match want {
+            Want::Draining => true,
+            Want::Active => false,
+            Want::Leave => return,
+        };
+        if setting {
+            return;
+        }
+        if self.proof == Proof::Foreign {
+            if self.undo && self.set.is_due(turn) {
+                turn.send(Action::SetActive(self.target.clone()));
+            }
+            return;
+        }
+        if self.proof == Proof::None && !self.look_denied {
+            return;
+        }
+        if needs_prior
+            && self.prior.is_none()
+            && !self.changed
+            && self.looks_failed < LOOKS_BEFORE_A_CHANGE
+            && !self.look_denied
+        {
+            return;
+        }
+        let so_already =
+            self.view
+                .as_ref()
+                .is_some_and(|seen| match (&seen.value.status, draining) {
+                    (ContainerInstanceStatus::Draining, true)
+                    | (ContainerInstanceStatus::Active, false) => true,
+                    // What is deregistered takes no tasks, and cannot be changed.
+                    (ContainerInstanceStatus::Inactive, _) => true,
+                    _ => false,
+                });
+        // A role that may not look may still set: once more changes nothing, and its answer says the status.
+        let asked = by_setting && self.look_from.is_some_and(|from| turn.reached(from));
+        if so_already && !asked {
+            return;
+        }
+        if let Some(doubt) = self.doubt {
+            let opposite = doubt.draining != Some(draining);
+            if opposite && !turn.reached(doubt.until) {
+                return;
+            }
+            if opposite {
+                self.doubt = None;
+            }
+        }
+        if self.set.is_due(turn) {
+            self.set.set(turn.now);
+            self.sent = true;
+            turn.send(if draining {
+                Action::SetDraining(self.target.clone())
+            } else {
+                Action::SetActive(self.target.clone())
+            });
+        }
+    }
+}

@@ -1,0 +1,1176 @@
+//! Everything the core knows, and how a step goes through it: [`State::absorb`] takes the event into what is
+//! believed, [`State::advance`] derives what is wanted and lets every part close its difference. The second
+//! half does not know which event came, so no path can forget to look at another part.
+
+use std::time::Duration;
+
+use crate::Policy;
+use crate::drain::{Drain, World};
+use crate::health::{Dependency, Health};
+use crate::hold::Told;
+use crate::join::Join;
+use crate::ledger::{Flight, Ledger};
+use crate::leftovers::Leftovers;
+use crate::model::{
+    Action, Answer, AutoScalingInstance, CommandEvent, ContainerInstance, DrainByHand, DrainReason,
+    Event, Failure, FailureKind, Instance, JoinTarget, LifecycleTransition, Limits,
+    MaintenanceEvent, Memory, MetadataReading, Moment, Note, ReasonKey, RebalanceRecommendation,
+    RememberedDrain, RememberedJoin, SignalStatus, SpotInstanceAction, TargetLifecycleState,
+    WaitedFor, WallTime,
+};
+use crate::pace::{Pace, growing, seed_of};
+use crate::registration::{Identity, Registration};
+use crate::signal::Signal;
+use crate::tasks::Tasks;
+use crate::turn::Turn;
+use crate::wants::{self, Intent, Placement};
+
+/// How long whatever rests on the state directory waits for it. A stuck disk must not hold up the drain.
+const MEMORY_HEAD_START: Duration = Duration::from_millis(250);
+/// Two looks at Auto Scaling so far apart that agree are believed where metadata is silent.
+const CONFIRMED_FOR: Duration = Duration::from_secs(15);
+/// By how much the reading before may have been late for a target to count as seen to come.
+const FLIP_SLACK: Duration = Duration::from_secs(2);
+const CONFIRM_FIRST: Duration = Duration::from_secs(5);
+const CONFIRM_CAP: Duration = Duration::from_secs(60);
+
+/// Everything the core knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The machine, once metadata has been read.
+    pub instance: Option<Instance>,
+    /// The target lifecycle state as last read; `None` for 404.
+    pub target: Option<TargetLifecycleState>,
+    /// When the last reading was sent that named a target state.
+    target_known_at: Option<Moment>,
+    /// The last target state that metadata has named.
+    last_named: Option<TargetLifecycleState>,
+    /// Whether the present target was seen to come: a moment earlier there was another.
+    flip_seen: bool,
+    spot: Option<SpotInstanceAction>,
+    rebalance: Option<RebalanceRecommendation>,
+    maintenance: Option<MaintenanceEvent>,
+    wall_at_boot: WallTime,
+    started_at: Moment,
+    read_instance: Pace,
+    read_metadata: Pace,
+    metadata_sent: Moment,
+    metadata_reads: u64,
+    identity: Identity,
+    /// The container instance that the ECS agent says we are.
+    pub registration: Option<Registration>,
+    /// The one before that, until the new one is known to be on this machine.
+    displaced: Option<Registration>,
+    /// An ARN of another machine's, that whoever answers on the ECS agent's port has named.
+    foreign: Option<String>,
+    /// What answers there now is of another machine.
+    impostor: bool,
+    /// What runs here, while there is a reason to drain.
+    pub tasks: Tasks,
+    /// Whose it is.
+    pub leftovers: Leftovers,
+    /// Asks Auto Scaling whether a reason that metadata does not name any more is gone.
+    confirm: Pace,
+    confirms: u32,
+    /// When Auto Scaling was first and last asked that has called it alive, without a break.
+    alive: Option<(Moment, Moment)>,
+    /// The drain, from its beginning until its reason is gone.
+    pub drain: Option<Drain>,
+    /// The join, from its beginning until all is told.
+    pub join: Option<Join>,
+    /// What a join has decided on and could not signal before the instance was taken away.
+    parting: Option<Signal>,
+    memory: Memory,
+    recalled: Option<Memory>,
+    /// A person has said something that is not written yet, before the machine was known.
+    hand_said: bool,
+    written: Memory,
+    writing: Memory,
+    unwritten_since: Option<Moment>,
+    write: Pace,
+    intent: Intent,
+    /// The condition of what we depend on.
+    pub health: Health,
+    ledger: Ledger,
+    /// Since when the phase is what it is.
+    pub since: Moment,
+    /// The machine is shut down, and goes down at this moment at the latest.
+    leave_at: Option<Moment>,
+    exiting: bool,
+}
+
+/// What the agent is doing, for people. Nothing is decided by it.
+#[derive(Clone, Copy, Debug)]
+pub enum Phase<'a> {
+    /// Metadata has not answered yet.
+    Starting,
+    /// Nothing to do but to watch.
+    Watching,
+    /// A new instance joins its cluster.
+    Joining(&'a Join),
+    /// A drain is in progress.
+    Draining(&'a Drain),
+    /// The drain is over; the world is being told.
+    Completing(&'a Drain),
+    /// All told: watched until the machine dies or the reason is gone.
+    Done(&'a Drain),
+    /// The drain was called off: the container instance is put back to ACTIVE.
+    Returning,
+}
+
+impl Phase<'_> {
+    /// One word, for machines.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Watching => "watching",
+            Self::Joining(_) => "joining",
+            Self::Draining(_) => "draining",
+            Self::Completing(_) => "completing",
+            Self::Done(_) => "done",
+            Self::Returning => "returning",
+        }
+    }
+}
+
+impl State {
+    /// The state of an agent that starts at `now`, with what an earlier one has written down.
+    pub fn new(recalled: Option<Memory>, now: Moment, wall_at_boot: WallTime) -> Self {
+        Self {
+            instance: None,
+            target: None,
+            target_known_at: None,
+            last_named: None,
+            flip_seen: false,
+            spot: None,
+            rebalance: None,
+            maintenance: None,
+            wall_at_boot,
+            started_at: now,
+            read_instance: Pace::at(now),
+            read_metadata: Pace::default(),
+            metadata_sent: now,
+            metadata_reads: 0,
+            identity: Identity::default(),
+            registration: None,
+            displaced: None,
+            foreign: None,
+            impostor: false,
+            tasks: Tasks::new(now),
+            leftovers: Leftovers::default(),
+            confirm: Pace::at(now),
+            confirms: 0,
+            alive: None,
+            drain: None,
+            join: None,
+            parting: None,
+            memory: Memory::default(),
+            recalled,
+            hand_said: false,
+            written: Memory::default(),
+            writing: Memory::default(),
+            unwritten_since: None,
+            write: Pace::at(now),
+            intent: Intent::Unknown,
+            health: Health::default(),
+            ledger: Ledger::default(),
+            since: now,
+            leave_at: None,
+            exiting: false,
+        }
+    }
+
+    /// What is being done.
+    pub fn phase(&self) -> Phase<'_> {
+        match (&self.drain, &self.join) {
+            (Some(drain), _) if !drain.is_over() => Phase::Draining(drain),
+            (Some(drain), _) if !drain.is_told() => Phase::Completing(drain),
+            (Some(drain), _) => Phase::Done(drain),
+            (None, Some(join)) => Phase::Joining(join),
+            (None, None) if self.instance.is_none() => Phase::Starting,
+            (None, None) if self.puts_back() => Phase::Returning,
+            (None, None) => Phase::Watching,
+        }
+    }
+
+    /// The container instance, once the ECS agent has told.
+    pub fn container_instance(&self) -> Option<&ContainerInstance> {
+        self.registration.as_ref().map(|known| &known.target)
+    }
+
+    /// What a person should know of the tasks that a drain waits for.
+    pub fn waited_for(&self, policy: &Policy) -> Vec<WaitedFor> {
+        self.tasks.waited_for(&self.leftovers, policy)
+    }
+
+    /// Whether metadata has been read at least once.
+    pub fn is_ready(&self) -> bool {
+        self.metadata_reads > 0
+    }
+
+    /// Until when a shutdown of the machine is held up, if it is.
+    pub fn leave_at(&self) -> Option<Moment> {
+        self.leave_at.filter(|_| !self.exiting)
+    }
+
+    /// What is written down, or on its way there.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether ECS is being asked whose the tasks are, for somebody who waits for the answer.
+    pub fn is_asked_by_hand(&self) -> bool {
+        self.leftovers.is_asked_by_hand()
+            && self
+                .ledger
+                .find(|action| matches!(action, Action::ClassifyTasks { .. }))
+                .is_some()
+    }
+
+    pub(crate) fn is_exiting(&self) -> bool {
+        self.exiting
+    }
+
+    /// Hands out a turn, with what it may change of the state inside.
+    pub(crate) fn turn<'a>(&mut self, now: Moment, policy: &'a Policy) -> Turn<'a> {
+        let seed = self
+            .instance
+            .as_ref()
+            .map_or(0, |known| seed_of(&known.instance_id));
+        Turn {
+            now,
+            policy,
+            seed,
+            wall_at_boot: self.wall_at_boot,
+            ledger: std::mem::take(&mut self.ledger),
+            health: std::mem::take(&mut self.health),
+            actions: Vec::new(),
+            cancelled: Vec::new(),
+            notes: Vec::new(),
+            wake: None,
+        }
+    }
+
+    /// Takes that back.
+    pub(crate) fn end_turn(&mut self, turn: &mut Turn<'_>) {
+        self.ledger = std::mem::take(&mut turn.ledger);
+        self.health = std::mem::take(&mut turn.health);
+    }
+
+    // ----- absorb -----------------------------------------------------------------------------------
+
+    pub(crate) fn absorb(&mut self, event: Event, turn: &mut Turn<'_>) {
+        match event {
+            Event::Tick => {}
+            Event::WallClock(at_boot) => {
+                self.wall_at_boot = at_boot;
+                turn.wall_at_boot = at_boot;
+            }
+            Event::StopRequested { signal, shutdown } => self.stop(signal, shutdown, turn),
+            Event::DrainByHand { timeout } => {
+                turn.say(Note::DrainAskedByHand { timeout });
+                self.memory.by_hand = Some(DrainByHand { timeout });
+                self.recall_hand(self.memory.by_hand);
+            }
+            Event::UndrainByHand => {
+                self.recall_hand(None);
+                if self.memory.by_hand.take().is_some() {
+                    turn.say(Note::UndrainAskedByHand);
+                }
+            }
+            Event::StatusAsked => {
+                if let Phase::Draining(_) = self.phase() {
+                    self.leftovers.ask_by_hand();
+                }
+            }
+            Event::Answered { ticket, answer } => {
+                // What was cancelled has no answer.
+                if let Some(flight) = turn.ledger.land(ticket) {
+                    self.absorb_answer(answer, &flight, turn);
+                }
+            }
+        }
+    }
+
+    fn absorb_answer(&mut self, answer: Answer, flight: &Flight, turn: &mut Turn<'_>) {
+        let (action, sent) = (&flight.action, flight.sent);
+        match answer {
+            Answer::Instance(result) => self.absorb_instance(result, turn),
+            Answer::Metadata(reading) => self.absorb_metadata(reading, turn),
+            Answer::Identity(result) => {
+                if let Some(found) = self.identity.absorb(result, sent, turn) {
+                    self.is_now(found, turn);
+                }
+            }
+            Answer::Remembered(result) => match result {
+                Ok(()) => {
+                    self.write.succeeded();
+                    self.written = self.writing.clone();
+                    turn.good(Dependency::StateDirectory);
+                }
+                Err(failure) => turn.failed(action.operation(), &failure, &mut self.write),
+            },
+            Answer::Tasks(result) => {
+                let result = result.and_then(|tasks| match self.impostor {
+                    true => Err(Failure::new(
+                        FailureKind::Malformed,
+                        "the ECS agent's introspection is answered for another machine",
+                    )),
+                    false => Ok(tasks),
+                });
+                let arn = self
+                    .registration
+                    .as_ref()
+                    .map(|here| here.target.arn.as_str());
+                self.tasks
+                    .absorb_local(result, sent, arn, &self.leftovers, turn);
+            }
+            Answer::Classified(result) => {
+                if let Ok(tasks) = &result {
+                    self.tasks.absorb_described(tasks, sent);
+                }
+                self.leftovers.absorb_classified(result, action, turn);
+            }
+            Answer::ApiTasks(result) => {
+                let here = self.registration.as_ref();
+                self.tasks
+                    .absorb_list(result, sent, here, &mut self.leftovers, action, turn);
+            }
+            Answer::TaskStopped(result) => self.leftovers.absorb_stopped(result, action, turn),
+            Answer::StateSet(result) => {
+                let ours = self.instance_id();
+                let draining = matches!(action, Action::SetDraining(_));
+                if let Some(here) = self.about(action) {
+                    here.absorb_set(draining, result, sent, &ours, turn);
+                }
+                self.expose();
+            }
+            Answer::ContainerInstance(result) => {
+                let ours = self.instance_id();
+                if let Some(here) = self.about(action) {
+                    here.absorb_look(result, sent, &ours, turn);
+                }
+                self.expose();
+            }
+            Answer::Group(result) => {
+                if let (Ok(found), Action::FindGroup { tags: false }) = (&result, action) {
+                    self.absorb_lifecycle(found.as_ref(), sent);
+                }
+                self.absorb_hold(Answer::Group(result), flight, turn);
+            }
+            answer @ (Answer::Hooks(_) | Answer::Heartbeat(_) | Answer::Completed(_)) => {
+                self.absorb_hold(answer, flight, turn);
+            }
+            Answer::Signalled(result) => self.absorb_signalled(result, action, turn),
+            Answer::Stack(result) => {
+                if let Some(join) = &mut self.join {
+                    join.absorb_stack(result, action, turn);
+                }
+            }
+            Answer::Commands(result) => {
+                let Action::RunCommands { event, .. } = action else {
+                    return;
+                };
+                match (event, &mut self.join, &mut self.drain) {
+                    (CommandEvent::Ready, Some(join), _) => join.absorb_executables(result, turn),
+                    (event, _, Some(drain)) => drain.absorb_executables(*event, result, turn),
+                    _ => {}
+                }
+            }
+            Answer::MetricsSent(Ok(())) => {}
+            Answer::MetricsSent(Err(failure)) => turn.say(Note::MetricsNotSent { failure }),
+        }
+    }
+
+    /// What a person says before the machine is known replaces what an earlier process has written down.
+    fn recall_hand(&mut self, by_hand: Option<DrainByHand>) {
+        if self.instance.is_none() {
+            let recalled = self.recalled.get_or_insert_default();
+            recalled.by_hand = by_hand;
+            self.hand_said = true;
+        }
+    }
+
+    fn instance_id(&self) -> String {
+        self.instance
+            .as_ref()
+            .map(|known| known.instance_id.clone())
+            .unwrap_or_default()
+    }
+
+    /// The registration that an action was about, where it is still the one that we are.
+    fn about(&mut self, action: &Action) -> Option<&mut Registration> {
+        let (Action::SetDraining(about)
+        | Action::SetActive(about)
+        | Action::DescribeContainerInstance(about)) = action
+        else {
+            return None;
+        };
+        self.registration
+            .as_mut()
+            .filter(|here| here.target.arn == about.arn)
+    }
+
+    fn absorb_hold(&mut self, answer: Answer, flight: &Flight, turn: &mut Turn<'_>) {
+        let target = self.target.as_ref();
+        let drain = self.drain.as_mut().map(|drain| &mut drain.hold);
+        let join = self.join.as_mut().map(|join| &mut join.hold);
+        let failed = match &answer {
+            Answer::Group(Err(failure)) => Some(failure.clone()),
+            _ => None,
+        };
+        if let (Some(failure), Action::FindGroup { tags: false }) = (failed, &flight.action)
+            && drain.is_none()
+            && join.is_none()
+        {
+            turn.failed(flight.action.operation(), &failure, &mut self.confirm);
+        }
+        for hold in [drain, join].into_iter().flatten() {
+            hold.absorb(answer.clone(), flight, target, turn);
+        }
+    }
+
+    fn absorb_signalled(&mut self, result: Told, action: &Action, turn: &mut Turn<'_>) {
+        let Action::Signal { transition, .. } = action else {
+            return;
+        };
+        match transition {
+            LifecycleTransition::Terminating => {
+                if let Some(drain) = &mut self.drain {
+                    drain.absorb_signalled(result, action, turn);
+                }
+            }
+            LifecycleTransition::Launching => {
+                if let Some(join) = &mut self.join {
+                    join.absorb_signalled(result, action, turn);
+                } else if let Some(signal) = &mut self.parting
+                    && signal.absorb(result, action, turn)
+                {
+                    self.parting = None;
+                    if let Some(join) = &mut self.memory.join {
+                        join.signalled = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A stop signal completes nothing. Where the whole machine goes down, and the policy grants the
+    /// time, the drain goes on, or begins; a second signal ends that.
+    fn stop(&mut self, signal: &'static str, shutdown: bool, turn: &mut Turn<'_>) {
+        let grace = turn
+            .policy
+            .drain
+            .on_shutdown
+            .filter(|_| shutdown && self.leave_at.is_none());
+        match grace {
+            Some(grace) if self.instance.is_some() && !matches!(self.phase(), Phase::Done(_)) => {
+                self.leave_at = Some(turn.now + grace);
+                turn.say(Note::ShutdownHeldUp { signal, grace });
+            }
+            _ => {
+                let draining = self.is_draining();
+                self.exit(Note::Stopping { signal, draining }, turn);
+            }
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        matches!(self.phase(), Phase::Draining(_) | Phase::Completing(_))
+    }
+
+    fn exit(&mut self, last_words: Note, turn: &mut Turn<'_>) {
+        turn.say(last_words);
+        turn.send(Action::Exit);
+        self.exiting = true;
+    }
+
+    fn absorb_instance(&mut self, result: Result<Instance, Failure>, turn: &mut Turn<'_>) {
+        match result {
+            Ok(instance) => {
+                turn.good(Dependency::Metadata);
+                turn.seed = seed_of(&instance.instance_id);
+                turn.say(Note::Watching {
+                    instance: instance.clone(),
+                });
+                self.recall(&instance, turn);
+                self.instance = Some(instance);
+                self.read_metadata.ask(turn.now);
+            }
+            Err(failure) => {
+                self.read_instance.failed(&failure, turn.now, turn.seed);
+                turn.bad(Dependency::Metadata, &failure, Duration::ZERO);
+            }
+        }
+    }
+
+    /// Takes up what an earlier process wrote down, where it was about this machine.
+    fn recall(&mut self, instance: &Instance, turn: &mut Turn<'_>) {
+        self.memory = self
+            .recalled
+            .take()
+            .map(|memory| {
+                let by_hand = memory.by_hand;
+                let ours = memory.instance_id == instance.instance_id;
+                // What a person has said to this process has no instance id yet.
+                match (ours, memory.instance_id.is_empty()) {
+                    (true, _) => memory,
+                    (false, true) => Memory {
+                        by_hand,
+                        ..Memory::default()
+                    },
+                    (false, false) => Memory::default(),
+                }
+            })
+            .unwrap_or_default();
+        if !self.hand_said {
+            self.written = self.memory.clone();
+        }
+        self.memory.instance_id.clone_from(&instance.instance_id);
+        if let Some(known) = self.memory.container_instance.clone() {
+            self.registration = Some(self.register(known, turn));
+        }
+        self.identity.ask(turn.now);
+    }
+
+    fn register(&self, target: ContainerInstance, turn: &Turn<'_>) -> Registration {
+        let verified = self.memory.verified.as_ref() == Some(&target.arn);
+        // A change that an earlier process has sent may arrive after ours. It has sent none before it had
+        // written down that the DRAINING is ours.
+        let resumed = (self.memory.drain.as_ref().is_some_and(|drain| drain.ours)
+            && self.memory.container_instance.as_ref() == Some(&target))
+        .then(|| self.started_at + turn.policy.aws.request_timeout);
+        Registration::new(
+            target,
+            verified,
+            resumed.filter(|until| *until > turn.now),
+            turn.now,
+        )
+    }
+
+    fn is_now(&mut self, found: ContainerInstance, turn: &mut Turn<'_>) {
+        self.impostor = self.foreign.as_ref() == Some(&found.arn);
+        if self.impostor || self.container_instance() == Some(&found) {
+            return;
+        }
+        turn.say(Note::ContainerInstanceKnown(found.clone()));
+        let new = self.register(found, turn);
+        self.displaced = self.registration.replace(new);
+    }
+
+    /// Whoever answers on the ECS agent's port is of another machine: what was known before still holds.
+    fn expose(&mut self) {
+        match &self.registration {
+            Some(here) if here.is_foreign() && !here.has_to_undo() => {
+                self.foreign = Some(here.target.arn.clone());
+                self.impostor = true;
+                self.registration = self.displaced.take();
+            }
+            Some(here) if here.is_verified() => self.displaced = None,
+            _ => {}
+        }
+    }
+
+    fn absorb_metadata(&mut self, reading: MetadataReading, turn: &mut Turn<'_>) {
+        self.read_metadata
+            .set((self.metadata_sent + turn.policy.metadata.poll_interval).max(turn.now));
+        let mut failure = None;
+        if reading.target_lifecycle_state.is_ok()
+            || matches!(reading.spot_instance_action, Ok(Some(_)))
+        {
+            self.metadata_reads = self.metadata_reads.saturating_add(1);
+        }
+        let mut keep = |bad: Failure| {
+            failure.get_or_insert(bad);
+        };
+        match reading.target_lifecycle_state {
+            Ok(target) => {
+                let known = matches!(&target, Some(target) if !matches!(target, TargetLifecycleState::Unknown(_)));
+                let sent = self.metadata_sent;
+                if known && target != self.target {
+                    let fresh = turn.policy.metadata.poll_interval * 2 + FLIP_SLACK;
+                    self.flip_seen = self
+                        .target_known_at
+                        .is_some_and(|at| sent.since(at) <= fresh);
+                }
+                if known {
+                    self.target_known_at = Some(sent);
+                    self.last_named.clone_from(&target);
+                }
+                self.absorb_target(target, turn);
+            }
+            Err(bad) => keep(bad),
+        }
+        match reading.spot_instance_action {
+            Ok(spot) => self.spot = spot,
+            Err(bad) => keep(bad),
+        }
+        match reading.rebalance {
+            Ok(rebalance) => self.rebalance = rebalance,
+            Err(bad) => keep(bad),
+        }
+        match reading.maintenance {
+            Ok(maintenance) => self.maintenance = maintenance,
+            Err(bad) => keep(bad),
+        }
+        match failure {
+            None => turn.good(Dependency::Metadata),
+            Some(bad) => turn.bad(Dependency::Metadata, &bad, Duration::ZERO),
+        }
+    }
+
+    fn absorb_target(&mut self, target: Option<TargetLifecycleState>, turn: &mut Turn<'_>) {
+        if target == self.target {
+            return;
+        }
+        turn.say(Note::TargetLifecycleState {
+            from: self.target.clone(),
+            to: target.clone(),
+        });
+        match &target {
+            Some(TargetLifecycleState::InService) => {
+                self.memory.was_in_service = true;
+                self.leave_the_pool(turn.now);
+            }
+            Some(TargetLifecycleState::Unknown(text)) => {
+                turn.say(Note::UnknownTarget(text.clone()))
+            }
+            Some(to) if to.is_warm() && !self.memory.was_in_service => {
+                turn.say(Note::NeverInService(to.clone()));
+            }
+            // Sent back from service: nothing launches it there, and the way out of the pool is a launch.
+            Some(to) if to.is_warm() => {
+                let signalled = self.memory.join.is_none_or(|join| join.signalled);
+                self.memory.join = Some(RememberedJoin {
+                    into: JoinTarget::WarmPool,
+                    started_at: turn.now,
+                    over: true,
+                    joined: false,
+                    failed: false,
+                    signalled,
+                });
+            }
+            _ => {}
+        }
+        self.target = target;
+        (self.alive, self.confirms) = (None, 0);
+        self.confirm.set(turn.now);
+    }
+
+    /// Where Auto Scaling says the instance is: alive twice, a while apart, is alive.
+    fn absorb_lifecycle(&mut self, found: Option<&AutoScalingInstance>, sent: Moment) {
+        let state = found.and_then(|found| found.lifecycle_state.as_ref());
+        self.alive = state
+            .is_some_and(wants::is_of_the_living)
+            .then(|| (self.alive.map_or(sent, |(first, _)| first), sent));
+    }
+
+    // ----- advance ----------------------------------------------------------------------------------
+
+    pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
+        if self.exiting {
+            return;
+        }
+        self.intent = self.find_intent(turn);
+        self.reconcile(turn);
+        // Before the drain is looked at: a shutdown whose time is over completes nothing.
+        if self.leaves(turn) {
+            return;
+        }
+        self.memorize();
+        self.write_down(turn);
+        self.read(turn);
+        let remembered = self.is_remembered(turn);
+        self.advance_join(remembered, turn);
+        self.advance_drain(remembered, turn);
+        self.place(remembered, turn);
+        if let Some(signal) = &mut self.parting {
+            signal.advance(turn);
+        }
+        self.leaves(turn);
+    }
+
+    /// What the agent is for at present.
+    fn find_intent(&self, turn: &mut Turn<'_>) -> Intent {
+        let Some(instance) = &self.instance else {
+            return Intent::Unknown;
+        };
+        let new_for = wants::NEW_FOR.max(turn.policy.ready.timeout);
+        if let Some(reason) = self.asked_by_auto_scaling(instance, turn.now, new_for) {
+            return Intent::Drain(reason);
+        }
+        if !self.is_ready() {
+            // A person's word needs no metadata, where nothing has to be joined first.
+            let settled = self
+                .memory
+                .join
+                .map_or(self.is_old(instance, turn, new_for), |join| join.over);
+            let by_hand = self.memory.by_hand.filter(|_| settled);
+            return by_hand.map_or(Intent::Unknown, |_| Intent::Drain(DrainReason::ByHand));
+        }
+        if let Some(spot) = &self.spot {
+            return Intent::Drain(DrainReason::Spot {
+                action: spot.action.clone(),
+            });
+        }
+        if self.leave_at.is_some() {
+            return Intent::Drain(self.warning(turn).unwrap_or(DrainReason::Shutdown));
+        }
+        let under_way = self
+            .memory
+            .join
+            .filter(|join| !join.over)
+            .map(|join| join.into);
+        let pooled = self
+            .last_named
+            .as_ref()
+            .is_some_and(TargetLifecycleState::is_warm);
+        let into = wants::way_in(self.target.as_ref(), under_way, pooled);
+        let due = |into| {
+            wants::joins(
+                into,
+                &self.memory,
+                instance,
+                turn.now,
+                self.wall_at_boot,
+                new_for,
+            )
+        };
+        if let Some(into) = into.filter(|into| turn.policy.ready.enabled && due(*into)) {
+            return Intent::Join(into);
+        }
+        self.warning(turn).map_or(Intent::Serve, Intent::Drain)
+    }
+
+    fn is_old(&self, instance: &Instance, turn: &Turn<'_>, new_for: Duration) -> bool {
+        wants::is_old(&self.memory, instance, turn.now, self.wall_at_boot, new_for)
+    }
+
+    /// What Auto Scaling wants, or has wanted and not taken back.
+    fn asked_by_auto_scaling(
+        &self,
+        instance: &Instance,
+        now: Moment,
+        new_for: Duration,
+    ) -> Option<DrainReason> {
+        let target = self.target.as_ref();
+        let old = wants::is_old(&self.memory, instance, now, self.wall_at_boot, new_for);
+        wants::asked_by_auto_scaling(target, self.memory.was_in_service || old).or_else(|| {
+            let remembered = self.memory.drain.as_ref()?;
+            let reason = remembered.reason.of_auto_scaling()?;
+            let gone = wants::is_taken_back(remembered, target, instance, self.is_confirmed());
+            (!gone).then_some(reason)
+        })
+    }
+
+    /// Auto Scaling has said twice, a while apart, that the instance lives.
+    fn is_confirmed(&self) -> bool {
+        self.alive
+            .is_some_and(|(first, last)| last.since(first) >= CONFIRMED_FOR)
+    }
+
+    /// The scheduled event, once it has begun to matter.
+    fn imminent(&self, turn: &mut Turn<'_>) -> Option<&MaintenanceEvent> {
+        let event = self.maintenance.as_ref()?;
+        let before = turn.policy.drain.on_maintenance?;
+        turn.reached(event.at.moment(self.wall_at_boot) - before)
+            .then_some(event)
+    }
+
+    /// A reason that nobody takes the instance away for, at least not yet.
+    fn warning(&self, turn: &mut Turn<'_>) -> Option<DrainReason> {
+        if let Some(event) = self.imminent(turn) {
+            Some(DrainReason::Maintenance {
+                code: event.code.clone(),
+                not_before: event.not_before.clone(),
+            })
+        } else if self.rebalance.is_some() {
+            Some(DrainReason::Rebalance)
+        } else {
+            self.memory.by_hand.map(|_| DrainReason::ByHand)
+        }
+    }
+
+    fn limits(&self, turn: &mut Turn<'_>) -> Limits {
+        Limits {
+            spot: self.spot.as_ref().map(|spot| spot.at),
+            maintenance: self.imminent(turn).map(|event| event.at),
+            by_hand: self.memory.by_hand.and_then(|asked| asked.timeout),
+            wall_at_boot: self.wall_at_boot,
+        }
+    }
+
+    /// Begins and ends the episodes that the intent asks for.
+    fn reconcile(&mut self, turn: &mut Turn<'_>) {
+        match self.intent.clone() {
+            Intent::Unknown => {}
+            Intent::Drain(reason) => {
+                self.part(turn);
+                let limits = self.limits(turn);
+                match &mut self.drain {
+                    Some(drain) => {
+                        drain.change(reason, limits, !self.flip_seen, &mut self.tasks, turn);
+                    }
+                    None => self.begin_drain(reason, limits, turn),
+                }
+            }
+            Intent::Join(into) => {
+                self.call_off(turn);
+                if self.join.as_ref().is_none_or(|join| join.way_in() != into) {
+                    self.begin_join(into, turn);
+                }
+            }
+            Intent::Serve => {
+                self.call_off(turn);
+                if let Some(mut join) = self.join.take() {
+                    join.end(turn);
+                }
+            }
+        }
+    }
+
+    fn begin_drain(&mut self, reason: DrainReason, limits: Limits, turn: &mut Turn<'_>) {
+        // What was not seen to come was going on already: its hook's clock may be nearly up.
+        let started_into = !self.flip_seen;
+        let before = self.memory.drain.take();
+        // Taken out of service by us and not put back since, for whatever reason that was.
+        let ours = before.as_ref().is_some_and(|before| before.ours);
+        let same = before.filter(|before| before.reason == reason.key());
+        let resumed = same.is_some();
+        let remembered = same.unwrap_or_else(|| RememberedDrain {
+            reason: reason.key(),
+            started_at: turn.now,
+            ours,
+            pending_time: self.instance.as_ref().and_then(|known| known.pending_time),
+            outcome: None,
+            signalled: false,
+            completed: false,
+            spent: Duration::ZERO,
+        });
+        // Out of the pool, and it has never left it: the ECS agent was never started, or has told us.
+        let nothing_ever_ran = !self.memory.was_in_service
+            && self.target == Some(TargetLifecycleState::WarmedTerminated);
+        let drain = Drain::begin(
+            reason,
+            &remembered,
+            started_into || resumed,
+            resumed,
+            nothing_ever_ran,
+            limits,
+            turn,
+        );
+        let deadline = drain.deadline(turn.policy);
+        turn.say(Note::DrainStarted {
+            reason: drain.reason.clone(),
+            deadline,
+            in_: deadline.at.since(turn.now),
+            resumed,
+        });
+        self.memory.drain = Some(remembered);
+        self.tasks.look_again(turn.now);
+        self.identity.ask(turn.now);
+        self.drain = Some(drain);
+    }
+
+    fn begin_join(&mut self, into: JoinTarget, turn: &mut Turn<'_>) {
+        let before = self.memory.join;
+        let remembered = before
+            .filter(|join| join.into == into && !join.over)
+            .unwrap_or(RememberedJoin {
+                into,
+                started_at: turn.now,
+                over: false,
+                joined: false,
+                failed: false,
+                signalled: before.is_some_and(|join| join.signalled),
+            });
+        self.parting = None;
+        let join = Join::begin(remembered, turn);
+        turn.say(Note::JoinStarted {
+            into,
+            in_: join.deadline(turn.policy).since(turn.now),
+            resumed: remembered.started_at < turn.now,
+        });
+        self.memory.join = Some(remembered);
+        self.identity.ask(turn.now);
+        self.join = Some(join);
+    }
+
+    /// To abandon a launch is to have the instance terminated: the stack has yet to hear of it, also where
+    /// an earlier process was killed in between.
+    fn part(&mut self, turn: &mut Turn<'_>) {
+        let join = self.join.take();
+        let Some(remembered) = &mut self.memory.join else {
+            return;
+        };
+        if let Some(join) = join {
+            // Taken away before it was decided: nobody waits for it any more.
+            remembered.over |= join.outcome().is_none()
+                && matches!(self.target, Some(TargetLifecycleState::Terminated));
+            self.parting = join.into_signal(turn);
+        } else if self.drain.is_none()
+            && self.parting.is_none()
+            && remembered.failed
+            && !remembered.signalled
+            && let Some(target) = turn.policy.cloudformation.resource.clone()
+        {
+            self.parting = Some(Signal::new(
+                target,
+                SignalStatus::Failure,
+                LifecycleTransition::Launching,
+                turn.now,
+            ));
+        }
+    }
+
+    /// The reason is gone, on positive evidence: what was ours is to be put back.
+    fn call_off(&mut self, turn: &mut Turn<'_>) {
+        self.leave_the_pool(turn.now);
+        if let Some(mut drain) = self.drain.take() {
+            drain.end(turn);
+            self.memorize_whose();
+            turn.say(Note::CalledOff {
+                reason: drain.reason,
+            });
+        }
+        let Some(memory) = &mut self.memory.drain else {
+            return;
+        };
+        if memory.reason == ReasonKey::CalledOff {
+            return;
+        }
+        if memory.ours {
+            memory.reason = ReasonKey::CalledOff;
+            memory.outcome = None;
+        } else {
+            self.memory.drain = None;
+            if let Some(known) = self.container_instance().cloned() {
+                turn.say(Note::LeftDraining(known));
+            }
+        }
+    }
+
+    /// The way out of the pool is a launch, also of an instance that nothing was known of when it was sent
+    /// there.
+    fn leave_the_pool(&mut self, now: Moment) {
+        let drain = self.memory.drain.as_ref();
+        let pooled = drain.and_then(|drain| drain.reason.of_auto_scaling());
+        if self.memory.join.is_none() && matches!(pooled, Some(DrainReason::WarmPool(_))) {
+            self.memory.join = Some(RememberedJoin {
+                into: JoinTarget::WarmPool,
+                started_at: now,
+                over: true,
+                joined: false,
+                failed: false,
+                signalled: true,
+            });
+        }
+    }
+
+    /// Whether the container instance is to be put back to ACTIVE.
+    fn puts_back(&self) -> bool {
+        self.drain.is_none()
+            && self
+                .memory
+                .drain
+                .as_ref()
+                .is_some_and(|drain| drain.reason == ReasonKey::CalledOff && drain.ours)
+    }
+
+    /// Ends the process where the machine is shut down, and its time is over or nothing is left to do.
+    fn leaves(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Some(leave_at) = self.leave_at.filter(|_| !self.exiting) else {
+            return false;
+        };
+        let draining = self.is_draining();
+        if draining && !turn.reached(leave_at) {
+            return false;
+        }
+        self.exit(Note::Leaving { draining }, turn);
+        true
+    }
+
+    /// What a restart could not find out again.
+    fn memorize(&mut self) {
+        if let Some(here) = &self.registration {
+            self.memory.container_instance = Some(here.target.clone());
+            if here.is_verified() {
+                self.memory.verified = Some(here.target.arn.clone());
+            }
+        }
+        self.memorize_whose();
+        if let (Some(drain), Some(memory)) = (&self.drain, &mut self.memory.drain) {
+            drain.remember(memory);
+        }
+        if let Some(join) = &self.join {
+            self.memory.join = Some(join.remembered);
+        }
+    }
+
+    /// Whose DRAINING it is: ours, unless ECS has shown that it was DRAINING before we changed it. Nobody
+    /// having looked, it stays open, and then it is put back: out of service for good is the worse mistake.
+    fn memorize_whose(&mut self) {
+        let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
+        let blindly = self.drain.as_ref().is_some_and(Drain::may_place)
+            && self
+                .registration
+                .as_ref()
+                .is_some_and(|here| here.may_change_blindly(may_return));
+        if let (Some(here), Some(memory)) = (&self.registration, &mut self.memory.drain)
+            && memory.reason != ReasonKey::CalledOff
+        {
+            match here.was_active() {
+                Some(active) => memory.ours = active,
+                None => memory.ours |= here.was_changed() || blindly,
+            }
+        }
+    }
+
+    /// Whether all that matters is on the disk, or has had its time to get there.
+    fn is_remembered(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.memory == self.written {
+            self.unwritten_since = None;
+            return true;
+        }
+        let since = *self.unwritten_since.get_or_insert(turn.now);
+        turn.reached(since + MEMORY_HEAD_START)
+    }
+
+    /// Whether the state directory has to be written: only ever a difference, one write at a time.
+    fn write_down(&mut self, turn: &mut Turn<'_>) {
+        let flying = turn
+            .flying(|action| matches!(action, Action::Remember(_)))
+            .is_some();
+        let differs = self.instance.is_some() && self.memory != self.written;
+        if !flying && differs && self.write.is_due(turn) {
+            self.write.set(turn.now);
+            self.writing = self.memory.clone();
+            turn.send(Action::Remember(self.memory.clone()));
+        }
+    }
+
+    /// Starts what is read from this machine.
+    fn read(&mut self, turn: &mut Turn<'_>) {
+        let flying = turn
+            .flying(|action| matches!(action, Action::ReadInstance))
+            .is_some();
+        if self.instance.is_none() && !flying && self.read_instance.is_due(turn) {
+            self.read_instance.sent();
+            turn.send(Action::ReadInstance);
+        }
+        let flying = turn
+            .flying(|action| matches!(action, Action::ReadMetadata))
+            .is_some();
+        if !flying && self.read_metadata.is_due(turn) {
+            self.read_metadata.sent();
+            self.metadata_sent = turn.now;
+            turn.send(Action::ReadMetadata);
+        }
+        if self.instance.is_none() {
+            return;
+        }
+        let known = !self.impostor
+            && self
+                .registration
+                .as_ref()
+                .is_some_and(|here| !here.is_unknown());
+        let every = match self.intent {
+            Intent::Drain(_) => Some(turn.policy.ecs.introspection_poll_interval),
+            Intent::Join(_) => Some(Duration::from_secs(2)),
+            Intent::Unknown | Intent::Serve => None,
+        };
+        self.identity.advance(known, every, turn);
+        self.confirm(turn);
+    }
+
+    /// Metadata does not name the reason any more, and nothing else says that it is gone: Auto Scaling knows.
+    fn confirm(&mut self, turn: &mut Turn<'_>) {
+        let named = wants::asked_by_auto_scaling(self.target.as_ref(), self.memory.was_in_service)
+            .is_some();
+        let held = matches!(&self.intent, Intent::Drain(reason) if reason.has_lifecycle_action());
+        if named || !held || !self.is_ready() {
+            return;
+        }
+        let flying = turn
+            .flying(|action| matches!(action, Action::FindGroup { tags: false }))
+            .is_some();
+        if !flying && self.confirm.is_due(turn) {
+            let delay = growing(CONFIRM_FIRST, CONFIRM_CAP, self.confirms, turn.seed);
+            self.confirms = self.confirms.saturating_add(1);
+            self.confirm.set(turn.now + delay);
+            turn.send(Action::FindGroup { tags: false });
+        }
+    }
+
+    fn advance_join(&mut self, remembered: bool, turn: &mut Turn<'_>) {
+        let returning = self.puts_back();
+        let Some(join) = &mut self.join else { return };
+        let here = self.registration.as_mut();
+        let known = here.as_ref().map(|here| here.target.clone());
+        if join.advance(here, known.as_ref(), returning, remembered, turn) {
+            join.remembered.over = true;
+            self.memory.join = Some(join.remembered);
+            self.join = None;
+        }
+    }
+
+    fn advance_drain(&mut self, remembered: bool, turn: &mut Turn<'_>) {
+        let Some(drain) = &mut self.drain else { return };
+        drain.leave_at(self.leave_at);
+        self.tasks
+            .advance(self.registration.as_mut(), &mut self.leftovers, turn);
+        if !drain.is_over() {
+            self.leftovers.advance(
+                self.registration.as_ref(),
+                &self.tasks,
+                drain.started_at,
+                &drain.reason,
+                turn,
+            );
+        }
+        if let (Some(here), Some(from)) = (&mut self.registration, drain.wants_look(turn)) {
+            here.look_from_now_if_older(from, turn.now);
+        }
+        let world = World {
+            here: self.registration.as_ref(),
+            container_instance: self.registration.as_ref().map(|here| &here.target),
+            tasks: &self.tasks,
+            leftovers: &self.leftovers,
+            identity_at: self.identity.read_at,
+            identity_answered: self.identity.answers > 0,
+            remembered,
+        };
+        drain.advance(world, turn);
+        if self.registration.is_none() {
+            self.identity.say_awaiting(turn);
+        }
+    }
+
+    /// Makes the container instance what it is wanted to be.
+    fn place(&mut self, remembered: bool, turn: &mut Turn<'_>) {
+        let puts_back = self.puts_back();
+        let want = match (&self.intent, &self.drain) {
+            (Intent::Drain(_), Some(drain)) if drain.may_place() && remembered => {
+                Placement::Draining
+            }
+            (Intent::Join(JoinTarget::Service) | Intent::Serve, _) if puts_back => {
+                Placement::Active
+            }
+            _ => Placement::Leave,
+        };
+        let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
+        let needs_prior = want == Placement::Draining
+            && may_return
+            && self.memory.drain.as_ref().is_some_and(|drain| !drain.ours);
+        let Some(here) = &mut self.registration else {
+            return;
+        };
+        here.advance(want, needs_prior, turn);
+        if want == Placement::Active && here.is_surely_active(turn) {
+            if here.was_changed() {
+                turn.say(Note::ReturnedToService(here.target.clone()));
+            }
+            self.memory.drain = None;
+        }
+    }
+}

@@ -1,0 +1,638 @@
+//! What still runs here?
+//!
+//! The ECS agent on this machine is the truth about containers, and free to ask; the ECS API is the truth
+//! about what may still be placed here, and is asked once, at the end. Nothing is left when both agree:
+//! two local reads in a row with nothing that is not STOPPED, then ECS: takes no tasks, none running, none
+//! pending, then one more local read, for whatever arrived in between. `Tasks::lacking` says which of
+//! these is missing; it is a function of what is believed, so that nothing has to be told to look again.
+//!
+//! A task that vanishes without having been seen STOPPED counts as running: an ECS agent that lost its data
+//! lists nothing while containers run.
+//!
+//! Where introspection is away for longer than a short grace, the ECS API is asked instead, slowly, and
+//! believed only after it has said the same for a while: it may report STOPPED while a container runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::Policy;
+use crate::health::Dependency;
+use crate::leftovers::Leftovers;
+use crate::model::{
+    Action, ApiTask, ContainerInstanceView, Failure, Moment, Note, Task, TaskStatus, WaitedFor,
+};
+use crate::pace::{Pace, growing};
+use crate::registration::{Registration, Seen};
+use crate::turn::Turn;
+
+/// A failed read or two is what a restart of the ECS agent looks like: no word about those.
+const QUIET: Duration = Duration::from_secs(3);
+/// A task that was on its way when DRAINING came may arrive this late without raising suspicion.
+const ARRIVAL_GRACE: Duration = Duration::from_secs(5);
+/// How seldom ECS is asked why a task that came late is not told to stop.
+const SUSPICION_CAP: Duration = Duration::from_secs(300);
+/// The longest wait before ECS is asked again whether it agrees that nothing is left.
+const DISAGREEMENT_CAP: Duration = Duration::from_secs(10);
+
+/// Who is believed about the tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The ECS agent's introspection.
+    Introspection,
+    /// The ECS API, while introspection is away.
+    Api,
+}
+
+/// What has yet to be seen before nothing is left here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// The ECS agent's introspection does not answer.
+    Introspection,
+    /// Tasks have not stopped.
+    Tasks,
+    /// Tasks have vanished from the ECS agent's list, and ECS does not say that they are STOPPED.
+    Vanished,
+    /// A second local read that shows nothing.
+    SecondRead,
+    /// DRAINING, for long enough.
+    Placement,
+    /// A look at ECS that agrees, sent at this moment or later.
+    Agreement(Moment),
+    /// A list of the API's, sent at this moment or later: counts cannot tell what is ignored.
+    List(Moment),
+    /// A local read that shows nothing, sent at this moment or later.
+    LastRead(Moment),
+    /// The ECS API has not said the same for long enough.
+    ApiSettle,
+}
+
+/// A task that the last list does not have.
+#[derive(Clone, Debug, PartialEq)]
+struct Vanished {
+    task: Task,
+    /// When ECS was asked that has called it STOPPED.
+    stopped: Option<Moment>,
+}
+
+/// Reads in a row that show nothing to wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Empty {
+    /// When the first of them was sent.
+    from: Option<Moment>,
+    /// When the last of them was sent.
+    to: Option<Moment>,
+    reads: u32,
+}
+
+impl Empty {
+    fn saw(&mut self, nothing: bool, sent: Moment) {
+        if nothing {
+            self.from.get_or_insert(sent);
+            self.to = Some(sent);
+            self.reads = self.reads.saturating_add(1);
+        } else {
+            *self = Self::default();
+        }
+    }
+}
+
+/// The part that watches the tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tasks {
+    read: Pace,
+    read_sent: Moment,
+    /// How many local reads were answered, well or badly.
+    pub(crate) answers: u32,
+    list: Pace,
+    source: Source,
+    /// Not STOPPED, as last read from whichever source is in use.
+    running: BTreeMap<String, Task>,
+    /// Seen not STOPPED, and not seen STOPPED since; of which container instance.
+    open: BTreeMap<String, String>,
+    /// Those of them that the last local list does not have.
+    vanished: BTreeMap<String, Vanished>,
+    /// As many as were ever there at once.
+    most: usize,
+    /// Listed, and not on an earlier list.
+    late: BTreeSet<String>,
+    suspicions: u32,
+    was_read: bool,
+    /// The first list has just been read, and shows something.
+    first: bool,
+    changed_at: Moment,
+    stalls: u32,
+    away_since: Option<Moment>,
+    local: Empty,
+    api: Empty,
+    disagreements: u32,
+    said_disagrees: bool,
+}
+
+impl Tasks {
+    /// Nothing is known yet.
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            read: Pace::at(now),
+            read_sent: now,
+            answers: 0,
+            list: Pace::default(),
+            source: Source::Introspection,
+            running: BTreeMap::new(),
+            open: BTreeMap::new(),
+            vanished: BTreeMap::new(),
+            most: 0,
+            late: BTreeSet::new(),
+            suspicions: 0,
+            was_read: false,
+            first: false,
+            changed_at: now,
+            stalls: 0,
+            away_since: None,
+            local: Empty::default(),
+            api: Empty::default(),
+            disagreements: 0,
+            said_disagrees: false,
+        }
+    }
+
+    /// Everything that is not STOPPED, as last read, and what has vanished.
+    pub fn running(&self) -> impl Iterator<Item = &Task> {
+        self.running
+            .values()
+            .chain(self.vanished.values().map(|gone| &gone.task))
+    }
+
+    /// What has vanished without having been seen STOPPED.
+    pub(crate) fn vanished(&self) -> impl Iterator<Item = &String> {
+        self.vanished.keys()
+    }
+
+    /// How many tasks it has waited for.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Whether introspection does not answer.
+    pub(crate) fn is_away(&self) -> bool {
+        self.away_since.is_some()
+    }
+
+    /// Who is believed at present.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Whether a task runs here, or has vanished, that is waited for.
+    pub(crate) fn waits(&self, leftovers: &Leftovers, policy: &Policy) -> bool {
+        self.running()
+            .any(|task| !leftovers.is_ignored(&task.arn, policy))
+    }
+
+    /// What a person should know of the tasks that are waited for.
+    pub fn waited_for(&self, leftovers: &Leftovers, policy: &Policy) -> Vec<WaitedFor> {
+        self.running()
+            .filter(|task| !leftovers.is_ignored(&task.arn, policy))
+            .map(|task| WaitedFor {
+                arn: task.arn.clone(),
+                definition: task.definition.clone(),
+                kind: leftovers.kind(&task.arn).map(ToString::to_string),
+                stopping: task.is_stopping(),
+            })
+            .collect()
+    }
+
+    /// Another drain begins, or the same one for another action: what was seen has to be seen again.
+    pub(crate) fn look_again(&mut self, now: Moment) {
+        (self.local, self.api) = (Empty::default(), Empty::default());
+        (self.disagreements, self.said_disagrees) = (0, false);
+        (self.changed_at, self.stalls) = (now, 0);
+        self.most = self.running.len();
+        self.read.ask(now);
+    }
+
+    /// Takes in the ECS agent's list. `arn` is the container instance that it is of.
+    pub(crate) fn absorb_local(
+        &mut self,
+        result: Result<Vec<Task>, Failure>,
+        sent: Moment,
+        arn: Option<&str>,
+        leftovers: &Leftovers,
+        turn: &mut Turn<'_>,
+    ) {
+        self.answers = self.answers.saturating_add(1);
+        let every = turn.policy.ecs.introspection_poll_interval;
+        let mut next = sent + every;
+        match result {
+            Ok(tasks) => {
+                turn.good(Dependency::Introspection);
+                self.away_since = None;
+                if self.source == Source::Api {
+                    self.source = Source::Introspection;
+                    self.api = Empty::default();
+                    turn.say(Note::BackToIntrospection);
+                }
+                self.settle_open(&tasks, arn);
+                self.take(tasks, turn.now);
+                let nothing = !self.waits(leftovers, turn.policy);
+                self.local.saw(nothing, sent);
+                // The confirming read need not wait a whole interval.
+                if self.local.reads == 1 {
+                    next = turn.now + every / 2;
+                }
+            }
+            Err(failure) => {
+                // No answer is not "no tasks": whatever was seen before it has to be seen again.
+                self.away_since.get_or_insert(turn.now);
+                self.local = Empty::default();
+                turn.bad(Dependency::Introspection, &failure, QUIET);
+            }
+        }
+        self.read.set(next.max(turn.now));
+    }
+
+    /// What was open and is listed as STOPPED is closed; what is not listed at all has vanished.
+    fn settle_open(&mut self, tasks: &[Task], arn: Option<&str>) {
+        let first = !std::mem::replace(&mut self.was_read, true);
+        let before = std::mem::take(&mut self.running);
+        let mut vanished = std::mem::take(&mut self.vanished);
+        for task in tasks {
+            vanished.remove(&task.arn);
+            if task.known == TaskStatus::Stopped {
+                self.open.remove(&task.arn);
+            } else if !self.open.contains_key(&task.arn) {
+                if !first {
+                    self.late.insert(task.arn.clone());
+                }
+                self.first |= first;
+                self.open
+                    .insert(task.arn.clone(), arn.unwrap_or_default().to_owned());
+            }
+        }
+        for (arn, task) in before.iter() {
+            if self.open.contains_key(arn) && !tasks.iter().any(|listed| listed.arn == *arn) {
+                vanished.insert(
+                    arn.clone(),
+                    Vanished {
+                        task: task.clone(),
+                        stopped: None,
+                    },
+                );
+            }
+        }
+        self.vanished = vanished;
+        self.running = before;
+    }
+
+    /// Takes over a new list of tasks, and notices whether anything moved.
+    fn take(&mut self, tasks: Vec<Task>, now: Moment) {
+        let running: BTreeMap<String, Task> = tasks
+            .into_iter()
+            .filter(|task| task.known != TaskStatus::Stopped)
+            .map(|task| (task.arn.clone(), task))
+            .collect();
+        if running != self.running {
+            (self.changed_at, self.stalls) = (now, 0);
+            self.running = running;
+            self.most = self.most.max(self.running.len() + self.vanished.len());
+        }
+    }
+
+    /// Takes in what ECS says of single tasks.
+    pub(crate) fn absorb_described(&mut self, tasks: &[ApiTask], sent: Moment) {
+        for ApiTask { task, .. } in tasks {
+            if let Some(gone) = self.vanished.get_mut(&task.arn) {
+                gone.stopped = (task.known == TaskStatus::Stopped).then_some(sent);
+            }
+        }
+    }
+
+    /// That ECS calls a vanished task STOPPED counts where the container instance that it was on is still the
+    /// one that we are, and a look after that shows it there: of what is deregistered, ECS says so at once.
+    fn believe_stopped(&mut self, here: &mut Registration, now: Moment) {
+        let open = &mut self.open;
+        let changed_at = &mut self.changed_at;
+        self.vanished.retain(|arn, gone| {
+            let Some(stopped) = gone
+                .stopped
+                .filter(|_| open.get(arn) == Some(&here.target.arn))
+            else {
+                return true;
+            };
+            if here.view().is_none_or(|seen| seen.sent <= stopped) {
+                here.look_from(now);
+                return true;
+            }
+            if here.is_there() {
+                open.remove(arn);
+                *changed_at = now;
+            }
+            !here.is_there()
+        });
+    }
+
+    /// Takes in the API's list.
+    pub(crate) fn absorb_list(
+        &mut self,
+        result: Result<Vec<ApiTask>, Failure>,
+        sent: Moment,
+        here: Option<&Registration>,
+        leftovers: &mut Leftovers,
+        action: &Action,
+        turn: &mut Turn<'_>,
+    ) {
+        let tasks = match result {
+            Ok(tasks) => tasks,
+            Err(failure) => {
+                self.api = Empty::default();
+                return turn.failed(action.operation(), &failure, &mut self.list);
+            }
+        };
+        self.list.succeeded();
+        turn.good(Dependency::Ecs);
+        leftovers.learn(&tasks);
+        let waits = tasks.iter().any(|task| {
+            task.task.known != TaskStatus::Stopped
+                && !leftovers.is_ignored(&task.task.arn, turn.policy)
+        });
+        self.absorb_described(&tasks, sent);
+        if self.source == Source::Api {
+            let tasks: Vec<Task> = tasks.into_iter().map(|task| task.task).collect();
+            self.settle_open(&tasks, here.map(|here| here.target.arn.as_str()));
+            self.take(tasks, turn.now);
+            self.list.ask(turn.now + turn.policy.ecs.api_poll_interval);
+        } else if waits {
+            self.disagree(turn);
+        }
+        let waits = waits
+            || self
+                .vanished
+                .keys()
+                .any(|arn| !leftovers.is_ignored(arn, turn.policy));
+        self.api.saw(!waits, sent);
+    }
+
+    fn disagree(&mut self, turn: &mut Turn<'_>) {
+        let delay = Duration::from_secs(1 << self.disagreements.min(8)).min(DISAGREEMENT_CAP);
+        self.disagreements = self.disagreements.saturating_add(1);
+        self.list.ask(turn.now + delay);
+    }
+
+    /// What is still to be seen before nothing is left; `None`: nothing is.
+    pub(crate) fn lacking(
+        &self,
+        here: Option<&Registration>,
+        leftovers: &Leftovers,
+        now: Moment,
+        policy: &Policy,
+    ) -> Option<Lacking> {
+        if self
+            .running
+            .values()
+            .any(|task| !leftovers.is_ignored(&task.arn, policy))
+        {
+            return Some(Lacking::Tasks);
+        }
+        if self.waits(leftovers, policy) {
+            return Some(Lacking::Vanished);
+        }
+        let settled = |here: &&Registration| {
+            here.closed_since()
+                .is_some_and(|since| now.since(since) >= policy.ecs.placement_settle)
+        };
+        match self.source {
+            Source::Introspection => {
+                let (Some(from), Some(to)) = (self.local.from, self.local.to) else {
+                    return Some(Lacking::Introspection);
+                };
+                if self.local.reads < 2 {
+                    return Some(Lacking::SecondRead);
+                }
+                let Some(here) = here.filter(settled) else {
+                    return Some(Lacking::Placement);
+                };
+                // A look from before it was settled may have missed what was placed a moment earlier.
+                let from =
+                    from.max(here.closed_since().unwrap_or(from) + policy.ecs.placement_settle);
+                let Some(seen) = here.view().filter(|seen| seen.sent >= from) else {
+                    return Some(Lacking::Agreement(from));
+                };
+                if !is_empty(&seen.value) {
+                    if !leftovers.may_ignore(policy) {
+                        return Some(Lacking::Agreement(seen.sent + Duration::from_millis(1)));
+                    }
+                    if self.api.to.is_none_or(|listed| listed < seen.sent) {
+                        return Some(Lacking::List(seen.sent));
+                    }
+                }
+                let asked = self
+                    .api
+                    .to
+                    .filter(|_| !is_empty(&seen.value))
+                    .map_or(seen.sent, |listed| listed.max(seen.sent));
+                (to <= asked).then_some(Lacking::LastRead(asked + Duration::from_millis(1)))
+            }
+            Source::Api => {
+                let Some(from) = self.api.from else {
+                    return Some(Lacking::ApiSettle);
+                };
+                let Some(here) = here.filter(settled) else {
+                    return Some(Lacking::Placement);
+                };
+                if here.view().is_none_or(|seen| seen.sent < from) {
+                    return Some(Lacking::Agreement(from));
+                }
+                let settled = self.api.reads >= 2 && now.since(from) >= policy.ecs.api_settle;
+                (!settled).then_some(Lacking::ApiSettle)
+            }
+        }
+    }
+
+    /// Whether the last look showed that nothing is here, sent at `from` or later.
+    pub(crate) fn nothing_since(&self, from: Moment) -> bool {
+        match self.source {
+            Source::Introspection => self.local.to.is_some_and(|to| to >= from),
+            Source::Api => self.api.to.is_some_and(|to| to >= from),
+        }
+    }
+
+    /// Starts what is due, and asks the other parts for what it needs of them.
+    pub(crate) fn advance(
+        &mut self,
+        here: Option<&mut Registration>,
+        leftovers: &mut Leftovers,
+        turn: &mut Turn<'_>,
+    ) {
+        if turn
+            .flying(|action| matches!(action, Action::ReadTasks))
+            .is_none()
+            && self.read.is_due(turn)
+        {
+            self.read.sent();
+            self.read_sent = turn.now;
+            turn.send(Action::ReadTasks);
+        }
+        self.fall_back(turn);
+        let Some(here) = here else {
+            return;
+        };
+        self.believe_stopped(here, turn.now);
+        self.suspect_newcomers(here, turn);
+        self.suspect_a_stall(leftovers, here, turn);
+        if let Some(closed) = here.closed_since() {
+            turn.reached(closed + turn.policy.ecs.placement_settle);
+        }
+        if let (Source::Api, Some(from)) = (self.source, self.api.from) {
+            turn.reached(from + turn.policy.ecs.api_settle);
+        }
+        match self.lacking(Some(here), leftovers, turn.now, turn.policy) {
+            Some(Lacking::Agreement(from)) => self.ask_ecs(from, here, turn),
+            Some(Lacking::List(_)) => self.list.ask(turn.now),
+            Some(Lacking::LastRead(_)) => self.read.ask(turn.now),
+            _ => {}
+        }
+        let wanted = self.source == Source::Api
+            || matches!(
+                self.lacking(Some(here), leftovers, turn.now, turn.policy),
+                Some(Lacking::List(_))
+            );
+        let flying = turn
+            .flying(|action| matches!(action, Action::ListTasks { .. }))
+            .is_some();
+        if wanted && !flying && self.list.is_due(turn) {
+            self.list.sent();
+            turn.send(Action::ListTasks {
+                container_instance: here.target.clone(),
+                daemons: Leftovers::wants_daemons(turn.policy),
+            });
+        }
+    }
+
+    /// Asks whether ECS agrees: at once for the first time, ever later while it does not.
+    fn ask_ecs(&mut self, from: Moment, here: &mut Registration, turn: &mut Turn<'_>) {
+        let again = here
+            .view()
+            .filter(|seen| seen.sent + Duration::from_millis(1) == from);
+        let Some(seen) = again else {
+            return here.look_from(from.max(turn.now));
+        };
+        if !std::mem::replace(&mut self.said_disagrees, true) {
+            turn.say(Note::EcsDisagrees {
+                view: seen.value.clone(),
+            });
+        }
+        if here.is_looking() {
+            return;
+        }
+        let delay = growing(
+            Duration::from_secs(1),
+            DISAGREEMENT_CAP,
+            self.disagreements,
+            turn.seed,
+        );
+        self.disagreements = self.disagreements.saturating_add(1);
+        here.look_from(turn.now + delay);
+    }
+
+    fn fall_back(&mut self, turn: &mut Turn<'_>) {
+        let (Some(since), Source::Introspection) = (self.away_since, self.source) else {
+            return;
+        };
+        if turn.reached(since + turn.policy.ecs.introspection_grace) {
+            self.source = Source::Api;
+            self.api = Empty::default();
+            self.list.ask(turn.now);
+            turn.say(Note::FallbackToApi {
+                away_for: turn.now.since(since),
+            });
+        }
+    }
+
+    /// A task that nobody has seen before, after DRAINING, and that is not told to stop: it may have been on
+    /// its way, or somebody may have set the instance back. What ECS says then may be a little old: it is asked
+    /// again, ever more seldom.
+    fn suspect_newcomers(&mut self, here: &mut Registration, turn: &mut Turn<'_>) {
+        let first = std::mem::take(&mut self.first);
+        let Some(closed) = here.closed_since() else {
+            self.late.clear();
+            return;
+        };
+        let running = &self.running;
+        let untold = |arn: &String| running.get(arn).is_some_and(|task| !task.is_stopping());
+        // More than ECS had counted when it took no more: they were placed since.
+        let counted = here
+            .view()
+            .map_or(0, |seen| seen.value.running + seen.value.pending);
+        if first && running.keys().filter(|arn| untold(arn)).count() > counted as usize {
+            self.late.extend(running.keys().cloned());
+        }
+        self.late.retain(|arn| running.contains_key(arn));
+        if !self.late.iter().any(untold) {
+            self.suspicions = 0;
+            return;
+        }
+        let delay = match self.suspicions {
+            0 => ARRIVAL_GRACE,
+            again => growing(ARRIVAL_GRACE * 2, SUSPICION_CAP, again - 1, turn.seed),
+        };
+        let asked = here.view().map_or(closed, |seen| seen.sent).max(closed);
+        let from = if self.suspicions == 0 { closed } else { asked };
+        if turn.reached(from + delay) {
+            self.suspicions = self.suspicions.saturating_add(1);
+            here.look_from(turn.now);
+        }
+    }
+
+    /// Nothing has moved for long, and ECS has not even told all tasks to stop: ask it why, at ever
+    /// longer intervals. A task that is stopping already needs no such question, however long it takes.
+    fn suspect_a_stall(
+        &mut self,
+        leftovers: &mut Leftovers,
+        here: &mut Registration,
+        turn: &mut Turn<'_>,
+    ) {
+        if !here.is_closed() {
+            self.changed_at = turn.now;
+        }
+        let untold = self.source == Source::Introspection
+            && self.running.values().any(|task| !task.is_stopping());
+        if !untold {
+            return;
+        }
+        // What has not been read again cannot have moved.
+        let least = turn.policy.ecs.introspection_poll_interval * 2;
+        let after = turn.policy.drain.recheck_after.max(least);
+        if turn.reached(self.changed_at + after.saturating_mul(1 << self.stalls.min(16))) {
+            self.stalls = self.stalls.saturating_add(1);
+            here.look_from(turn.now);
+            leftovers.wonder();
+        }
+    }
+
+    /// What it waits for, as the end of "waits …".
+    pub(crate) fn waits_for(&self, lacking: Option<Lacking>) -> &'static str {
+        match lacking {
+            Some(Lacking::Tasks) if self.away_since.is_none() => "for tasks to stop",
+            Some(Lacking::Vanished) => {
+                "for tasks that the ECS agent does not list any more, and that ECS does not call STOPPED"
+            }
+            Some(Lacking::SecondRead | Lacking::LastRead(_)) => "for a second look at what is left",
+            Some(Lacking::Placement) => "for DRAINING to take effect",
+            Some(Lacking::Agreement(_) | Lacking::List(_)) | None => {
+                "for the ECS API to agree that nothing is left"
+            }
+            Some(Lacking::ApiSettle) => "for the ECS API to say the same for a while",
+            Some(Lacking::Introspection | Lacking::Tasks) => {
+                "for the ECS agent's introspection to answer"
+            }
+        }
+    }
+}
+
+fn is_empty(view: &ContainerInstanceView) -> bool {
+    view.running == 0 && view.pending == 0
+}
+
+/// Whether what is seen is not older than `limit`.
+pub(crate) fn is_fresh<T>(seen: Option<&Seen<T>>, limit: Duration, now: Moment) -> bool {
+    seen.is_some_and(|seen| now.since(seen.sent) <= limit)
+}

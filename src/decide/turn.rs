@@ -1,0 +1,91 @@
+//! One step in the making: what it may look at, and what it has decided so far.
+
+use std::time::Duration;
+
+use crate::Policy;
+use crate::health::{Dependency, Health};
+use crate::ledger::{Flight, Ledger};
+use crate::model::{Action, Failure, Moment, Note, Operation, Ticket, WallTime};
+use crate::pace::Pace;
+
+/// Handed through a step, from part to part.
+pub(crate) struct Turn<'a> {
+    /// The moment of the step.
+    pub(crate) now: Moment,
+    /// The configuration.
+    pub(crate) policy: &'a Policy,
+    /// What jitter comes from.
+    pub(crate) seed: u64,
+    /// What the wall clock shows at the boot clock's zero.
+    pub(crate) wall_at_boot: WallTime,
+    pub(crate) ledger: Ledger,
+    pub(crate) health: Health,
+    pub(crate) actions: Vec<(Ticket, Action)>,
+    pub(crate) cancelled: Vec<Ticket>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) wake: Option<Moment>,
+}
+
+impl Turn<'_> {
+    /// Whether a moment has come. If not yet, the step wakes up for it: every check of a moment goes
+    /// through here, so that no second list of wake-ups can fall out of step.
+    pub(crate) fn reached(&mut self, at: Moment) -> bool {
+        if at > self.now {
+            self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+        }
+        at <= self.now
+    }
+
+    /// Sends a request.
+    pub(crate) fn send(&mut self, action: Action) -> Ticket {
+        let ticket = self.ledger.book(action.clone(), self.now);
+        self.actions.push((ticket, action));
+        ticket
+    }
+
+    /// Nobody waits for it any more: it is ended, and has no answer.
+    pub(crate) fn cancel(&mut self, which: impl Fn(&Action) -> bool) {
+        while let Some(ticket) = self.ledger.find(&which).map(|flight| flight.ticket) {
+            self.ledger.land(ticket);
+            self.actions.retain(|(sent, _)| *sent != ticket);
+            self.cancelled.push(ticket);
+        }
+    }
+
+    /// The request under way that `which` is true of.
+    pub(crate) fn flying(&self, which: impl Fn(&Action) -> bool) -> Option<&Flight> {
+        self.ledger.find(which)
+    }
+
+    pub(crate) fn say(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
+    /// Books a good answer.
+    pub(crate) fn good(&mut self, dependency: Dependency) {
+        self.health.good(dependency, self.now, &mut self.notes);
+    }
+
+    /// Books a failed poll, which is asked again at its next turn: said once it goes on for `quiet_for`.
+    pub(crate) fn bad(&mut self, dependency: Dependency, failure: &Failure, quiet_for: Duration) {
+        self.health
+            .bad(dependency, failure, self.now, quiet_for, &mut self.notes);
+    }
+
+    /// Books a failed call: it is due again after the policy's backoff.
+    pub(crate) fn failed(&mut self, operation: Operation, failure: &Failure, pace: &mut Pace) {
+        let retry_in = pace.failed(failure, self.now, self.seed);
+        self.failed_for(operation, failure, retry_in);
+    }
+
+    /// Books a failed call that is tried again in `retry_in`.
+    pub(crate) fn failed_for(
+        &mut self,
+        operation: Operation,
+        failure: &Failure,
+        retry_in: Duration,
+    ) {
+        self.health
+            .call_failed(operation, failure, self.now, retry_in, &mut self.notes);
+    }
+}

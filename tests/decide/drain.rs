@@ -1,0 +1,299 @@
+//! A drain: its order, its end, and what is said of it.
+
+use std::time::Duration;
+
+use ecs_lifecycle_config::{ResultOnTimeout, Settings};
+use ecs_lifecycle_decide::LifecycleActionResult::{Abandon, Continue};
+use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated, WarmedStopped};
+use ecs_lifecycle_decide::{
+    ContainerInstance, ContainerInstanceStatus as Status, FailureKind, LifecycleState,
+    LifecycleTransition, Memory, Note, Outcome,
+};
+
+use super::agent::{Agent, INSTANCE, SECOND, container_instance, hook, name, old, task};
+
+fn outcome(agent: &Agent) -> Option<Outcome> {
+    agent.state.drain.as_ref()?.outcome()
+}
+
+/// What a plain drain asks of AWS, in order: five calls, one of them as the ARN was not seen before.
+#[test]
+fn a_plain_drain_costs_five_calls() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.stop_tasks();
+    agent.run(20 * SECOND);
+    let local = [
+        "ReadMetadata",
+        "ReadContainerInstance",
+        "ReadTasks",
+        "Remember",
+        "RunCommands",
+    ];
+    let calls: Vec<String> = agent.actions.iter().map(name).collect();
+    let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
+    let calls: Vec<&str> = calls
+        .into_iter()
+        .filter(|call| !local.contains(call))
+        .collect();
+    let mut first = calls[..4].to_vec();
+    first.sort_unstable();
+    assert_eq!(
+        first,
+        [
+            "DescribeContainerInstance",
+            "DescribeLifecycleHooks",
+            "FindGroup",
+            "SetDraining"
+        ]
+    );
+    assert_eq!(calls[4..], ["DescribeContainerInstance", "Complete"]);
+    assert_eq!(
+        (agent.phase(), outcome(&agent)),
+        ("done", Some(Outcome::Drained))
+    );
+    let said = [
+        "DrainStarted",
+        "Draining",
+        "HookFound",
+        "DrainOver",
+        "Completed",
+    ];
+    assert_eq!(
+        said.map(|note| agent.said(note)),
+        [1; 5],
+        "{:?}",
+        agent.notes
+    );
+}
+
+/// The deadline is written down before the deed; but a stuck disk does not hold up the drain.
+#[test]
+fn it_is_remembered_before_draining_is_asked_for() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent.world.held.insert("Remember");
+    agent.target(Some(Terminated));
+    while agent.phase() != "draining" {
+        agent.run(Duration::from_millis(1));
+    }
+    agent.run(Duration::from_millis(248));
+    assert!(agent.did("Remember") && !agent.did("SetDraining"));
+    agent.run(Duration::from_millis(2));
+    assert!(agent.did("SetDraining"));
+}
+
+#[test]
+fn at_the_deadline_the_configured_result_is_given() {
+    for (result, expected) in [
+        (ResultOnTimeout::Continue, vec![Continue]),
+        (ResultOnTimeout::Abandon, vec![Abandon]),
+        (ResultOnTimeout::None, vec![]),
+    ] {
+        let mut settings = Settings::default();
+        settings.drain.timeout = Duration::from_mins(2);
+        settings.drain.result_on_timeout = result;
+        let mut agent = Agent::draining(settings, Terminated);
+        agent.run(Duration::from_secs(110));
+        assert_eq!(agent.phase(), "draining");
+        agent.clear();
+        agent.run(20 * SECOND);
+        assert_eq!(agent.phase(), "done");
+        assert_eq!(
+            (agent.results(), outcome(&agent)),
+            (expected, Some(Outcome::TimedOut))
+        );
+        assert_eq!(agent.world.status, Status::Draining);
+        let left = agent.notes.iter().find_map(|note| match note {
+            Note::DrainOver { left, .. } => Some(left.len()),
+            _ => None,
+        });
+        assert_eq!(left, Some(1), "what still runs is named");
+        agent.clear();
+        agent.run(Duration::from_mins(20));
+        assert!(!agent.did("Heartbeat") && !agent.did("Complete"));
+    }
+}
+
+/// Every quarter of the hook's 300 s, up to the deadline.
+#[test]
+fn heartbeats_come_every_quarter_whatever_they_are_answered() {
+    for kind in [None, Some(FailureKind::NoActiveAction)] {
+        let mut agent = Agent::draining(Settings::default(), Terminated);
+        agent
+            .world
+            .failing
+            .extend(kind.map(|kind| ("Heartbeat", kind)));
+        agent.run(Duration::from_secs(600));
+        assert_eq!(agent.count("Heartbeat"), 8, "{kind:?}");
+    }
+}
+
+/// Where the wait has not come, it is refused: asked where the instance is, and tried again, ever more seldom.
+#[test]
+fn a_completion_that_is_too_early_is_tried_again() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.world.lifecycle = Some(LifecycleState::Terminating);
+    agent
+        .world
+        .failing
+        .insert("Complete", FailureKind::NoActiveAction);
+    agent.stop_tasks();
+    agent.run(Duration::from_mins(10));
+    assert_eq!(agent.phase(), "completing");
+    let tries = agent.count("Complete");
+    assert!((40..=90).contains(&tries), "{tries}");
+    assert!(agent.said("CompleteEarly") > 0);
+    agent.world.failing.clear();
+    agent.run(Duration::from_secs(61));
+    assert_eq!(agent.phase(), "done");
+}
+
+/// Refused twice during the wait itself, a while apart: somebody else has completed it.
+#[test]
+fn a_completion_of_somebody_elses_is_the_end_of_it() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent
+        .world
+        .failing
+        .insert("Complete", FailureKind::NoActiveAction);
+    agent.stop_tasks();
+    agent.run(10 * SECOND);
+    assert_eq!(agent.phase(), "completing");
+    agent.run(20 * SECOND);
+    assert_eq!((agent.phase(), agent.said("AlreadyCompleted")), ("done", 1));
+}
+
+#[test]
+fn where_no_hook_is_clearly_ours_none_is_completed() {
+    let leaving = |name| hook(name, LifecycleTransition::Terminating);
+    let aws = "ecs-managed-draining-termination-hook";
+    for (names, configured, completes) in [
+        (vec![], None, false),
+        (vec![aws], None, false),
+        (vec![aws, "ours"], None, true),
+        (vec!["one", "two"], None, false),
+        (vec!["one", "two"], Some("two"), true),
+        (vec!["one", "two"], Some("three"), false),
+    ] {
+        let mut settings = Settings::default();
+        settings.autoscaling.lifecycle_hook_name = configured.map(str::to_owned);
+        let mut agent = Agent::in_service(settings);
+        agent.world.hooks = names.iter().copied().map(leaving).collect();
+        agent.stop_tasks();
+        agent.target(Some(Terminated));
+        agent.run(20 * SECOND);
+        assert_eq!(agent.phase(), "done");
+        assert_eq!(agent.did("Complete"), completes, "{names:?} {configured:?}");
+        assert_eq!(agent.said("NothingToComplete"), usize::from(!completes));
+    }
+}
+
+/// A task that appears after the end revokes it, as long as nobody has been told.
+#[test]
+fn a_task_that_comes_after_the_end_is_waited_for() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.world.lifecycle = Some(LifecycleState::Terminating);
+    agent
+        .world
+        .failing
+        .insert("Complete", FailureKind::NoActiveAction);
+    agent.stop_tasks();
+    agent.run(20 * SECOND);
+    assert_eq!(agent.phase(), "completing");
+    agent.world.tasks.push(task("late"));
+    agent.world.status = Status::Active;
+    agent.run(5 * SECOND);
+    assert_eq!(
+        (agent.phase(), agent.said("DrainReopened")),
+        ("draining", 1)
+    );
+    agent.run(10 * SECOND);
+    assert_eq!(agent.world.status, Status::Draining);
+    agent.world.failing.clear();
+    agent.clear();
+    agent.run(60 * SECOND);
+    assert!(!agent.did("Complete"));
+    agent.stop_tasks();
+    agent.run(20 * SECOND);
+    assert_eq!(agent.results(), [Continue]);
+}
+
+/// Only what this agent has drained is set to ACTIVE again.
+#[test]
+fn called_off_what_was_active_is_active_again_and_what_was_draining_is_not() {
+    for (before, ours) in [(Status::Active, true), (Status::Draining, false)] {
+        let mut agent = Agent::in_service(Settings::default());
+        agent.world.status = before.clone();
+        agent.target(Some(WarmedStopped));
+        agent.run(5 * SECOND);
+        assert_eq!(agent.world.status, Status::Draining);
+        agent.target(Some(InService));
+        agent.world.lifecycle = Some(LifecycleState::PendingWait);
+        agent.run(10 * SECOND);
+        assert_eq!(agent.world.status, before);
+        assert_eq!(agent.said("CalledOff"), 1);
+        assert_eq!(agent.said("ReturnedToService"), usize::from(ours));
+        assert_eq!(agent.said("LeftDraining"), usize::from(!ours));
+    }
+}
+
+/// Whatever answers on the ECS agent's port, another machine's container instance is left alone.
+#[test]
+fn a_container_instance_of_another_machine_is_left_alone() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent.world.ec2_instance_id = "i-another";
+    agent.target(Some(Terminated));
+    agent.run(30 * SECOND);
+    assert!(!agent.did("SetDraining"));
+    assert_eq!(agent.said("ForeignContainerInstance"), 1);
+}
+
+/// The same where an earlier process has known ours: that one is drained.
+#[test]
+fn what_was_known_before_still_holds() {
+    let memory = Memory {
+        instance_id: INSTANCE.to_owned(),
+        container_instance: Some(container_instance()),
+        verified: Some(container_instance().arn),
+        was_in_service: true,
+        ..Memory::default()
+    };
+    let mut agent = Agent::new(Settings::default(), Some(memory), old());
+    agent.world.tasks = vec![task("a")];
+    agent
+        .world
+        .failing
+        .insert("ReadContainerInstance", FailureKind::Unreachable);
+    agent.target(Some(Terminated));
+    agent.run(5 * SECOND);
+    assert!(agent.did("SetDraining") && !agent.did("DescribeContainerInstance"));
+}
+
+#[test]
+fn another_registration_is_drained_as_well() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.clear();
+    agent.world.identity = Some(ContainerInstance {
+        arn: "arn:aws:ecs:eu-central-1:1:container-instance/demo/c2".to_owned(),
+        ..container_instance()
+    });
+    agent.world.status = Status::Active;
+    agent.run(5 * SECOND);
+    assert_eq!(agent.count("SetDraining"), 1);
+}
+
+#[test]
+fn a_missing_permission_is_said_once_and_asked_for_seldom() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent
+        .world
+        .failing
+        .insert("SetDraining", FailureKind::Denied);
+    agent.target(Some(Terminated));
+    agent.run(Duration::from_mins(10));
+    assert_eq!(agent.said("Denied"), 1);
+    let tries = agent.count("SetDraining");
+    assert!((10..=25).contains(&tries), "{tries}");
+    agent.world.failing.clear();
+    agent.run(60 * SECOND);
+    assert_eq!(agent.world.status, Status::Draining);
+}
