@@ -3,6 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 AGENT = target/release/ecs-lifecycle-agent
+EXPLORE = target/explore/explore
 TOOLS = target/tools
 DENY_VERSION = 0.20.2
 FUZZ_VERSION = 0.13.2
@@ -28,7 +29,7 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
 .PHONY: test
-test: target/python/ready target/peers/ready ## Run all tests (about a quarter of an hour, after the build)
+test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about a quarter of an hour, after the build)
 	@# Where there can be no packages, their tests say so.
 	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
@@ -36,6 +37,10 @@ test: target/python/ready target/peers/ready ## Run all tests (about a quarter o
 	rm -rf target/operations && mkdir -p target/operations
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
+	@# Every single move, and a part of the rest; everything: make explore.
+	$(EXPLORE) singles --expected tests/explore/expected.txt
+	$(EXPLORE) random --count 20000 --seed 1 --expected tests/explore/expected.txt
+	$(EXPLORE) reduction --count 1000
 	@# By themselves: a thousand agents each, with seconds where the others have minutes.
 	$(MAKE) faults
 	$(MAKE) crash
@@ -88,6 +93,13 @@ crash: ## Kill it at every request, and a thousand random drains (six minutes)
 faults: ## Every call × every fault × every phase, against the real binary (three minutes)
 	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test faults
 
+.PHONY: explore
+explore: $(EXPLORE) ## The adversary against the core: single moves, pairs, 200,000 random stories (a quarter of an hour)
+	$(EXPLORE) singles --expected tests/explore/expected.txt --stories target/stories
+	$(EXPLORE) reduction --count 10000
+	$(EXPLORE) random --count 200000 --expected tests/explore/expected.txt --stories target/stories
+	$(EXPLORE) pairs --expected tests/explore/expected.txt --stories target/stories
+
 .PHONY: soak
 soak: $(AGENT) ## A week's worth of polling while everything flaps: are memory and files flat? (a quarter of an hour)
 	$(CARGO) run --quiet --release --package ecs-lifecycle-rig --bin soak -- --agent $(AGENT) --out target/soak
@@ -109,6 +121,10 @@ fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz every parser, ten million inputs each (nig
 .PHONY: $(AGENT)
 $(AGENT):
 	$(CARGO) build --release --package ecs-lifecycle-agent
+
+.PHONY: $(EXPLORE)
+$(EXPLORE):
+	$(CARGO) build --quiet --profile explore --package ecs-lifecycle-explore
 
 .PHONY: clean
 clean: ## Remove everything that was built

@@ -1,0 +1,454 @@
+//! One story: told with given moves, or forked and let go on to its end.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::Once;
+
+use super::{Dice, Placed, Planned};
+use crate::story::{Boundary, Footprint, Story};
+use crate::wire::Ms;
+
+/// Which rules a story has violated.
+pub type Rules = BTreeSet<&'static str>;
+
+/// The core (or the world) has panicked.
+pub const PANIC: &str = "panic";
+
+/// A story that has not ended after so many boundaries never will.
+pub const ENDLESS: &str = "endless";
+const BOUNDARIES: usize = 20_000;
+
+/// So many states of a run are remembered one by one, then every fourth.
+const CLOSELY: usize = 16;
+/// No more states are remembered than this by one job.
+const STATES: usize = 2_000_000;
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs something that may panic, without a word on stderr. `Err`: it has, with what it said, and where.
+pub fn guarded<T>(what: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if GUARDED.get() {
+                let place = info.location().map(ToString::to_string).unwrap_or_default();
+                PLACE.with_borrow_mut(|it| *it = place);
+            } else {
+                before(info);
+            }
+        }));
+    });
+    let outer = GUARDED.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(what));
+    GUARDED.set(outer);
+    result.map_err(|payload| {
+        format!(
+            "{} at {}",
+            said(payload.as_ref()),
+            PLACE.with_borrow(Clone::clone)
+        )
+    })
+}
+
+fn said(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("?")
+}
+
+/// What was done, and what it came to.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Worlds that ran, to their end or into a state that was known.
+    pub runs: u64,
+    /// Boundaries that happened in them.
+    pub steps: u64,
+    /// Runs that ended in a known state.
+    pub merged: u64,
+    /// How many of these went on nevertheless, as a check.
+    pub doubted: u64,
+    /// Moves that were not possible at their moment.
+    pub impossible: u64,
+    /// How many runs violated each rule.
+    pub hits: BTreeMap<&'static str, u64>,
+    /// For each exemption: in how many runs (that ran to their end), how often.
+    pub exempt: BTreeMap<&'static str, (u64, u64)>,
+    /// Finds that could not be told again: a story that is not deterministic, or two states that look the
+    /// same and are not.
+    pub unsound: Vec<String>,
+}
+
+impl Tally {
+    /// Adds another's.
+    pub fn add(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.steps += other.steps;
+        self.merged += other.merged;
+        self.doubted += other.doubted;
+        self.impossible += other.impossible;
+        for (rule, count) in other.hits {
+            *self.hits.entry(rule).or_default() += count;
+        }
+        for (what, (runs, times)) in other.exempt {
+            let sum = self.exempt.entry(what).or_default();
+            *sum = (sum.0 + runs, sum.1 + times);
+        }
+        self.unsound.extend(other.unsound);
+    }
+
+    fn end(&mut self, rules: &Rules) {
+        self.runs += 1;
+        for rule in rules {
+            *self.hits.entry(rule).or_default() += 1;
+        }
+    }
+
+    fn excuse<S: Story>(&mut self, story: &S) {
+        for (what, times) in story
+            .exemptions()
+            .into_iter()
+            .filter(|(_, times)| *times > 0)
+        {
+            let sum = self.exempt.entry(what).or_default();
+            *sum = (sum.0 + 1, sum.1 + u64::from(times));
+        }
+    }
+}
+
+/// What is hashed is a hash already.
+#[derive(Default)]
+pub struct Plain(u64);
+
+impl Hasher for Plain {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+/// Normalised states from which a run without further moves is known, and what it comes to: the rules that
+/// it has violated by its end. Rules violated before are a part of the key.
+#[derive(Default)]
+pub struct Seen(HashMap<u64, Rc<Rules>, BuildHasherDefault<Plain>>);
+
+impl Seen {
+    fn key<S: Story>(story: &S) -> Option<u64> {
+        let state = story.fingerprint()?;
+        if story.violations().is_empty() {
+            return Some(state);
+        }
+        let mut hasher = std::hash::DefaultHasher::new();
+        rules(story).hash(&mut hasher);
+        Some(Dice::new(&[state, hasher.finish()]).roll())
+    }
+}
+
+/// Which rules were violated so far.
+pub fn rules<S: Story>(story: &S) -> Rules {
+    story.violations().iter().map(|it| it.rule).collect()
+}
+
+/// How a run ended.
+pub struct Ended {
+    /// Which rules were violated in it.
+    pub rules: Rc<Rules>,
+    /// Whether it was not run to its end, because the rest was known.
+    pub merged: bool,
+}
+
+/// Lets a fork go on to its end, or into a state that is known.
+pub fn finish<S: Story>(story: S, seen: Option<&mut Seen>, tally: &mut Tally) -> Ended {
+    go_on(story, None, seen, tally)
+}
+
+/// As [`finish`]; if it ends in a known state, it goes on nevertheless, and has to come to the same.
+pub fn finish_twice<S: Story>(
+    story: S,
+    seen: &mut Seen,
+    tally: &mut Tally,
+    line: impl Fn() -> String,
+) -> Ended {
+    let quick = finish(story.clone(), Some(seen), tally);
+    if !quick.merged {
+        return quick;
+    }
+    tally.doubted += 1;
+    let full = finish(story, None, tally);
+    if full.rules != quick.rules {
+        let what = format!(
+            "ended in a known state with {:?}, not {:?}: {}",
+            quick.rules,
+            full.rules,
+            line()
+        );
+        tally.unsound.push(what);
+    }
+    full
+}
+
+/// Lets a fork go on to its end, and notes what happens in it.
+pub fn track<S: Story>(
+    story: S,
+    seen: Option<&mut Seen>,
+    tally: &mut Tally,
+) -> (Vec<Boundary>, Rc<Rules>) {
+    let mut boundaries = Vec::new();
+    let ended = go_on(story, Some(&mut boundaries), seen, tally);
+    (boundaries, ended.rules)
+}
+
+fn go_on<S: Story>(
+    mut story: S,
+    mut boundaries: Option<&mut Vec<Boundary>>,
+    seen: Option<&mut Seen>,
+    tally: &mut Tally,
+) -> Ended {
+    let mut passed = Vec::new();
+    let mut steps = 0;
+    let known = guarded(|| {
+        loop {
+            if let Some(seen) = seen.as_deref()
+                && (boundaries.is_some() || steps < CLOSELY || steps % 4 == 0)
+                && let Some(key) = Seen::key(&story)
+            {
+                match seen.0.get(&key) {
+                    Some(rules) if boundaries.is_none() => return (Some(Rc::clone(rules)), false),
+                    _ => passed.push(key),
+                }
+            }
+            let Some(boundary) = story.next() else {
+                return (None, false);
+            };
+            if steps >= BOUNDARIES {
+                return (None, true);
+            }
+            if let Some(boundaries) = boundaries.as_deref_mut() {
+                boundaries.push(boundary);
+            }
+            steps += 1;
+            story.advance();
+        }
+    });
+    let (known, extra) = match known {
+        Ok((known, endless)) => (known, endless.then_some(ENDLESS)),
+        Err(_) => (None, Some(PANIC)),
+    };
+    tally.steps += steps as u64;
+    let merged = known.is_some();
+    let rules = known.unwrap_or_else(|| {
+        if extra != Some(PANIC) {
+            tally.excuse(&story);
+        }
+        Rc::new(rules(&story).into_iter().chain(extra).collect())
+    });
+    tally.merged += u64::from(merged);
+    tally.end(&rules);
+    if let Some(seen) = seen.filter(|it| it.0.len() < STATES) {
+        seen.0
+            .extend(passed.into_iter().map(|key| (key, Rc::clone(&rules))));
+    }
+    Ended { rules, merged }
+}
+
+/// What came of a move.
+pub enum Fork<S> {
+    /// A story with the move in it.
+    Story(S),
+    /// It is not possible there.
+    Impossible,
+    /// The core did not survive it: [`PANIC`].
+    Panic(Rc<Rules>),
+}
+
+/// Makes a move in a copy of a story.
+pub fn fork<S: Story>(story: &S, kind: S::Move, tally: &mut Tally) -> Fork<S> {
+    let mut copy = story.clone();
+    match guarded(|| copy.disturb(kind)) {
+        Ok(true) => Fork::Story(copy),
+        Ok(false) => {
+            tally.impossible += 1;
+            Fork::Impossible
+        }
+        Err(_) => {
+            let rules = rules(&copy).into_iter().chain([PANIC]).collect();
+            tally.end(&rules);
+            Fork::Panic(Rc::new(rules))
+        }
+    }
+}
+
+/// Goes along a run that is known to get as far as `to`, and shows it before each boundary.
+pub fn along<S: Story>(
+    mut story: S,
+    from: usize,
+    to: usize,
+    mut visit: impl FnMut(usize, &S) -> bool,
+) {
+    for at in from..=to {
+        if !visit(at, &story) {
+            break;
+        }
+        // It got there before: if it does not now, it is not deterministic, and coverage shows it.
+        if at < to && guarded(|| story.advance()).is_err() {
+            break;
+        }
+    }
+}
+
+/// The moments of a run that differ for a move: before each boundary that touches it, and one after the last
+/// of these. A run of boundaries that it does not touch is one moment, of which the last one is taken.
+/// `from` is how many boundaries had happened before the first in `boundaries`.
+pub fn moments(boundaries: &[Boundary], from: usize, footprint: Footprint) -> Vec<usize> {
+    let touched = boundaries
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| it.footprint.touches(footprint));
+    let mut moments: Vec<usize> = touched.map(|(at, _)| from + at).collect();
+    let after = moments.last().map_or(from, |last| last + 1);
+    if after < from + boundaries.len() {
+        moments.push(after);
+    }
+    moments
+}
+
+/// When a move is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum When {
+    /// Once so many boundaries have happened.
+    Before(usize),
+    /// Before the first boundary at or after this time.
+    Time(Ms),
+}
+
+/// A story that was told from its beginning to its end.
+pub struct Told<S: Story> {
+    /// Where the moves were made.
+    pub places: Vec<Placed<S>>,
+    /// When: the time of the boundary before which each was made.
+    pub times: Vec<Ms>,
+    /// How many were not possible, or came after the end.
+    pub missed: usize,
+    /// Which rules were violated.
+    pub rules: Rules,
+    /// The log, if it was asked for, with the moves and the violations in it.
+    pub lines: Vec<String>,
+    /// How much was run.
+    pub tally: Tally,
+}
+
+/// Tells a story with these moves in it. A move that is not possible is tried again before each of the next
+/// `patience` boundaries.
+pub fn tell<S: Story>(
+    scene: S::Scene,
+    plan: &[Planned<S>],
+    patience: usize,
+    narrate: bool,
+) -> Told<S> {
+    let (places, times, lines) = (Vec::new(), Vec::new(), Vec::new());
+    let mut told = Told {
+        places,
+        times,
+        missed: 0,
+        rules: Rules::new(),
+        lines,
+        tally: Tally::default(),
+    };
+    let mut story = match guarded(|| S::begin(scene)) {
+        Ok(story) => story,
+        Err(why) => {
+            told.lines.push(format!("!!! {PANIC}: {why}"));
+            told.rules.insert(PANIC);
+            told.tally.end(&told.rules);
+            return told;
+        }
+    };
+    if narrate {
+        story.narrate();
+    }
+    let mut shown = (0, 0);
+    let mut happened = 0;
+    let mut left = plan.iter().copied().peekable();
+    let ended = guarded(|| {
+        let mut waited = 0;
+        while let Some(boundary) = story.next() {
+            told.show(&story, narrate, &mut shown);
+            if let Some(&(kind, when)) = left.peek()
+                && match when {
+                    When::Before(count) => happened >= count,
+                    When::Time(time) => boundary.at >= time,
+                }
+            {
+                if narrate {
+                    told.lines.push(format!(
+                        "--> {kind} @{happened} ({} ms), before: {}",
+                        boundary.at, boundary.label
+                    ));
+                }
+                if story.disturb(kind) {
+                    told.places.push((kind, happened));
+                    told.times.push(boundary.at);
+                } else if waited < patience {
+                    waited += 1;
+                    story.advance();
+                    happened += 1;
+                    continue;
+                } else {
+                    told.missed += 1;
+                }
+                waited = 0;
+                left.next();
+                continue;
+            }
+            if happened >= BOUNDARIES {
+                return Some(ENDLESS);
+            }
+            happened += 1;
+            story.advance();
+        }
+        told.tally.excuse(&story);
+        None
+    });
+    told.show(&story, narrate, &mut shown);
+    told.missed += left.count();
+    told.rules = rules(&story);
+    told.rules
+        .extend(ended.as_ref().map_or(Some(PANIC), |extra| *extra));
+    match ended {
+        Ok(Some(_)) => told.lines.push(format!(
+            "!!! {ENDLESS}: not over after {BOUNDARIES} boundaries"
+        )),
+        Err(why) => told.lines.push(format!("!!! {PANIC}: {why}")),
+        Ok(None) => {}
+    }
+    told.tally.steps = happened as u64;
+    told.tally.end(&told.rules);
+    told
+}
+
+impl<S: Story> Told<S> {
+    /// Takes over what is new in the log, and what went wrong.
+    fn show(&mut self, story: &S, narrate: bool, shown: &mut (usize, usize)) {
+        if narrate {
+            self.lines.extend(story.log().iter().skip(shown.0).cloned());
+            let wrong = story.violations().iter().skip(shown.1);
+            self.lines
+                .extend(wrong.map(|it| format!("!!! {} at {} ms: {}", it.rule, it.at, it.detail)));
+            *shown = (story.log().len(), story.violations().len());
+        }
+    }
+}

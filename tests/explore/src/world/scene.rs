@@ -1,0 +1,605 @@
+//! Where a story starts, and what Auto Scaling, EC2 and people do in it by themselves.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use super::moves::Move;
+use crate::wire::{Executables, Ms, OnTimeout, Policy, TaskKind};
+
+/// A scene, by its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scene(pub(super) u8);
+
+impl fmt::Display for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.spec().name)
+    }
+}
+
+impl Scene {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        (0..SPECS.len())
+            .filter_map(|it| u8::try_from(it).ok().map(Self))
+            .collect()
+    }
+
+    pub(super) fn spec(self) -> &'static Spec {
+        &SPECS[usize::from(self.0)]
+    }
+
+    /// What is to come about, in words.
+    pub fn goal(self) -> &'static str {
+        self.spec().goal
+    }
+
+    /// The agent's settings in it.
+    pub fn policy(self) -> &'static Policy {
+        &self.spec().policy
+    }
+}
+
+/// What the instance is at the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// In no group, registered.
+    Alone,
+    /// In service for long.
+    InService,
+    /// Just launched into service: `Pending`.
+    Launched,
+    /// Just launched into the warm pool: `Warmed:Pending`.
+    IntoPool,
+}
+
+/// What an instance in the warm pool does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pool {
+    Stopped,
+    Running,
+    Hibernated,
+}
+
+/// A task that runs at the beginning.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) kind: TaskKind,
+    /// How long its container takes to stop; `None`: it never does.
+    pub(super) takes: Option<Ms>,
+    /// When it ends by itself.
+    pub(super) ends: Option<Ms>,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug)]
+pub(super) struct Spec {
+    pub(super) name: &'static str,
+    pub(super) goal: &'static str,
+    pub(super) policy: Policy,
+    pub(super) begin: Begin,
+    pub(super) pool: Pool,
+    /// `HeartbeatTimeout` of the terminating hook.
+    pub(super) out: Option<Ms>,
+    /// `HeartbeatTimeout` of the launching hook.
+    pub(super) into: Option<Ms>,
+    /// `GlobalTimeout` of the terminating hook, where it is not 100 heartbeats: time is compressed.
+    pub(super) global: Option<Ms>,
+    /// ECS managed draining has a hook of its own in the group.
+    pub(super) managed: bool,
+    /// From the start of a transition to its wait.
+    pub(super) wait_after: Ms,
+    pub(super) work: Vec<Work>,
+    /// When the ECS agent registers, after the first boot.
+    pub(super) registers: Ms,
+    /// Whether metadata has the instance's tags.
+    pub(super) tags: bool,
+    /// The target state is 404 until then.
+    pub(super) target_from: Ms,
+    /// Whether CloudFormation waits for a signal, and whether it has had one from this instance.
+    pub(super) waits: bool,
+    pub(super) signalled: bool,
+    /// Each local answer takes so long.
+    pub(super) intro_takes: Ms,
+    /// A Spot interruption stops the instance instead of terminating it.
+    pub(super) spot_stops: bool,
+    /// So many requests to AWS has it to cost at most, undisturbed, without its heartbeats.
+    pub(super) calls: Option<u16>,
+    /// Who does what when.
+    pub(super) script: Vec<(Ms, Move)>,
+    pub(super) horizon: Ms,
+}
+
+static SPECS: LazyLock<Vec<Spec>> = LazyLock::new(specs);
+
+const S: Ms = 1_000;
+
+fn policy() -> Policy {
+    Policy {
+        metadata_poll: 5 * S,
+        task_poll: 5 * S,
+        introspection_grace: 10 * S,
+        api_poll: 5 * S,
+        request_timeout: 5 * S,
+        drain_timeout: 40 * S,
+        result_on_timeout: OnTimeout::Continue,
+        standalone_stop_after: None,
+        on_rebalance: None,
+        on_maintenance: None,
+        ready: true,
+        ready_timeout: 40 * S,
+        stack: false,
+        signal_drained: false,
+        executables: Executables::default(),
+        executable_timeout: 8 * S,
+    }
+}
+
+const fn service(takes: Ms) -> Work {
+    Work {
+        kind: TaskKind::Service,
+        takes: Some(takes),
+        ends: None,
+    }
+}
+
+const fn standalone(ends: Ms) -> Work {
+    Work {
+        kind: TaskKind::Standalone,
+        takes: Some(2 * S),
+        ends: Some(ends),
+    }
+}
+
+/// In service, with two tasks of a service, and scaled in after 3 s.
+fn scale_in(name: &'static str, goal: &'static str) -> Spec {
+    Spec {
+        name,
+        goal,
+        policy: policy(),
+        begin: Begin::InService,
+        pool: Pool::Stopped,
+        out: Some(3600 * S),
+        into: Some(3600 * S),
+        global: None,
+        managed: false,
+        wait_after: 2 * S,
+        work: vec![service(6 * S), service(9 * S)],
+        registers: 0,
+        tags: true,
+        target_from: 0,
+        waits: false,
+        signalled: false,
+        intro_takes: 0,
+        spot_stops: false,
+        calls: None,
+        script: vec![(3 * S, Move::ScaleIn)],
+        horizon: 130 * S,
+    }
+}
+
+/// Just launched, with a launching hook.
+fn launch(name: &'static str, goal: &'static str) -> Spec {
+    let policy = Policy {
+        on_rebalance: Some(40 * S),
+        ..policy()
+    };
+    Spec {
+        policy,
+        begin: Begin::Launched,
+        work: vec![],
+        registers: 4 * S,
+        script: vec![],
+        horizon: 100 * S,
+        ..scale_in(name, goal)
+    }
+}
+
+/// Nothing happens by itself.
+fn quiet(name: &'static str, goal: &'static str) -> Spec {
+    Spec {
+        script: vec![],
+        horizon: 90 * S,
+        ..scale_in(name, goal)
+    }
+}
+
+fn with(mut spec: Spec, change: impl FnOnce(&mut Spec)) -> Spec {
+    change(&mut spec);
+    spec
+}
+
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn specs() -> Vec<Spec> {
+    vec![
+        with(
+            scale_in("scale-in", "drained, then CONTINUE, in six calls"),
+            |it| it.calls = Some(6),
+        ),
+        with(
+            scale_in(
+                "scale-in-wait-15s",
+                "drained, then CONTINUE once the wait has begun",
+            ),
+            |it| it.wait_after = 18 * S,
+        ),
+        with(
+            scale_in("scale-in-hook-30s", "the hook is kept waiting; CONTINUE"),
+            |it| {
+                it.out = Some(30 * S);
+                it.tags = false;
+                it.work = vec![service(6 * S), standalone(36 * S)];
+            },
+        ),
+        with(
+            scale_in(
+                "scale-in-wait-45s",
+                "few refusals while a load balancer deregisters; CONTINUE",
+            ),
+            |it| {
+                it.wait_after = 45 * S;
+                it.out = Some(30 * S);
+                it.horizon = 160 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "stuck-continue",
+                "a task is stuck: CONTINUE at the deadline, not before",
+            ),
+            |it| {
+                it.out = Some(30 * S);
+                it.work.push(Work {
+                    kind: TaskKind::Service,
+                    takes: None,
+                    ends: None,
+                });
+            },
+        ),
+        with(
+            scale_in(
+                "stuck-abandon",
+                "a task is stuck: ABANDON at the deadline, not before",
+            ),
+            |it| {
+                it.policy.result_on_timeout = OnTimeout::Abandon;
+                it.work.push(Work {
+                    kind: TaskKind::Service,
+                    takes: None,
+                    ends: None,
+                });
+            },
+        ),
+        with(
+            scale_in(
+                "stuck-none",
+                "a task is stuck: never completed, the hook lapses",
+            ),
+            |it| {
+                it.policy.result_on_timeout = OnTimeout::None;
+                it.out = Some(30 * S);
+                it.work.push(Work {
+                    kind: TaskKind::Service,
+                    takes: None,
+                    ends: None,
+                });
+                it.horizon = 150 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "drained-none-late-wait",
+                "drained in time, waits until after the deadline: CONTINUE all the same",
+            ),
+            |it| {
+                it.policy.result_on_timeout = OnTimeout::None;
+                it.wait_after = 46 * S;
+                it.horizon = 160 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "drained-abandon-late-wait",
+                "drained in time, waits until after the deadline: CONTINUE, and no ABANDON",
+            ),
+            |it| {
+                it.policy.result_on_timeout = OnTimeout::Abandon;
+                it.policy.stack = true;
+                it.policy.signal_drained = true;
+                it.wait_after = 46 * S;
+                it.horizon = 160 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "standalone-wait",
+                "a standalone task outlives the deadline: ABANDON there",
+            ),
+            |it| {
+                it.policy.result_on_timeout = OnTimeout::Abandon;
+                it.work = vec![service(4 * S), standalone(70 * S)];
+            },
+        ),
+        with(
+            scale_in(
+                "standalone-stop",
+                "a standalone task is stopped after 10 s; CONTINUE",
+            ),
+            |it| {
+                it.policy.standalone_stop_after = Some(10 * S);
+                it.policy.result_on_timeout = OnTimeout::Abandon;
+                it.work = vec![service(4 * S), standalone(300 * S)];
+            },
+        ),
+        with(
+            scale_in(
+                "executables",
+                "before-drain and after-drain run, the 30 s hook is kept waiting; CONTINUE",
+            ),
+            |it| {
+                it.policy.executables = Executables {
+                    before_drain: true,
+                    after_drain: true,
+                    ready: false,
+                };
+                it.out = Some(30 * S);
+            },
+        ),
+        with(
+            scale_in(
+                "global-timeout",
+                "GlobalTimeout ends it before the deadline would: nothing is completed too early",
+            ),
+            |it| {
+                it.policy.drain_timeout = 60 * S;
+                it.out = Some(30 * S);
+                it.global = Some(40 * S);
+                it.work.push(Work {
+                    kind: TaskKind::Service,
+                    takes: None,
+                    ends: None,
+                });
+            },
+        ),
+        with(
+            scale_in(
+                "global-timeout-late-task",
+                "drained in time, a standalone task at the end of it: CONTINUE",
+            ),
+            |it| {
+                it.policy.result_on_timeout = OnTimeout::Abandon;
+                it.policy.standalone_stop_after = Some(25 * S);
+                it.policy.drain_timeout = 50 * S;
+                it.out = Some(30 * S);
+                it.global = Some(42 * S);
+                it.wait_after = 15 * S;
+                it.work = vec![service(4 * S), standalone(300 * S)];
+            },
+        ),
+        with(
+            scale_in(
+                "managed-draining",
+                "ECS has a hook of its own, which is not ours; CONTINUE for ours",
+            ),
+            |it| {
+                it.managed = true;
+                it.calls = Some(6);
+            },
+        ),
+        with(scale_in("no-hook", "drains; nobody waits"), |it| {
+            it.out = None;
+            it.wait_after = 25 * S;
+        }),
+        with(
+            scale_in(
+                "introspection-slow",
+                "each local answer takes 3 s; drained, then CONTINUE",
+            ),
+            |it| it.intro_takes = 3 * S,
+        ),
+        with(launch("launch", "a member: CONTINUE, SUCCESS"), |it| {
+            it.policy.stack = true;
+            it.waits = true;
+        }),
+        with(
+            launch(
+                "launch-no-hook",
+                "nobody waits in the group: a member, SUCCESS",
+            ),
+            |it| {
+                it.policy.stack = true;
+                it.waits = true;
+                it.into = None;
+            },
+        ),
+        with(
+            launch(
+                "launch-404-already",
+                "the target is 404 for long, the signal was sent before: CONTINUE",
+            ),
+            |it| {
+                it.policy.stack = true;
+                it.into = Some(30 * S);
+                it.target_from = 30 * S;
+                it.waits = true;
+                it.signalled = true;
+                it.registers = 18 * S;
+                it.policy.executables.ready = true;
+            },
+        ),
+        with(
+            launch(
+                "launch-never-registers",
+                "no member by the ready timeout: ABANDON, FAILURE",
+            ),
+            |it| {
+                it.policy.stack = true;
+                it.waits = true;
+                it.registers = 500 * S;
+            },
+        ),
+        with(
+            launch(
+                "launch-then-scale-in",
+                "joins, then drains: CONTINUE for both",
+            ),
+            |it| {
+                it.script = vec![(24 * S, Move::ScaleIn)];
+                it.horizon = 130 * S;
+            },
+        ),
+        with(
+            launch(
+                "scaled-in-while-pending",
+                "taken back while it joins: DRAINING, and released",
+            ),
+            |it| {
+                it.script = vec![(8 * S, Move::ScaleIn)];
+                it.registers = 12 * S;
+                it.horizon = 130 * S;
+            },
+        ),
+        with(
+            launch(
+                "pool-in-and-out",
+                "into the pool: CONTINUE at once; out of it: joins",
+            ),
+            |it| {
+                it.begin = Begin::IntoPool;
+                it.policy.stack = true;
+                it.waits = true;
+                it.script = vec![(25 * S, Move::OutOfPool)];
+                it.horizon = 120 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "pool-back-stopped",
+                "back to the pool: drained, CONTINUE, stopped; out again: ACTIVE and joined",
+            ),
+            |it| {
+                it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::OutOfPool)];
+                it.horizon = 140 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "pool-back-running",
+                "the same, running meanwhile, and back again",
+            ),
+            |it| {
+                it.pool = Pool::Running;
+                it.out = Some(30 * S);
+                it.into = Some(30 * S);
+                it.script = vec![
+                    (3 * S, Move::ToPool),
+                    (40 * S, Move::OutOfPool),
+                    (90 * S, Move::ToPool),
+                ];
+                it.horizon = 170 * S;
+            },
+        ),
+        with(
+            scale_in("pool-back-hibernated", "the same, hibernated meanwhile"),
+            |it| {
+                it.pool = Pool::Hibernated;
+                it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::OutOfPool)];
+                it.horizon = 140 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "pool-stopped-terminated",
+                "back to the pool, stopped; started to be terminated: CONTINUE",
+            ),
+            |it| {
+                it.out = Some(30 * S);
+                it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::TerminatePooled)];
+                it.horizon = 120 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "pool-running-terminated",
+                "back to the pool, running; terminated there: CONTINUE",
+            ),
+            |it| {
+                it.pool = Pool::Running;
+                it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::TerminatePooled)];
+                it.horizon = 120 * S;
+            },
+        ),
+        with(
+            launch(
+                "pool-never-in-service",
+                "into the pool, and terminated there: CONTINUE for both",
+            ),
+            |it| {
+                it.begin = Begin::IntoPool;
+                it.script = vec![(25 * S, Move::TerminatePooled)];
+                it.horizon = 110 * S;
+            },
+        ),
+        with(
+            quiet(
+                "spot-in-group",
+                "DRAINING; then Auto Scaling takes it, and it is released",
+            ),
+            |it| {
+                it.script = vec![(3 * S, Move::Spot), (12 * S, Move::ScaleIn)];
+            },
+        ),
+        with(
+            quiet(
+                "spot-stop-alone",
+                "in no group, stopped by Spot and started again: ACTIVE again",
+            ),
+            |it| {
+                it.begin = Begin::Alone;
+                it.spot_stops = true;
+                it.script = vec![(3 * S, Move::Spot)];
+                it.horizon = 120 * S;
+            },
+        ),
+        with(
+            quiet(
+                "by-hand",
+                "drained by hand, taken back: ACTIVE again; then scaled in",
+            ),
+            |it| {
+                it.script = vec![
+                    (3 * S, Move::DrainByHand),
+                    (22 * S, Move::UndrainByHand),
+                    (72 * S, Move::ScaleIn),
+                ];
+                it.horizon = 160 * S;
+            },
+        ),
+        with(
+            quiet(
+                "undrain-then-scale-in",
+                "scaled in while the instance is being set back: DRAINING, and released",
+            ),
+            |it| {
+                it.wait_after = 8 * S;
+                it.script = vec![
+                    (3 * S, Move::DrainByHand),
+                    (22 * S, Move::UndrainByHand),
+                    (23 * S, Move::ScaleIn),
+                ];
+                it.horizon = 110 * S;
+            },
+        ),
+        with(
+            quiet(
+                "warnings",
+                "a rebalance recommendation and maintenance come and go: ACTIVE again",
+            ),
+            |it| {
+                it.policy.on_rebalance = Some(40 * S);
+                it.policy.on_maintenance = Some(100 * S);
+                it.script = vec![(3 * S, Move::Rebalance), (66 * S, Move::Maintenance)];
+                it.horizon = 135 * S;
+            },
+        ),
+    ]
+}

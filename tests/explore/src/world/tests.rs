@@ -1,0 +1,1173 @@
+//! A naive but decent agent, and spoilt ones: the judge has to tell them apart.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "one test prints, for reading, and says how long it took"
+)]
+
+use super::judge::Judge;
+use super::*;
+use crate::wire::*;
+
+/// What is wrong with it, if anything.
+mod bad {
+    pub(super) const NOTHING: u8 = 0;
+    pub(super) const COMPLETES_AT_ONCE: u8 = 1;
+    pub(super) const NO_HEARTBEATS: u8 = 2;
+    pub(super) const DRAINS_ONCE: u8 = 3;
+    pub(super) const NO_FRESH_READ: u8 = 4;
+    pub(super) const NEVER_COMPLETES: u8 = 5;
+    pub(super) const COMPLETES_ON_STOP: u8 = 6;
+    pub(super) const NEVER_PUTS_BACK: u8 = 7;
+    pub(super) const HURRIES: u8 = 8;
+    pub(super) const ABANDONS: u8 = 9;
+    pub(super) const NO_DEADLINE: u8 = 10;
+    pub(super) const PUTS_ALL_BACK: u8 = 11;
+    pub(super) const JOINS_UNSEEN: u8 = 12;
+    pub(super) const FORGETS_DRAINED: u8 = 13;
+    pub(super) const SPINS: u8 = 14;
+    pub(super) const COMPLETES_ALL_HOOKS: u8 = 15;
+    pub(super) const NEVER_SIGNALS: u8 = 16;
+    pub(super) const NEVER_DRAINS: u8 = 17;
+    pub(super) const BELIEVES_EMPTY: u8 = 18;
+    pub(super) const NEVER_JOINS: u8 = 19;
+    pub(super) const IMPATIENT: u8 = 20;
+    pub(super) const GOES_ON: u8 = 21;
+    pub(super) const SIGNALS_EARLY: u8 = 22;
+    pub(super) const SIGNALS_FAILURE: u8 = 23;
+    pub(super) const OPPOSITES: u8 = 24;
+    pub(super) const POLLS: u8 = 25;
+    pub(super) const ALWAYS_CONTINUE: u8 = 26;
+    pub(super) const LOOKS_NOT: u8 = 27;
+    pub(super) const NO_LOOK: u8 = 28;
+    pub(super) const UNVERIFIED: u8 = 29;
+    pub(super) const SLEEPS: u8 = 30;
+    pub(super) const LOOKS_OFTEN: u8 = 31;
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Memory {
+    /// Since when it drains, on the wall clock.
+    since: Option<i64>,
+    drained: bool,
+    ours: u8,
+    hand: bool,
+    joined: bool,
+    served: bool,
+    signalled: bool,
+    pooled: bool,
+}
+
+impl Memory {
+    fn write(&self) -> Vec<u8> {
+        let flags = [
+            self.drained,
+            self.hand,
+            self.joined,
+            self.served,
+            self.signalled,
+            self.pooled,
+            self.since.is_some(),
+        ];
+        let mut bytes: Vec<u8> = flags.iter().map(|it| u8::from(*it)).collect();
+        bytes.push(self.ours);
+        bytes.extend(self.since.unwrap_or(0).to_le_bytes());
+        bytes
+    }
+    fn read(bytes: &[u8]) -> Self {
+        let since = i64::from_le_bytes(bytes[8..16].try_into().unwrap());
+        Self {
+            since: (bytes[6] == 1).then_some(since),
+            drained: bytes[0] == 1,
+            hand: bytes[1] == 1,
+            joined: bytes[2] == 1,
+            served: bytes[3] == 1,
+            signalled: bytes[4] == 1,
+            pooled: bytes[5] == 1,
+            ours: bytes[7],
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Decent<const BAD: u8> {
+    policy: Policy,
+    memory: Memory,
+    written: Memory,
+    now: Ms,
+    wall: i64,
+    flying: Vec<(Ticket, Request)>,
+    due: Vec<(Request, Ms)>,
+    target: Option<Target>,
+    spot: Option<i64>,
+    warned: bool,
+    new: Option<bool>,
+    arn: Option<Arn>,
+    status: Option<InstanceStatus>,
+    look: Option<(Ms, bool)>,
+    tasks: Vec<LocalTask>,
+    seen: u32,
+    empties: u8,
+    read: Option<Ms>,
+    kinds: Vec<ApiTask>,
+    hook: Option<Hook>,
+    hooks: Vec<Hook>,
+    state: Option<LifecycleState>,
+    beat: Option<Ms>,
+    refused: Option<Ms>,
+    refusals: Ms,
+    before: bool,
+    after: bool,
+    ready: bool,
+    member: bool,
+    completed: bool,
+    join_since: Ms,
+    none: bool,
+    stop: bool,
+}
+
+impl<const BAD: u8> Decent<BAD> {
+    fn leaving(&self) -> bool {
+        match self.target {
+            Some(Target::Terminated | Target::WarmedTerminated) => true,
+            Some(Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated) => {
+                self.memory.served
+            }
+            _ => false,
+        }
+    }
+    fn joining(&self) -> bool {
+        self.policy.ready
+            && !self.memory.joined
+            && self.new == Some(true)
+            && !self.leaving()
+            && self.spot.is_none()
+    }
+    fn draining(&self) -> bool {
+        self.leaving()
+            || self.spot.is_some()
+            || (self.memory.hand || self.warned) && !self.joining()
+    }
+    /// Sends, if it is due and not under way.
+    fn ask(&mut self, out: &mut Vec<Request>, request: Request, every: Ms) {
+        if self.flying.iter().any(|(_, it)| *it == request) {
+            return;
+        }
+        let now = self.now;
+        match self.due.iter_mut().find(|(it, _)| *it == request) {
+            Some((_, at)) if *at > now => return,
+            Some((_, at)) => *at = now + every,
+            None => self.due.push((request.clone(), now + every)),
+        }
+        out.push(request);
+    }
+    fn fresh(&self) -> bool {
+        self.empties > 0
+            && self
+                .read
+                .is_some_and(|it| self.now - it < 10_000 && self.refused.is_none_or(|at| it > at))
+    }
+    fn absorb(&mut self, request: &Request, reply: Reply) {
+        match reply {
+            Reply::Metadata {
+                target,
+                spot,
+                rebalance,
+                maintenance,
+            } => {
+                if let Ok(Some(target)) = target
+                    && target != Target::Unknown
+                    && self.target != Some(target)
+                {
+                    let back = self.memory.pooled && target == Target::InService;
+                    self.target = Some(target);
+                    self.hook = None;
+                    self.completed = false;
+                    self.beat = None;
+                    self.before = false;
+                    self.after = false;
+                    self.refusals = 0;
+                    self.due.clear();
+                    let warmed = matches!(
+                        target,
+                        Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
+                    );
+                    self.memory.pooled = warmed;
+                    if back {
+                        self.new = Some(true);
+                        self.memory.joined = false;
+                        self.member = false;
+                        self.join_since = self.now;
+                    }
+                    if !self.leaving() || self.memory.hand {
+                        self.memory.since = None;
+                        self.memory.drained = false;
+                    }
+                    if target == Target::InService && !self.joining() {
+                        self.memory.served = true;
+                    }
+                }
+                self.spot = spot.unwrap_or(self.spot);
+                let rebalance = rebalance.is_ok_and(|it| it) && self.policy.on_rebalance.is_some();
+                self.warned = rebalance
+                    || maintenance.is_ok_and(|it| it.is_some())
+                        && self.policy.on_maintenance.is_some();
+            }
+            Reply::Identity { pending_time } => {
+                self.new = Some(self.wall - pending_time < 3_600_000)
+            }
+            Reply::AgentMetadata(arn) => {
+                if self.arn != Some(arn) {
+                    self.arn = Some(arn);
+                    self.status = None;
+                    self.look = None;
+                    self.empties = 0;
+                }
+            }
+            Reply::Tasks(tasks) => {
+                let mut left = 0;
+                for it in &tasks {
+                    let bit = 1 << it.task;
+                    if it.known == TaskStatus::Stopped {
+                        self.seen &= !bit;
+                    } else {
+                        left += 1;
+                        if self.seen & bit == 0 {
+                            self.due.retain(|(it, _)| {
+                                !matches!(it, Request::DescribeContainerInstance(_))
+                            });
+                        }
+                        self.seen |= bit;
+                    }
+                }
+                if BAD == bad::BELIEVES_EMPTY {
+                    self.seen = 0;
+                }
+                self.empties = if left == 0 && self.seen == 0 {
+                    self.empties.saturating_add(1)
+                } else {
+                    0
+                };
+                if left > 0 {
+                    self.memory.drained = false;
+                    self.after = false;
+                }
+                self.tasks = tasks;
+                // Of when it was sent: about.
+                self.read = Some(self.now);
+            }
+            Reply::ContainerInstance(it) => {
+                if BAD != bad::DRAINS_ONCE
+                    || matches!(request, Request::SetDraining(_))
+                    || !self.draining()
+                    || self.status.is_none()
+                {
+                    self.status = Some(it.status);
+                }
+                self.look = Some((
+                    self.now,
+                    it.running + it.pending == 0 && it.status != InstanceStatus::Active,
+                ));
+                self.member = it.status == InstanceStatus::Active && it.connected;
+                match request {
+                    Request::SetDraining(_) => self.memory.ours = 1,
+                    Request::SetActive(_) => self.memory.ours = 0,
+                    _ => {}
+                }
+            }
+            Reply::ApiTasks(tasks) => self.kinds = tasks,
+            Reply::AutoScalingInstance(it) => {
+                self.state = it.map(|it| it.1);
+                if self.joining() && self.state == Some("InService") {
+                    self.memory.joined = true;
+                    self.memory.served = true;
+                }
+            }
+            Reply::Hooks(hooks) => {
+                self.hooks.clone_from(&hooks);
+                self.hook = hooks.into_iter().find(|it| it.name != HookName::MANAGED);
+                self.none = self.hook.is_none();
+            }
+            Reply::Executables(good) => match request {
+                Request::RunExecutables(Occasion::BeforeDrain) => self.before = true,
+                Request::RunExecutables(Occasion::AfterDrain) => self.after = true,
+                _ => self.ready = good,
+            },
+            Reply::Done => match request {
+                Request::Heartbeat(..) => self.beat = Some(self.now),
+                Request::Complete(_, hook, result)
+                    if Some(*hook) == self.hook.map(|it| it.name) =>
+                {
+                    self.completed = BAD != bad::GOES_ON;
+                    if self.joining() {
+                        self.memory.joined = true;
+                        self.memory.signalled |= *result == ActionResult::Abandon;
+                        self.memory.served = self.target == Some(Target::InService);
+                        self.memory.signalled |= !self.policy.stack;
+                    }
+                }
+                Request::Signal(_) => self.memory.signalled = true,
+                _ => {}
+            },
+            Reply::Failed(Fault::NoActiveAction) => match request {
+                Request::Complete(..) => {
+                    self.refused = Some(self.now);
+                    self.refusals = (self.refusals * 2).clamp(2_000, 10_000);
+                    if BAD == bad::HURRIES {
+                        self.refusals = 300;
+                    }
+                }
+                _ => self.beat = Some(self.now),
+            },
+            Reply::Failed(Fault::AlreadySignalled) => self.memory.signalled = true,
+            Reply::Failed(_) => {
+                if matches!(request, Request::ReadTasks) {
+                    self.empties = 0;
+                }
+                self.due.retain(|(it, _)| it != request);
+                self.due.push((request.clone(), self.now + 2_000));
+            }
+            Reply::GroupTag(_) | Reply::StackTag(_) => {}
+        }
+    }
+
+    fn act(&mut self, out: &mut Vec<Request>) {
+        if self.new.is_none() {
+            self.ask(out, Request::ReadIdentityDocument, 2_000);
+        }
+        self.ask(
+            out,
+            Request::ReadMetadata,
+            if BAD == bad::POLLS {
+                100
+            } else {
+                self.policy.metadata_poll
+            },
+        );
+        let late = self.memory.since.is_some_and(|it| self.wall - it > 40_000);
+        if BAD != bad::LOOKS_NOT || !late {
+            self.ask(out, Request::ReadAgentMetadata, 5_000);
+        }
+        if self.draining() {
+            self.drain(out);
+        } else {
+            if self.target.is_some() {
+                self.memory.since = None;
+                self.memory.drained = false;
+            }
+            let ours = self.memory.ours == 1
+                || BAD == bad::PUTS_ALL_BACK && self.status == Some(InstanceStatus::Draining);
+            if BAD == bad::PUTS_ALL_BACK
+                && let Some(arn) = self.arn
+            {
+                self.ask(out, Request::DescribeContainerInstance(arn), 10_000);
+            }
+            let positive = matches!(self.target, None | Some(Target::InService));
+            if let Some(arn) = self
+                .arn
+                .filter(|_| ours && positive && BAD != bad::NEVER_PUTS_BACK)
+            {
+                self.ask(out, Request::SetActive(arn), 5_000);
+            }
+        }
+        if self.joining() {
+            self.join(out);
+        } else if self.memory.joined
+            && !self.memory.pooled
+            && !self.memory.signalled
+            && self.new == Some(true)
+            && self.policy.stack
+            && BAD != bad::NEVER_SIGNALS
+        {
+            self.ask(out, Request::Signal(Status::Success), 5_000);
+        }
+        if self.memory != self.written
+            && !self
+                .flying
+                .iter()
+                .any(|(_, it)| matches!(it, Request::WriteStateFile(_)))
+        {
+            self.written = self.memory.clone();
+            out.push(Request::WriteStateFile(self.memory.write()));
+        }
+    }
+
+    fn beat(&mut self, out: &mut Vec<Request>, hook: Hook) {
+        if BAD == bad::NO_HEARTBEATS || self.completed {
+            return;
+        }
+        let next = self.beat.map_or(0, |it| it + hook.heartbeat_timeout / 4);
+        if next <= self.now {
+            self.ask(out, Request::Heartbeat(Group(0), hook.name), 1_000);
+        } else {
+            self.due
+                .retain(|(it, _)| !matches!(it, Request::Heartbeat(..)));
+            self.due
+                .push((Request::Heartbeat(Group(0), hook.name), next));
+        }
+    }
+
+    fn drain(&mut self, out: &mut Vec<Request>) {
+        let since = *self.memory.since.get_or_insert(self.wall);
+        let deadline = since + i64::try_from(self.policy.drain_timeout).unwrap();
+        let over = self.wall >= deadline && BAD != bad::NO_DEADLINE;
+        if BAD != bad::LOOKS_NOT || !over {
+            self.ask(out, Request::ReadTasks, self.policy.task_poll);
+        }
+        if BAD == bad::SIGNALS_EARLY {
+            self.ask(out, Request::Signal(Status::Success), 60_000);
+        }
+        if self.policy.executables.before_drain && !self.before {
+            self.ask(out, Request::RunExecutables(Occasion::BeforeDrain), 60_000);
+        } else if let Some(arn) = self.arn {
+            let active = matches!(self.status, Some(InstanceStatus::Active))
+                || self.status.is_none() && BAD == bad::UNVERIFIED;
+            let busy = self
+                .flying
+                .iter()
+                .any(|(_, it)| matches!(it, Request::SetActive(_)));
+            if active && !busy && BAD != bad::NEVER_DRAINS {
+                self.ask(out, Request::SetDraining(arn), 2_000);
+                if BAD == bad::OPPOSITES {
+                    self.ask(out, Request::SetActive(arn), 2_000);
+                }
+            } else {
+                let settled = self.empties >= 2 && !self.look.is_some_and(|it| it.1);
+                let soon = settled || self.status.is_none() || BAD == bad::LOOKS_OFTEN;
+                self.ask(
+                    out,
+                    Request::DescribeContainerInstance(arn),
+                    if soon { 3_000 } else { 20_000 },
+                );
+            }
+            if let Some(after) = self.policy.standalone_stop_after
+                && self.wall - since > i64::try_from(after).unwrap()
+            {
+                let ids: Vec<_> = self
+                    .tasks
+                    .iter()
+                    .filter(|it| it.known != TaskStatus::Stopped)
+                    .map(|it| it.task)
+                    .collect();
+                if !ids.is_empty() {
+                    self.ask(out, Request::DescribeTasks(arn, ids.clone()), 10_000);
+                }
+                let alone = self.kinds.iter().filter(|it| {
+                    it.kind == TaskKind::Standalone && it.desired != TaskStatus::Stopped
+                });
+                let alone: Vec<_> = alone
+                    .map(|it| it.task)
+                    .filter(|it| ids.contains(it))
+                    .collect();
+                for id in alone {
+                    self.ask(out, Request::StopTask(arn, id), 10_000);
+                }
+            }
+        }
+        if BAD == bad::NO_LOOK && self.empties >= 1 {
+            self.memory.drained = true;
+            self.look = Some((self.now, true));
+        }
+        if self.empties >= 2
+            && self
+                .look
+                .is_some_and(|(at, none)| none && self.read > Some(at))
+            && !over
+        {
+            self.memory.drained = BAD != bad::FORGETS_DRAINED;
+        }
+        if !self.leaving() {
+            return;
+        }
+        if self
+            .hook
+            .is_none_or(|it| it.transition != Transition::Terminating)
+        {
+            self.ask(
+                out,
+                Request::DescribeLifecycleHooks(Group(0), Transition::Terminating),
+                20_000,
+            );
+            return;
+        }
+        let hook = self.hook.unwrap();
+        let none = self.policy.result_on_timeout == OnTimeout::None && over && !self.memory.drained;
+        if !none {
+            self.beat(out, hook);
+        }
+        let fresh = self.fresh() && self.look.is_some_and(|it| self.now - it.0 < 60_000);
+        let drained = self.memory.drained && (fresh || over || BAD == bad::NO_FRESH_READ)
+            || BAD == bad::COMPLETES_AT_ONCE;
+        let verdict = match self.policy.result_on_timeout {
+            _ if BAD == bad::ABANDONS && drained => Some(ActionResult::Abandon),
+            _ if drained => Some(ActionResult::Continue),
+            _ if over && BAD == bad::ALWAYS_CONTINUE => Some(ActionResult::Continue),
+            OnTimeout::Continue if over => Some(ActionResult::Continue),
+            OnTimeout::Abandon if over => Some(ActionResult::Abandon),
+            _ => None,
+        };
+        let Some(result) = verdict.filter(|_| !self.completed && BAD != bad::NEVER_COMPLETES)
+        else {
+            return;
+        };
+        if drained && self.policy.executables.after_drain && !self.after && !over {
+            return self.ask(out, Request::RunExecutables(Occasion::AfterDrain), 60_000);
+        }
+        if drained && self.policy.signal_drained && !self.memory.signalled {
+            self.ask(out, Request::Signal(Status::Success), 60_000);
+            if BAD == bad::SIGNALS_FAILURE {
+                self.ask(out, Request::Signal(Status::Failure), 60_000);
+            }
+        }
+        let pause = self
+            .refusals
+            .max(2_000)
+            .min(if BAD == bad::HURRIES { 300 } else { NEVER });
+        self.ask(out, Request::Complete(Group(0), hook.name, result), pause);
+        if BAD == bad::COMPLETES_ALL_HOOKS && self.hooks.len() > 1 {
+            self.ask(
+                out,
+                Request::Complete(Group(0), HookName::MANAGED, result),
+                5_000,
+            );
+        }
+    }
+
+    fn look_for_member(&mut self, out: &mut Vec<Request>) {
+        if let Some(arn) = self.arn.filter(|_| !self.member) {
+            self.ask(out, Request::DescribeContainerInstance(arn), 5_000);
+        }
+    }
+
+    fn join(&mut self, out: &mut Vec<Request>) {
+        if self.memory.ours == 1 {
+            return;
+        }
+        let over = self.now
+            >= self.join_since + self.policy.ready_timeout
+                - if BAD == bad::IMPATIENT { 10_000 } else { 0 };
+        if BAD == bad::NEVER_JOINS {
+            return;
+        }
+        if self
+            .hook
+            .is_none_or(|it| it.transition != Transition::Launching)
+        {
+            self.ask(
+                out,
+                Request::DescribeLifecycleHooks(Group(0), Transition::Launching),
+                10_000,
+            );
+            if self.none {
+                // Nobody waits.
+                self.look_for_member(out);
+                self.memory.joined = self.member;
+                self.memory.served |= self.member;
+            }
+            return;
+        }
+        let hook = self.hook.unwrap();
+        self.beat(out, hook);
+        let pool = self.memory.pooled;
+        if !pool {
+            self.look_for_member(out);
+        }
+        if self.member && self.policy.executables.ready && !self.ready {
+            return self.ask(out, Request::RunExecutables(Occasion::Ready), 5_000);
+        }
+        let result = if self.member || pool || BAD == bad::JOINS_UNSEEN {
+            ActionResult::Continue
+        } else if over {
+            if self.policy.stack && !self.memory.signalled {
+                self.ask(out, Request::Signal(Status::Failure), 60_000);
+            }
+            ActionResult::Abandon
+        } else {
+            return;
+        };
+        let pause = self.refusals.max(2_000);
+        self.ask(out, Request::Complete(Group(0), hook.name, result), pause);
+    }
+}
+
+const NEVER: Ms = 1 << 50;
+
+impl<const BAD: u8> Agent for Decent<BAD> {
+    fn start(policy: &Policy, disk: Option<&[u8]>, clocks: Clocks) -> Self {
+        let memory = disk.map(Memory::read).unwrap_or_default();
+        Self {
+            policy: policy.clone(),
+            written: memory.clone(),
+            memory,
+            now: clocks.boot,
+            wall: clocks.wall,
+            flying: Vec::new(),
+            due: Vec::new(),
+            target: None,
+            spot: None,
+            warned: false,
+            new: None,
+            arn: None,
+            status: None,
+            look: None,
+            tasks: Vec::new(),
+            seen: 0,
+            empties: 0,
+            read: None,
+            kinds: Vec::new(),
+            hook: None,
+            hooks: Vec::new(),
+            state: None,
+            beat: None,
+            refused: None,
+            refusals: 0,
+            before: false,
+            after: false,
+            ready: false,
+            member: false,
+            completed: false,
+            join_since: clocks.boot,
+            none: false,
+            stop: false,
+        }
+    }
+
+    fn step(&mut self, input: Input, clocks: Clocks, tickets: &mut Tickets) -> Output {
+        (self.now, self.wall) = (clocks.boot, clocks.wall);
+        let mut out = Vec::new();
+        match input {
+            Input::Tick => {}
+            Input::Reply(ticket, reply) => {
+                if let Some(place) = self.flying.iter().position(|(it, _)| *it == ticket) {
+                    let (_, request) = self.flying.swap_remove(place);
+                    self.absorb(&request, reply);
+                }
+            }
+            Input::DrainByHand(_) => self.memory.hand = true,
+            Input::UndrainByHand => self.memory.hand = false,
+            Input::Stop { .. } => self.stop = true,
+        }
+        if self.stop {
+            if let Some(hook) = self.hook.filter(|_| BAD == bad::COMPLETES_ON_STOP) {
+                out.push(Request::Complete(
+                    Group(0),
+                    hook.name,
+                    ActionResult::Continue,
+                ));
+            }
+            out.push(Request::Exit);
+        } else {
+            self.act(&mut out);
+        }
+        let mut wake = self
+            .due
+            .iter()
+            .map(|it| it.1)
+            .filter(|it| *it > self.now)
+            .min();
+        if BAD == bad::SPINS && self.leaving() {
+            wake = Some(self.now);
+        }
+        if BAD == bad::SLEEPS {
+            wake = None;
+        }
+        let requests: Vec<_> = out.into_iter().map(|it| (tickets.draw(), it)).collect();
+        self.flying.extend(requests.iter().cloned());
+        Output { requests, wake }
+    }
+
+    fn fingerprint(&self, _: Clocks) -> Option<u64> {
+        None
+    }
+
+    fn line(&self) -> String {
+        let what = if self.draining() {
+            "draining"
+        } else if self.joining() {
+            "joining"
+        } else {
+            "watching"
+        };
+        let drained = if self.memory.drained { ", drained" } else { "" };
+        format!("{what}{drained}, target {:?}", self.target)
+    }
+}
+
+/// Runs a scene with moves at moments.
+fn run<const BAD: u8>(
+    scene: Scene,
+    moves: &[(Ms, Move)],
+    narrate: bool,
+) -> (World<Decent<BAD>>, usize) {
+    let mut world = World::<Decent<BAD>>::begin(scene);
+    if narrate {
+        world.narrate();
+    }
+    let mut moves = moves.iter().peekable();
+    let mut steps = 0;
+    while let Some(next) = world.next() {
+        if let Some((_, kind)) = moves.next_if(|it| it.0 <= next.at) {
+            assert!(
+                world.disturb(*kind),
+                "{kind} is not possible in {scene} at {}",
+                next.at
+            );
+            continue;
+        }
+        world.advance();
+        steps += 1;
+        assert!(steps < 20_000, "{scene} does not end");
+    }
+    (world, steps)
+}
+
+fn scene(name: &str) -> Scene {
+    Scene::all()
+        .into_iter()
+        .find(|it| it.to_string() == name)
+        .unwrap()
+}
+
+fn rules<const BAD: u8>(name: &str, moves: &[(Ms, Move)]) -> Vec<&'static str> {
+    let (world, _) = run::<BAD>(scene(name), moves, false);
+    world.violations().iter().map(|it| it.rule).collect()
+}
+
+/// What comes of one move, wherever it is made.
+fn anywhere<const BAD: u8>(name: &str, kind: Move) -> Vec<&'static str> {
+    let mut base = World::<Decent<BAD>>::begin(scene(name));
+    let mut found = Vec::new();
+    while base.next().is_some() {
+        let mut fork = base.clone();
+        if fork.disturb(kind) {
+            while fork.next().is_some() {
+                fork.advance();
+            }
+            found.extend(fork.violations().iter().map(|it| it.rule));
+        }
+        base.advance();
+    }
+    found
+}
+
+#[test]
+fn a_decent_agent_passes_every_undisturbed_scene() {
+    let mut bad = Vec::new();
+    for scene in Scene::all() {
+        let (world, steps) = run::<{ bad::NOTHING }>(scene, &[], false);
+        println!(
+            "{scene}: {steps} steps, {} ms, dead {}, {:?}",
+            world.truth.now,
+            world.truth.dead,
+            world.exemptions()
+        );
+        if !world.violations().is_empty() {
+            let (told, _) = run::<{ bad::NOTHING }>(scene, &[], true);
+            println!("{}\n{:#?}", told.log().join("\n"), told.violations());
+            bad.push(scene);
+        }
+    }
+    assert!(bad.is_empty(), "{bad:?}");
+}
+
+#[test]
+fn each_spoilt_agent_is_noticed() {
+    use Move::*;
+    let found: Vec<(&str, Vec<&str>, &str)> = vec![
+        (
+            "at once",
+            rules::<{ bad::COMPLETES_AT_ONCE }>("scale-in", &[]),
+            "completed-while-a-container-ran",
+        ),
+        (
+            "no heartbeats",
+            rules::<{ bad::NO_HEARTBEATS }>("scale-in-hook-30s", &[]),
+            "hook-lapsed",
+        ),
+        (
+            "no heartbeats",
+            rules::<{ bad::NO_HEARTBEATS }>("scale-in-hook-30s", &[]),
+            "heartbeat-gap",
+        ),
+        (
+            "drains once",
+            rules::<{ bad::DRAINS_ONCE }>("stuck-continue", &[(12_000, PersonActive)]),
+            "stays-active",
+        ),
+        (
+            "no fresh read",
+            rules::<{ bad::NO_FRESH_READ }>("scale-in-wait-15s", &[(16_000, PersonActive)]),
+            "completed-without-a-fresh-read",
+        ),
+        (
+            "never completes",
+            rules::<{ bad::NEVER_COMPLETES }>("scale-in", &[]),
+            "not-completed",
+        ),
+        (
+            "on stop",
+            rules::<{ bad::COMPLETES_ON_STOP }>("stuck-continue", &[(12_000, Restart)]),
+            "completed-on-stop",
+        ),
+        (
+            "never back",
+            rules::<{ bad::NEVER_PUTS_BACK }>("by-hand", &[]),
+            "left-draining",
+        ),
+        (
+            "never back",
+            rules::<{ bad::NEVER_PUTS_BACK }>("spot-stop-alone", &[]),
+            "left-draining",
+        ),
+        (
+            "hurries",
+            rules::<{ bad::HURRIES }>("scale-in-wait-45s", &[]),
+            "completion-refused-too-often",
+        ),
+        (
+            "abandons",
+            rules::<{ bad::ABANDONS }>("drained-abandon-late-wait", &[]),
+            "abandoned-before-the-deadline",
+        ),
+        (
+            "no deadline",
+            rules::<{ bad::NO_DEADLINE }>("stuck-continue", &[]),
+            "not-completed",
+        ),
+        (
+            "puts all back",
+            rules::<{ bad::PUTS_ALL_BACK }>("by-hand", &[(40_000, PersonDraining)]),
+            "undid-a-person",
+        ),
+        (
+            "joins unseen",
+            rules::<{ bad::JOINS_UNSEEN }>("launch", &[]),
+            "joined-without-a-member",
+        ),
+        (
+            "forgets",
+            rules::<{ bad::FORGETS_DRAINED }>("drained-abandon-late-wait", &[]),
+            "drained-but-given-up",
+        ),
+        ("spins", rules::<{ bad::SPINS }>("scale-in", &[]), "spins"),
+        (
+            "all hooks",
+            rules::<{ bad::COMPLETES_ALL_HOOKS }>("managed-draining", &[]),
+            "touched-another-hook",
+        ),
+        (
+            "never signals",
+            rules::<{ bad::NEVER_SIGNALS }>("launch", &[]),
+            "not-signalled",
+        ),
+        (
+            "never drains",
+            rules::<{ bad::NEVER_DRAINS }>("no-hook", &[]),
+            "stays-active",
+        ),
+        (
+            "believes empty",
+            rules::<{ bad::BELIEVES_EMPTY }>("stuck-continue", &[(9_000, Reregister)]),
+            "completed-while-a-container-ran",
+        ),
+        (
+            "never joins",
+            rules::<{ bad::NEVER_JOINS }>("launch", &[]),
+            "not-joined",
+        ),
+        (
+            "impatient",
+            rules::<{ bad::IMPATIENT }>("launch-never-registers", &[]),
+            "abandoned-a-member",
+        ),
+        (
+            "goes on",
+            rules::<{ bad::GOES_ON }>("scale-in", &[]),
+            "completed-again",
+        ),
+        (
+            "goes on",
+            rules::<{ bad::GOES_ON }>("pool-back-running", &[(14_000, Throttled)]),
+            "completed-again",
+        ),
+        (
+            "signals early",
+            rules::<{ bad::SIGNALS_EARLY }>("drained-abandon-late-wait", &[]),
+            "success-while-a-container-ran",
+        ),
+        (
+            "signals failure",
+            rules::<{ bad::SIGNALS_FAILURE }>("drained-abandon-late-wait", &[]),
+            "failure-of-a-drain",
+        ),
+        (
+            "signals failure",
+            rules::<{ bad::SIGNALS_FAILURE }>("drained-abandon-late-wait", &[]),
+            "failure-after-success",
+        ),
+        (
+            "opposites",
+            rules::<{ bad::OPPOSITES }>("scale-in", &[]),
+            "opposite-in-flight",
+        ),
+        (
+            "opposites",
+            rules::<{ bad::OPPOSITES }>("scale-in", &[(5_071, LostReply)]),
+            "active-though-a-reason",
+        ),
+        ("polls", rules::<{ bad::POLLS }>("scale-in", &[]), "hurries"),
+        (
+            "always continue",
+            rules::<{ bad::ALWAYS_CONTINUE }>("stuck-abandon", &[]),
+            "wrong-verdict",
+        ),
+        (
+            "always continue",
+            rules::<{ bad::ALWAYS_CONTINUE }>("stuck-none", &[]),
+            "completed-though-none",
+        ),
+        (
+            "looks not",
+            rules::<{ bad::LOOKS_NOT }>("stuck-abandon", &[(20_000, KillLong)]),
+            "decided-before-looking",
+        ),
+        (
+            "denied",
+            rules::<{ bad::NOTHING }>("scale-in", &[(6_000, DenyComplete)]),
+            "denied-spins",
+        ),
+        (
+            "denied",
+            rules::<{ bad::NOTHING }>("stuck-continue", &[(6_000, DenyComplete)]),
+            "heartbeat-after-the-end",
+        ),
+        (
+            "no look",
+            rules::<{ bad::NO_LOOK }>(
+                "scale-in",
+                &[
+                    (2_900, EcsThrottled),
+                    (5_100, Reboot),
+                    (12_000, EcsThrottled),
+                ],
+            ),
+            "completed-without-a-look-at-ecs",
+        ),
+        (
+            "does not count again",
+            anywhere::<{ bad::NOTHING }>("scale-in-wait-45s", Reregister),
+            "completed-while-a-container-ran",
+        ),
+        (
+            "unverified",
+            rules::<{ bad::UNVERIFIED }>("scale-in", &[(15, Impostor)]),
+            "changed-another-instance",
+        ),
+        (
+            "unverified",
+            rules::<{ bad::UNVERIFIED }>("scale-in", &[]),
+            "changed-unseen",
+        ),
+        (
+            "looks often",
+            rules::<{ bad::LOOKS_OFTEN }>("scale-in", &[]),
+            "costs-too-much",
+        ),
+        (
+            "sleeps",
+            rules::<{ bad::SLEEPS }>("scale-in", &[]),
+            "sleeps-for-ever",
+        ),
+        (
+            "by the wall clock",
+            rules::<{ bad::NOTHING }>("scale-in", &[(6_000, ClockForward)]),
+            "completed-while-a-container-ran",
+        ),
+    ];
+    let shown: std::collections::BTreeSet<&str> = found.iter().map(|it| it.2).collect();
+    let blunt: Vec<_> = RULES
+        .iter()
+        .map(|it| it.0)
+        .filter(|it| !shown.contains(it))
+        .collect();
+    assert!(
+        blunt.is_empty(),
+        "{blunt:?}: rules of which nothing shows that they can fail"
+    );
+    let missed: Vec<_> = found
+        .into_iter()
+        .filter(|(_, rules, rule)| !rules.contains(rule))
+        .collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn what_is_named_is_listed() {
+    let code = [
+        include_str!("judge.rs"),
+        include_str!("truth.rs"),
+        include_str!("mod.rs"),
+    ]
+    .join("");
+    let named = |call: &str| -> Vec<String> {
+        code.split(call)
+            .skip(1)
+            .filter_map(|it| {
+                it.trim_start()
+                    .strip_prefix('"')?
+                    .split('"')
+                    .next()
+                    .map(String::from)
+            })
+            .collect()
+    };
+    for rule in named(".wrong(") {
+        assert!(RULES.iter().any(|it| it.0 == rule), "{rule}");
+    }
+    for (rule, _) in RULES {
+        assert!(
+            code.matches(&format!("\"{rule}\"")).count() >= 2,
+            "nothing is called {rule}"
+        );
+    }
+    for (name, _) in EXEMPTIONS {
+        assert!(
+            code.matches(&format!("\"{name}\"")).count() >= 2,
+            "nothing is excused by {name}"
+        );
+    }
+    assert_eq!(EXEMPTIONS.len(), Judge::default().excused_len());
+}
+
+#[test]
+fn a_story_is_repeatable() {
+    let moves = [
+        (8_000, Move::Reregister),
+        (12_000, Move::Kill),
+        (14_000, Move::LostReply),
+        (25_000, Move::Reboot),
+    ];
+    let (one, steps) = run::<{ bad::NOTHING }>(scene("stuck-abandon"), &moves, true);
+    let (other, again) = run::<{ bad::NOTHING }>(scene("stuck-abandon"), &moves, true);
+    assert_eq!(steps, again);
+    assert_eq!(one.log(), other.log());
+    assert_eq!(one.violations(), other.violations());
+}
+
+#[test]
+fn a_move_that_is_not_possible_changes_nothing() {
+    for scene in Scene::all() {
+        let mut world = World::<Decent<{ bad::NOTHING }>>::begin(scene);
+        while world.next().is_some() {
+            let print = print::fingerprint(&world.truth, 0, 0);
+            for kind in moves::NAMED.into_iter().chain(moves::OTHERS) {
+                let mut fork = world.clone();
+                if !fork.disturb(kind) {
+                    assert_eq!(
+                        print,
+                        print::fingerprint(&fork.truth, 0, 0),
+                        "{scene} {kind}"
+                    );
+                }
+            }
+            world.advance();
+        }
+    }
+}
+
+#[test]
+fn states_are_told_apart_and_recognised() {
+    let mut world = World::<Decent<{ bad::NOTHING }>>::begin(scene("scale-in"));
+    let mut prints = std::collections::BTreeSet::new();
+    let mut steps = 0;
+    while world.next().is_some() {
+        let print = print::fingerprint(&world.truth, 0, 0);
+        assert_eq!(print, print::fingerprint(&world.clone().truth, 0, 0));
+        prints.insert(print);
+        steps += 1;
+        world.advance();
+    }
+    assert!(prints.len() + 3 > steps, "{} of {steps}", prints.len());
+}
+
+/// Three moves at random moments: nothing in the world may overflow or go round in circles.
+#[test]
+fn the_world_survives_anything() {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    let dice = |seed: (u32, u8), of: usize| {
+        usize::try_from(BuildHasherDefault::<DefaultHasher>::default().hash_one(seed) % of as u64)
+            .unwrap()
+    };
+    let all: Vec<Move> = moves::NAMED.into_iter().chain(moves::OTHERS).collect();
+    let scenes = Scene::all();
+    for seed in 0..3_000 {
+        let mut world =
+            World::<Decent<{ bad::NOTHING }>>::begin(scenes[dice((seed, 0), scenes.len())]);
+        let mut at: Vec<usize> = (1..5).map(|it| dice((seed, it), 120)).collect();
+        at.sort_unstable();
+        let mut steps = 0;
+        while world.next().is_some() {
+            for (which, _) in at.iter().enumerate().filter(|it| *it.1 == steps) {
+                world.disturb(all[dice((seed, 9 + u8::try_from(which).unwrap()), all.len())]);
+            }
+            let _ = print::fingerprint(&world.truth, 0, 0);
+            world.advance();
+            steps += 1;
+            assert!(steps < 5_000, "{seed} does not end");
+        }
+    }
+}
+
+/// Not a test of the judge alone: what single moves do to the decent agent, to be read by a person.
+#[test]
+#[ignore = "prints, for a person"]
+fn singles() {
+    let mut found = std::collections::BTreeMap::<(&str, Move), (u32, String)>::new();
+    let (mut runs, mut steps) = (0, 0);
+    let mut exempt = std::collections::BTreeMap::<&str, u32>::new();
+    let begun = std::time::Instant::now();
+    for scene in Scene::all() {
+        let mut base = World::<Decent<{ bad::NOTHING }>>::begin(scene);
+        while base.next().is_some() {
+            for kind in moves::NAMED.into_iter().chain(moves::OTHERS) {
+                let mut fork = base.clone();
+                if !fork
+                    .next()
+                    .unwrap()
+                    .footprint
+                    .touches(moves::footprint(kind))
+                    || !fork.disturb(kind)
+                {
+                    continue;
+                }
+                let at = fork.truth.now;
+                let mut here = 0;
+                while fork.next().is_some() {
+                    fork.advance();
+                    here += 1;
+                    assert!(here < 20_000, "{scene} {kind} {at}");
+                }
+                steps += here;
+                runs += 1;
+                for (name, times) in fork.exemptions() {
+                    *exempt.entry(name).or_default() += times;
+                }
+                for it in fork.violations() {
+                    let entry = found
+                        .entry((it.rule, kind))
+                        .or_insert_with(|| (0, format!("{scene} @{at}: {} {}", it.at, it.detail)));
+                    entry.0 += 1;
+                }
+            }
+            base.advance();
+        }
+    }
+    for ((rule, kind), (times, first)) in found {
+        println!("{rule} {kind} {times} {first}");
+    }
+    println!(
+        "{runs} runs, {steps} steps, {:?}, {exempt:?}",
+        begun.elapsed()
+    );
+}
