@@ -14,7 +14,7 @@ use crate::model::{
     HookRef, LifecycleActionResult, LifecycleTransition, Limits, Moment, Note, Nothing, Outcome,
     RememberedDrain, SignalStatus,
 };
-use crate::registration::Registration;
+use crate::registration::{Identity, Registration};
 use crate::signal::Signal;
 use crate::tasks::{Lacking, Tasks, is_fresh};
 use crate::turn::Turn;
@@ -41,19 +41,31 @@ struct Over {
 /// What a drain looks at.
 #[derive(Clone, Copy)]
 pub(crate) struct World<'a> {
-    pub(crate) here: Option<&'a Registration>,
-    pub(crate) container_instance: Option<&'a ContainerInstance>,
-    pub(crate) tasks: &'a Tasks,
-    pub(crate) leftovers: &'a Leftovers,
-    /// When the ECS agent was last asked who we are, and has answered.
-    pub(crate) identity_at: Option<Moment>,
-    /// Whether it has answered at all, well or badly.
-    pub(crate) identity_answered: bool,
-    /// Whether all that has to be remembered is written, or has had its time.
-    pub(crate) remembered: bool,
+    here: Option<&'a Registration>,
+    tasks: &'a Tasks,
+    leftovers: &'a Leftovers,
+    identity: &'a Identity,
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
+    pub(crate) fn of(
+        here: &'a Option<Registration>,
+        tasks: &'a Tasks,
+        leftovers: &'a Leftovers,
+        identity: &'a Identity,
+    ) -> Self {
+        Self {
+            here: here.as_ref(),
+            tasks,
+            leftovers,
+            identity,
+        }
+    }
+
+    fn container_instance(&self) -> Option<&'a ContainerInstance> {
+        self.here.map(|here| &here.target)
+    }
+
     fn lacking(&self, turn: &Turn<'_>) -> Option<Lacking> {
         self.tasks
             .lacking(self.here, self.leftovers, turn.now, turn.policy)
@@ -62,7 +74,7 @@ impl World<'_> {
     /// Whether everything was looked at once.
     fn was_looked_at(&self) -> bool {
         self.tasks.answers > 0
-            && self.identity_answered
+            && self.identity.answers > 0
             && self
                 .here
                 .is_none_or(|here| here.view().is_some() || here.may_not_look())
@@ -292,25 +304,36 @@ impl Drain {
         self.after.give_up(turn);
     }
 
-    /// Starts whatever is due.
-    pub(crate) fn advance(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
+    /// Finds out whether it is over, and runs what the user wants run around it.
+    pub(crate) fn conclude(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
         self.reopen(world, turn);
         let deadline = self.deadline(turn.policy);
         if self.over.is_none() {
             self.over = self.find_over(world, deadline, turn);
         }
         self.run_executables(world, deadline, turn);
-        let verdict = self.verdict(world, turn);
-        self.tell(world, turn);
-        let holding = self.may_hold(deadline, turn);
+        if self.over.is_none() {
+            self.report(world, deadline, turn);
+        }
+    }
+
+    /// Holds the lifecycle action, and tells of the end once it is `remembered`: written down, or the disk
+    /// has had its time.
+    pub(crate) fn tell(&mut self, world: World<'_>, remembered: bool, turn: &mut Turn<'_>) {
+        let verdict = if remembered {
+            self.verdict(world, turn)
+        } else {
+            Verdict::NotYet
+        };
+        if remembered {
+            self.signal(turn);
+        }
+        let holding = self.may_hold(self.deadline(turn.policy), turn);
         if self.has_action() {
             self.hold.advance(holding, verdict, turn);
         } else if self.told_at.is_some() && !self.hold.is_closed() {
             self.hold
                 .advance(false, Verdict::Never(Nothing::NoAction), turn);
-        }
-        if self.over.is_none() {
-            self.report(world, deadline, turn);
         }
     }
 
@@ -357,7 +380,9 @@ impl Drain {
         if turn.policy.metrics.emf_endpoint.is_some() && !std::mem::replace(&mut self.counted, true)
         {
             turn.send(Action::SendMetrics(DrainFigures {
-                cluster: world.container_instance.map(|known| known.cluster.clone()),
+                cluster: world
+                    .container_instance()
+                    .map(|known| known.cluster.clone()),
                 reason: self.reason.clone(),
                 outcome,
                 took,
@@ -373,8 +398,8 @@ impl Drain {
     /// An instance that has never left the pool, and whose ECS agent does not register: it waits there.
     fn nothing_ran(&self, world: World<'_>, turn: &mut Turn<'_>) -> bool {
         self.nothing_ever_ran
-            && world.container_instance.is_none()
-            && world.identity_answered
+            && world.here.is_none()
+            && world.identity.answers > 0
             && turn.reached(self.started_at + turn.policy.ecs.introspection_grace)
     }
 
@@ -408,7 +433,7 @@ impl Drain {
 
     fn run_executables(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
         let facts = |reason: &DrainReason, outcome| {
-            reason.facts(world.container_instance, deadline, outcome)
+            reason.facts(world.container_instance(), deadline, outcome)
         };
         let Some(over) = self.over else {
             self.before.advance(|| facts(&self.reason, None), turn);
@@ -439,9 +464,6 @@ impl Drain {
         let Some(over) = self.over.filter(|_| self.after.over().is_some()) else {
             return Verdict::NotYet;
         };
-        if !world.remembered {
-            return Verdict::NotYet;
-        }
         let told_at = *self.told_at.get_or_insert(turn.now);
         if over.outcome == Outcome::Drained {
             return if self.may_continue(world, told_at, turn) {
@@ -493,7 +515,7 @@ impl Drain {
             .refused_at()
             .map_or(from, |refused| refused.max(from));
         let local = world.tasks.source() == crate::tasks::Source::Api
-            || world.identity_at.is_some_and(|at| at >= from);
+            || world.identity.read_at.is_some_and(|at| at >= from);
         let closed = world.here.is_some_and(|here| {
             here.is_closed() && !here.is_looking() && is_fresh(here.view(), LOOK_LIMIT, turn.now)
         });
@@ -548,7 +570,7 @@ impl Drain {
         wanted.then_some(status)
     }
 
-    fn tell(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
+    fn signal(&mut self, turn: &mut Turn<'_>) {
         let Some(told_at) = self.told_at else { return };
         if self.signal.is_none()
             && let Some(status) = self.signal_to_send(turn.policy)
@@ -557,9 +579,7 @@ impl Drain {
             let transition = LifecycleTransition::Terminating;
             self.signal = Some(Signal::new(target, status, transition, told_at));
         }
-        if let Some(signal) = &mut self.signal
-            && world.remembered
-        {
+        if let Some(signal) = &mut self.signal {
             signal.advance(turn);
         }
     }

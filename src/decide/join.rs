@@ -16,9 +16,9 @@ use crate::executables::Executables;
 use crate::health::Dependency;
 use crate::hold::{Hold, Told, Verdict};
 use crate::model::{
-    Action, CommandEvent, CommandFacts, CommandsReport, ContainerInstance, ContainerInstanceStatus,
-    Failure, JoinTarget, LifecycleActionResult, LifecycleTransition, Moment, Note, RememberedJoin,
-    SignalStatus,
+    Action, CommandEvent, CommandFacts, CommandsReport, ContainerInstanceStatus, Failure,
+    JoinOutcome, JoinTarget, LifecycleActionResult, LifecycleTransition, Moment, Note,
+    RememberedJoin, SignalStatus,
 };
 use crate::pace::{Pace, jitter};
 use crate::registration::Registration;
@@ -40,15 +40,6 @@ const LOOK_GRACE: Duration = Duration::from_secs(60);
 enum Stack {
     Finding(Pace),
     Known(Option<StackResource>),
-}
-
-/// How a join ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JoinOutcome {
-    /// It is a member, and ready.
-    Joined,
-    /// The deadline came first.
-    TimedOut,
 }
 
 /// A join in progress.
@@ -91,7 +82,7 @@ impl Join {
             stack,
             report_at: turn.now + turn.policy.drain.report_interval,
             resumed_at: resumed.then_some(turn.now),
-            over: None,
+            over: remembered.outcome.map(|outcome| (outcome, turn.now)),
             signal: None,
             signalled: false,
             remembered,
@@ -217,27 +208,30 @@ impl Join {
         self.ready.give_up(turn);
     }
 
-    /// Starts whatever is due; returns whether all is told.
-    pub(crate) fn advance(
+    /// Finds out whether it is over, and which stack is to be told. `returning`: the container instance is
+    /// being put back to ACTIVE.
+    pub(crate) fn conclude(
         &mut self,
-        here: Option<&mut Registration>,
-        container_instance: Option<&ContainerInstance>,
+        mut here: Option<&mut Registration>,
         returning: bool,
-        remembered: bool,
         turn: &mut Turn<'_>,
-    ) -> bool {
-        let mut here = here;
+    ) {
         if self.over.is_none() {
             // The answer to the change that puts it back says what a look would.
             if let Some(here) = here.as_deref_mut().filter(|_| !returning) {
                 self.look(here, turn);
             }
-            self.run_ready(here.as_deref(), container_instance, turn);
+            let here = here.as_deref();
+            self.run_ready(here, turn);
             self.over = self
-                .find_over(here.as_deref(), returning, turn)
+                .find_over(here, returning, turn)
                 .map(|outcome| (outcome, turn.now));
-            self.remembered.failed = self.outcome() == Some(JoinOutcome::TimedOut);
-            self.remembered.joined |= self.outcome() == Some(JoinOutcome::Joined);
+            self.remembered.outcome = self.outcome();
+            if self.over.is_none() {
+                self.report(here, turn);
+            } else {
+                self.ready.give_up(turn);
+            }
         }
         if let Stack::Finding(pace) = &mut self.stack {
             let flying = turn
@@ -248,25 +242,22 @@ impl Join {
                 turn.send(Action::FindStack);
             }
         }
+    }
+
+    /// Holds the lifecycle action, and tells of the end once it is `remembered`: written down, or the disk
+    /// has had its time. Returns whether all is told.
+    pub(crate) fn tell(&mut self, remembered: bool, turn: &mut Turn<'_>) -> bool {
         let holding = self.may_hold(turn);
-        let Some((outcome, at)) = self.over else {
+        let Some((outcome, at)) = self.over.filter(|_| remembered) else {
             self.hold.advance(holding, Verdict::NotYet, turn);
-            self.report(here.as_deref(), turn);
             return false;
         };
-        self.ready.give_up(turn);
         let result = match outcome {
             JoinOutcome::Joined => LifecycleActionResult::Continue,
             JoinOutcome::TimedOut => LifecycleActionResult::Abandon,
         };
-        let verdict = if remembered {
-            Verdict::Send(result)
-        } else {
-            Verdict::NotYet
-        };
-        self.hold.advance(holding, verdict, turn);
-        let told = self.tell(outcome, at, turn);
-        told && self.hold.is_closed()
+        self.hold.advance(holding, Verdict::Send(result), turn);
+        self.signal(outcome, at, turn) && self.hold.is_closed()
     }
 
     /// Looks whether it is a member, ever more seldom, until it is.
@@ -284,12 +275,7 @@ impl Join {
         here.look_from(sent.map_or(turn.now, |sent| (sent + pace).max(turn.now)));
     }
 
-    fn run_ready(
-        &mut self,
-        here: Option<&Registration>,
-        container_instance: Option<&ContainerInstance>,
-        turn: &mut Turn<'_>,
-    ) {
+    fn run_ready(&mut self, here: Option<&Registration>, turn: &mut Turn<'_>) {
         let member = here.is_some_and(|here| here.is_member() && !here.is_changing(turn));
         if !member || self.remembered.into == JoinTarget::WarmPool {
             return;
@@ -297,7 +283,7 @@ impl Join {
         let deadline = self.deadline(turn.policy);
         self.ready.advance(
             || CommandFacts {
-                container_instance: container_instance.cloned(),
+                container_instance: here.map(|here| here.target.clone()),
                 reason: String::new(),
                 deadline,
                 outcome: None,
@@ -339,11 +325,6 @@ impl Join {
                 return None;
             }
         }
-        if self.remembered.joined {
-            // An earlier process has seen it join, and may have said so.
-            turn.say(Note::Joined { took });
-            return Some(JoinOutcome::Joined);
-        }
         turn.say(Note::JoinTimedOut {
             took,
             waited: self.waits_for(here),
@@ -368,7 +349,7 @@ impl Join {
     }
 
     /// Sends the signal, once the completion had its head start; returns whether nothing is left to signal.
-    fn tell(&mut self, outcome: JoinOutcome, at: Moment, turn: &mut Turn<'_>) -> bool {
+    fn signal(&mut self, outcome: JoinOutcome, at: Moment, turn: &mut Turn<'_>) -> bool {
         // Metadata is away: an instance that has joined goes into service without a signal.
         if let Stack::Finding(_) = self.stack {
             let patience = self.deadline(turn.policy).max(at) + STACK_PATIENCE;

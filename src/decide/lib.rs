@@ -36,7 +36,7 @@ mod wants;
 pub use drain::Drain;
 pub use health::{Condition, Dependency, Health};
 pub use hold::{Hold, NoHook};
-pub use join::{Join, JoinOutcome};
+pub use join::Join;
 pub use leftovers::Leftovers;
 pub use model::*;
 pub use pace::{retry_delay, seed_of};

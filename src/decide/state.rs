@@ -13,7 +13,7 @@ use crate::ledger::{Flight, Ledger};
 use crate::leftovers::Leftovers;
 use crate::model::{
     Action, Answer, AutoScalingInstance, CommandEvent, ContainerInstance, DrainByHand, DrainReason,
-    Event, Failure, FailureKind, Instance, JoinTarget, LifecycleTransition, Limits,
+    Event, Failure, FailureKind, Instance, JoinOutcome, JoinTarget, LifecycleTransition, Limits,
     MaintenanceEvent, Memory, MetadataReading, Moment, Note, ReasonKey, RebalanceRecommendation,
     RememberedDrain, RememberedJoin, SignalStatus, SpotInstanceAction, TargetLifecycleState,
     WaitedFor, WallTime,
@@ -86,7 +86,8 @@ pub struct State {
     hand_said: bool,
     written: Memory,
     writing: Memory,
-    unwritten_since: Option<Moment>,
+    /// What is not on the disk yet, and since when.
+    unwritten: Option<(Memory, Moment)>,
     write: Pace,
     intent: Intent,
     /// The condition of what we depend on.
@@ -169,7 +170,7 @@ impl State {
             hand_said: false,
             written: Memory::default(),
             writing: Memory::default(),
-            unwritten_since: None,
+            unwritten: None,
             write: Pace::at(now),
             intent: Intent::Unknown,
             health: Health::default(),
@@ -642,12 +643,8 @@ impl State {
             Some(to) if to.is_warm() => {
                 let signalled = self.memory.join.is_none_or(|join| join.signalled);
                 self.memory.join = Some(RememberedJoin {
-                    into: JoinTarget::WarmPool,
-                    started_at: turn.now,
                     over: true,
-                    joined: false,
-                    failed: false,
-                    signalled,
+                    ..RememberedJoin::new(JoinTarget::WarmPool, turn.now, signalled)
                 });
             }
             _ => {}
@@ -677,12 +674,13 @@ impl State {
         if self.leaves(turn) {
             return;
         }
+        self.read(turn);
+        self.conclude(turn);
+        // How an episode ended is on its way to the disk before anybody is told.
         self.memorize();
         self.write_down(turn);
-        self.read(turn);
         let remembered = self.is_remembered(turn);
-        self.advance_join(remembered, turn);
-        self.advance_drain(remembered, turn);
+        self.tell(remembered, turn);
         self.place(remembered, turn);
         if let Some(signal) = &mut self.parting {
             signal.advance(turn);
@@ -876,13 +874,9 @@ impl State {
         let before = self.memory.join;
         let remembered = before
             .filter(|join| join.into == into && !join.over)
-            .unwrap_or(RememberedJoin {
-                into,
-                started_at: turn.now,
-                over: false,
-                joined: false,
-                failed: false,
-                signalled: before.is_some_and(|join| join.signalled),
+            .unwrap_or_else(|| {
+                let signalled = before.is_some_and(|join| join.signalled);
+                RememberedJoin::new(into, turn.now, signalled)
             });
         self.parting = None;
         let join = Join::begin(remembered, turn);
@@ -910,7 +904,7 @@ impl State {
             self.parting = join.into_signal(turn);
         } else if self.drain.is_none()
             && self.parting.is_none()
-            && remembered.failed
+            && remembered.outcome == Some(JoinOutcome::TimedOut)
             && !remembered.signalled
             && let Some(target) = turn.policy.cloudformation.resource.clone()
         {
@@ -957,12 +951,8 @@ impl State {
         let pooled = drain.and_then(|drain| drain.reason.of_auto_scaling());
         if self.memory.join.is_none() && matches!(pooled, Some(DrainReason::WarmPool(_))) {
             self.memory.join = Some(RememberedJoin {
-                into: JoinTarget::WarmPool,
-                started_at: now,
                 over: true,
-                joined: false,
-                failed: false,
-                signalled: true,
+                ..RememberedJoin::new(JoinTarget::WarmPool, now, true)
             });
         }
     }
@@ -1029,10 +1019,14 @@ impl State {
     /// Whether all that matters is on the disk, or has had its time to get there.
     fn is_remembered(&mut self, turn: &mut Turn<'_>) -> bool {
         if self.memory == self.written {
-            self.unwritten_since = None;
+            self.unwritten = None;
             return true;
         }
-        let since = *self.unwritten_since.get_or_insert(turn.now);
+        let since = match self.unwritten.take() {
+            Some((memory, since)) if memory == self.memory => since,
+            _ => turn.now,
+        };
+        self.unwritten = Some((self.memory.clone(), since));
         turn.reached(since + MEMORY_HEAD_START)
     }
 
@@ -1102,19 +1096,12 @@ impl State {
         }
     }
 
-    fn advance_join(&mut self, remembered: bool, turn: &mut Turn<'_>) {
+    /// Lets the episodes find out whether they have ended.
+    fn conclude(&mut self, turn: &mut Turn<'_>) {
         let returning = self.puts_back();
-        let Some(join) = &mut self.join else { return };
-        let here = self.registration.as_mut();
-        let known = here.as_ref().map(|here| here.target.clone());
-        if join.advance(here, known.as_ref(), returning, remembered, turn) {
-            join.remembered.over = true;
-            self.memory.join = Some(join.remembered);
-            self.join = None;
+        if let Some(join) = &mut self.join {
+            join.conclude(self.registration.as_mut(), returning, turn);
         }
-    }
-
-    fn advance_drain(&mut self, remembered: bool, turn: &mut Turn<'_>) {
         let Some(drain) = &mut self.drain else { return };
         drain.leave_at(self.leave_at);
         self.tasks
@@ -1131,18 +1118,37 @@ impl State {
         if let (Some(here), Some(from)) = (&mut self.registration, drain.wants_look(turn)) {
             here.look_from_now_if_older(from, turn.now);
         }
-        let world = World {
-            here: self.registration.as_ref(),
-            container_instance: self.registration.as_ref().map(|here| &here.target),
-            tasks: &self.tasks,
-            leftovers: &self.leftovers,
-            identity_at: self.identity.read_at,
-            identity_answered: self.identity.answers > 0,
-            remembered,
-        };
-        drain.advance(world, turn);
+        drain.conclude(
+            World::of(
+                &self.registration,
+                &self.tasks,
+                &self.leftovers,
+                &self.identity,
+            ),
+            turn,
+        );
         if self.registration.is_none() {
             self.identity.say_awaiting(turn);
+        }
+    }
+
+    /// Lets the episodes hold and complete their lifecycle actions, and signal.
+    fn tell(&mut self, remembered: bool, turn: &mut Turn<'_>) {
+        if let Some(join) = &mut self.join
+            && join.tell(remembered, turn)
+        {
+            join.remembered.over = true;
+            self.memory.join = Some(join.remembered);
+            self.join = None;
+        }
+        if let Some(drain) = &mut self.drain {
+            let world = World::of(
+                &self.registration,
+                &self.tasks,
+                &self.leftovers,
+                &self.identity,
+            );
+            drain.tell(world, remembered, turn);
         }
     }
 

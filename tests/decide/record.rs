@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ecs_lifecycle_decide::record::{Clocks, compose, understand};
 use ecs_lifecycle_decide::{
-    DrainByHand, JoinTarget, Memory, Moment, Outcome, ReasonKey, RememberedDrain, RememberedJoin,
-    TargetLifecycleState, WallTime,
+    DrainByHand, JoinOutcome, JoinTarget, Memory, Moment, Outcome, ReasonKey, RememberedDrain,
+    RememberedJoin, TargetLifecycleState, WallTime,
 };
 use serde::Deserialize;
 
@@ -59,7 +59,6 @@ const VERSION_2: &str = r#"{
     "started_at_boot_milliseconds": 30000,
     "over": true,
     "joined": true,
-    "failed": true,
     "signalled": true
   },
   "drain_by_hand": {
@@ -97,8 +96,7 @@ fn remembered() -> Memory {
             into: JoinTarget::WarmPool,
             started_at: Moment::from_millis(30_000),
             over: true,
-            joined: true,
-            failed: true,
+            outcome: Some(JoinOutcome::Joined),
             signalled: true,
         }),
         by_hand: Some(DrainByHand {
@@ -165,7 +163,7 @@ fn a_file_of_version_1_is_understood() {
         ..drain
     });
     let join = expected.join.as_mut().unwrap();
-    (join.joined, join.failed) = (false, false);
+    join.outcome = None;
     assert_eq!(understand(VERSION_1.as_bytes(), &clocks()), Ok(expected));
 }
 

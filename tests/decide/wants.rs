@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use ecs_lifecycle_config::Settings;
 use ecs_lifecycle_decide::{
-    JoinTarget, LifecycleState, Memory, Moment, Phase, ReasonKey, RebalanceRecommendation,
-    RememberedDrain, RememberedJoin, SpotInstanceAction, TargetLifecycleState, WallTime,
+    JoinOutcome, JoinTarget, LifecycleState, Memory, Moment, Phase, ReasonKey,
+    RebalanceRecommendation, RememberedDrain, RememberedJoin, SpotInstanceAction,
+    TargetLifecycleState, WallTime,
 };
 
 use super::agent::{Agent, BOOT, INSTANCE, SECOND, container_instance, new, old};
@@ -82,8 +83,7 @@ fn of_one_that_has_joined_before() {
         into,
         started_at: Moment::from_millis(0),
         over: true,
-        joined: true,
-        failed: false,
+        outcome: Some(JoinOutcome::Joined),
         signalled: true,
     };
     for (says, after_service, after_pool) in [

@@ -19,7 +19,8 @@ const LEAST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
     pace: Pace,
-    /// From when on the HeartbeatTimeout counts, as far as known.
+    /// From when on the HeartbeatTimeout counts, as far as known. Where the action went on before this
+    /// process, half of it may be over.
     base: Moment,
     timeout: Option<Duration>,
     at_once: bool,
@@ -113,6 +114,9 @@ impl Heartbeat {
     pub(super) fn advance(&mut self, found: &Found, turn: &mut Turn<'_>) {
         if self.timeout != Some(found.heartbeat_timeout) {
             self.timeout = Some(found.heartbeat_timeout);
+            if self.at_once {
+                self.base = self.base.min(turn.now - found.heartbeat_timeout / 2);
+            }
             let interval = found.heartbeat_interval.min(self.limit(turn.now));
             let first = if self.at_once {
                 turn.now

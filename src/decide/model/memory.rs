@@ -37,12 +37,32 @@ pub struct RememberedJoin {
     pub started_at: Moment,
     /// Whether all is told.
     pub over: bool,
-    /// Whether it was seen to have joined.
-    pub joined: bool,
-    /// Whether it was decided that the launch has failed.
-    pub failed: bool,
+    /// How it ended, once it has: decided once.
+    pub outcome: Option<JoinOutcome>,
     /// Whether CloudFormation has been signalled: once in the life of an instance.
     pub signalled: bool,
+}
+
+impl RememberedJoin {
+    /// One that begins.
+    pub(crate) fn new(into: JoinTarget, started_at: Moment, signalled: bool) -> Self {
+        Self {
+            into,
+            started_at,
+            over: false,
+            outcome: None,
+            signalled,
+        }
+    }
+}
+
+/// How a join ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinOutcome {
+    /// It is a member, and ready.
+    Joined,
+    /// The deadline came first.
+    TimedOut,
 }
 
 /// What an instance joins.

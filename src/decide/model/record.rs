@@ -9,7 +9,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::facts::ContainerInstance;
-use super::memory::{DrainByHand, JoinTarget, Memory, RememberedDrain, RememberedJoin};
+use super::memory::{
+    DrainByHand, JoinOutcome, JoinTarget, Memory, RememberedDrain, RememberedJoin,
+};
 use super::reason::{Outcome, ReasonKey};
 use super::time::{Moment, WallTime};
 
@@ -155,8 +157,8 @@ pub fn compose(memory: &Memory, clocks: &Clocks) -> serde_json::Result<Vec<u8>> 
             },
             time: Time::of(join.started_at, clocks),
             over: join.over,
-            joined: join.joined,
-            failed: join.failed,
+            joined: join.outcome == Some(JoinOutcome::Joined),
+            failed: join.outcome == Some(JoinOutcome::TimedOut),
             signalled: join.signalled,
         }),
         drain_by_hand: memory.by_hand.map(|asked| ByHandRecord {
@@ -200,8 +202,11 @@ pub fn understand(text: &[u8], clocks: &Clocks) -> Result<Memory, String> {
                 },
                 started_at: join.time.moment(same_boot, clocks)?,
                 over: join.over,
-                joined: join.joined,
-                failed: join.failed,
+                outcome: match (join.joined, join.failed) {
+                    (true, _) => Some(JoinOutcome::Joined),
+                    (false, true) => Some(JoinOutcome::TimedOut),
+                    (false, false) => None,
+                },
                 signalled: join.signalled,
             })
         })
