@@ -32,6 +32,7 @@ mod state;
 pub mod tasks;
 mod turn;
 mod wants;
+mod whereabouts;
 
 pub use drain::Drain;
 pub use health::{Condition, Dependency, Health};

@@ -12,27 +12,25 @@ use crate::join::Join;
 use crate::ledger::{Flight, Ledger};
 use crate::leftovers::Leftovers;
 use crate::model::{
-    Action, Answer, AutoScalingInstance, CommandEvent, ContainerInstance, DrainByHand, DrainReason,
-    Event, Failure, FailureKind, Instance, JoinOutcome, JoinTarget, LifecycleTransition, Limits,
-    MaintenanceEvent, Memory, MetadataReading, Moment, Note, ReasonKey, RebalanceRecommendation,
-    RememberedDrain, RememberedJoin, SignalStatus, SpotInstanceAction, TargetLifecycleState,
-    WaitedFor, WallTime,
+    Action, Answer, CommandEvent, ContainerInstance, DrainByHand, DrainReason, Event, Failure,
+    FailureKind, Instance, JoinOutcome, JoinTarget, LifecycleTransition, Limits, MaintenanceEvent,
+    Memory, MetadataReading, Moment, Note, ReasonKey, RebalanceRecommendation, RememberedDrain,
+    RememberedJoin, SignalStatus, SpotInstanceAction, TargetLifecycleState, WaitedFor, WallTime,
 };
-use crate::pace::{Pace, growing, seed_of};
+use crate::pace::{Pace, seed_of};
 use crate::registration::{Identity, Registration};
 use crate::signal::Signal;
 use crate::tasks::Tasks;
 use crate::turn::Turn;
 use crate::wants::{self, Intent, Placement};
+use crate::whereabouts::{Place, Question, Whereabouts};
 
 /// How long whatever rests on the state directory waits for it. A stuck disk must not hold up the drain.
 const MEMORY_HEAD_START: Duration = Duration::from_millis(250);
-/// Two looks at Auto Scaling so far apart that agree are believed where metadata is silent.
-const CONFIRMED_FOR: Duration = Duration::from_secs(15);
 /// By how much the reading before may have been late for a target to count as seen to come.
 const FLIP_SLACK: Duration = Duration::from_secs(2);
-const CONFIRM_FIRST: Duration = Duration::from_secs(5);
-const CONFIRM_CAP: Duration = Duration::from_secs(60);
+/// A machine that has not been up for longer may have booted with a new root volume.
+const JUST_BOOTED: Duration = Duration::from_mins(5);
 
 /// Everything the core knows.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +45,8 @@ pub struct State {
     last_named: Option<TargetLifecycleState>,
     /// Whether the present target was seen to come: a moment earlier there was another.
     flip_seen: bool,
+    /// Whether metadata has named more than one to this process.
+    target_changed: bool,
     spot: Option<SpotInstanceAction>,
     rebalance: Option<RebalanceRecommendation>,
     maintenance: Option<MaintenanceEvent>,
@@ -69,11 +69,8 @@ pub struct State {
     pub tasks: Tasks,
     /// Whose it is.
     pub leftovers: Leftovers,
-    /// Asks Auto Scaling whether a reason that metadata does not name any more is gone.
-    confirm: Pace,
-    confirms: u32,
-    /// When Auto Scaling was first and last asked that has called it alive, without a break.
-    alive: Option<(Moment, Moment)>,
+    /// Where Auto Scaling says the instance is, where it was asked.
+    whereabouts: Whereabouts,
     /// The drain, from its beginning until its reason is gone.
     pub drain: Option<Drain>,
     /// The join, from its beginning until all is told.
@@ -143,6 +140,7 @@ impl State {
             target_known_at: None,
             last_named: None,
             flip_seen: false,
+            target_changed: false,
             spot: None,
             rebalance: None,
             maintenance: None,
@@ -159,9 +157,7 @@ impl State {
             impostor: false,
             tasks: Tasks::new(now),
             leftovers: Leftovers::default(),
-            confirm: Pace::at(now),
-            confirms: 0,
-            alive: None,
+            whereabouts: Whereabouts::new(now),
             drain: None,
             join: None,
             parting: None,
@@ -355,7 +351,7 @@ impl State {
             }
             Answer::Group(result) => {
                 if let (Ok(found), Action::FindGroup { tags: false }) = (&result, action) {
-                    self.absorb_lifecycle(found.as_ref(), sent);
+                    self.whereabouts.absorb(found.as_ref(), sent);
                 }
                 self.absorb_hold(Answer::Group(result), flight, turn);
             }
@@ -424,7 +420,7 @@ impl State {
             && drain.is_none()
             && join.is_none()
         {
-            turn.failed(flight.action.operation(), &failure, &mut self.confirm);
+            self.whereabouts.failed(&flight.action, &failure, turn);
         }
         for hold in [drain, join].into_iter().flatten() {
             hold.absorb(answer.clone(), flight, target, turn);
@@ -596,6 +592,7 @@ impl State {
                 }
                 if known {
                     self.target_known_at = Some(sent);
+                    self.target_changed |= self.last_named.is_some() && self.last_named != target;
                     self.last_named.clone_from(&target);
                 }
                 self.absorb_target(target, turn);
@@ -650,16 +647,7 @@ impl State {
             _ => {}
         }
         self.target = target;
-        (self.alive, self.confirms) = (None, 0);
-        self.confirm.set(turn.now);
-    }
-
-    /// Where Auto Scaling says the instance is: alive twice, a while apart, is alive.
-    fn absorb_lifecycle(&mut self, found: Option<&AutoScalingInstance>, sent: Moment) {
-        let state = found.and_then(|found| found.lifecycle_state.as_ref());
-        self.alive = state
-            .is_some_and(wants::is_of_the_living)
-            .then(|| (self.alive.map_or(sent, |(first, _)| first), sent));
+        self.whereabouts = Whereabouts::new(turn.now);
     }
 
     // ----- advance ----------------------------------------------------------------------------------
@@ -693,7 +681,7 @@ impl State {
         let Some(instance) = &self.instance else {
             return Intent::Unknown;
         };
-        let new_for = wants::NEW_FOR.max(turn.policy.ready.timeout);
+        let new_for = self.new_for(turn);
         if let Some(reason) = self.asked_by_auto_scaling(instance, turn.now, new_for) {
             return Intent::Drain(reason);
         }
@@ -723,7 +711,7 @@ impl State {
             .last_named
             .as_ref()
             .is_some_and(TargetLifecycleState::is_warm);
-        let into = wants::way_in(self.target.as_ref(), under_way, pooled);
+        let into = wants::way_in(self.believed_target(), under_way, pooled);
         let due = |into| {
             wants::joins(
                 into,
@@ -734,7 +722,10 @@ impl State {
                 new_for,
             )
         };
-        if let Some(into) = into.filter(|into| turn.policy.ready.enabled && due(*into)) {
+        let arrives =
+            self.whereabouts.place() == Some(Place::Arriving) && self.is_newly_booted(turn);
+        if let Some(into) = into.filter(|into| turn.policy.ready.enabled && (arrives || due(*into)))
+        {
             return Intent::Join(into);
         }
         self.warning(turn).map_or(Intent::Serve, Intent::Drain)
@@ -751,20 +742,76 @@ impl State {
         now: Moment,
         new_for: Duration,
     ) -> Option<DrainReason> {
-        let target = self.target.as_ref();
+        let target = self.believed_target();
         let old = wants::is_old(&self.memory, instance, now, self.wall_at_boot, new_for);
-        wants::asked_by_auto_scaling(target, self.memory.was_in_service || old).or_else(|| {
-            let remembered = self.memory.drain.as_ref()?;
-            let reason = remembered.reason.of_auto_scaling()?;
-            let gone = wants::is_taken_back(remembered, target, instance, self.is_confirmed());
-            (!gone).then_some(reason)
-        })
+        wants::asked_by_auto_scaling(target, self.memory.was_in_service || old)
+            .or_else(|| {
+                let replacing = self.whereabouts.place() == Some(Place::ReplacingRootVolume);
+                (replacing && self.is_silent()).then_some(DrainReason::RootVolume)
+            })
+            .or_else(|| {
+                let remembered = self.memory.drain.as_ref()?;
+                let reason = remembered.reason.of_auto_scaling()?;
+                let alive = self.whereabouts.is_surely_alive();
+                let gone = wants::is_taken_back(remembered, target, instance, alive);
+                (!gone).then_some(reason)
+            })
     }
 
-    /// Auto Scaling has said twice, a while apart, that the instance lives.
-    fn is_confirmed(&self) -> bool {
-        self.alive
-            .is_some_and(|(first, last)| last.since(first) >= CONFIRMED_FOR)
+    /// Whether metadata says nothing of use of where the instance is taken.
+    fn is_silent(&self) -> bool {
+        matches!(self.target, None | Some(TargetLifecycleState::Unknown(_)))
+    }
+
+    /// Whether this process knows nothing of how the instance came to be here: what metadata says may be of
+    /// the time before its root volume was replaced.
+    fn is_newly_booted(&self, turn: &Turn<'_>) -> bool {
+        let terminated = self.target == Some(TargetLifecycleState::Terminated);
+        let joining = self.memory.join.map(|join| !join.over);
+        !self.target_changed
+            && joining.map_or(
+                self.started_at <= Moment::default() + JUST_BOOTED,
+                |joining| joining && terminated,
+            )
+            && self.instance.as_ref().is_some_and(|known| {
+                joining.is_some() || self.is_old(known, turn, self.new_for(turn))
+            })
+    }
+
+    /// The target state, unless Auto Scaling contradicts it: the instance arrives, and nobody has seen the
+    /// target come.
+    fn believed_target(&self) -> Option<&TargetLifecycleState> {
+        let stale = !self.target_changed
+            && self.whereabouts.place() == Some(Place::Arriving)
+            && self.whereabouts.is_surely_alive();
+        self.target.as_ref().filter(|_| !stale)
+    }
+
+    fn new_for(&self, turn: &Turn<'_>) -> Duration {
+        wants::NEW_FOR.max(turn.policy.ready.timeout)
+    }
+
+    /// What Auto Scaling has to be asked, as metadata does not say it.
+    fn question(&self, turn: &Turn<'_>) -> Option<Question> {
+        if !self.is_ready() {
+            return None;
+        }
+        let target = self.believed_target();
+        let named = wants::asked_by_auto_scaling(target, self.memory.was_in_service).is_some();
+        let held = matches!(&self.intent, Intent::Drain(reason) if reason.has_lifecycle_action());
+        let left = self.last_named.is_some() || self.memory.was_in_service;
+        let unsettled = match self.whereabouts.place() {
+            None => true,
+            Some(Place::Arriving) => named,
+            Some(_) => false,
+        };
+        if held && !named {
+            Some(Question::IsItGone)
+        } else if self.is_silent() && left || unsettled && self.is_newly_booted(turn) {
+            Some(Question::WhatIsNotSaid)
+        } else {
+            None
+        }
     }
 
     /// The scheduled event, once it has begun to matter.
@@ -1074,25 +1121,8 @@ impl State {
             Intent::Unknown | Intent::Serve => None,
         };
         self.identity.advance(known, every, turn);
-        self.confirm(turn);
-    }
-
-    /// Metadata does not name the reason any more, and nothing else says that it is gone: Auto Scaling knows.
-    fn confirm(&mut self, turn: &mut Turn<'_>) {
-        let named = wants::asked_by_auto_scaling(self.target.as_ref(), self.memory.was_in_service)
-            .is_some();
-        let held = matches!(&self.intent, Intent::Drain(reason) if reason.has_lifecycle_action());
-        if named || !held || !self.is_ready() {
-            return;
-        }
-        let flying = turn
-            .flying(|action| matches!(action, Action::FindGroup { tags: false }))
-            .is_some();
-        if !flying && self.confirm.is_due(turn) {
-            let delay = growing(CONFIRM_FIRST, CONFIRM_CAP, self.confirms, turn.seed);
-            self.confirms = self.confirms.saturating_add(1);
-            self.confirm.set(turn.now + delay);
-            turn.send(Action::FindGroup { tags: false });
+        if let Some(question) = self.question(turn) {
+            self.whereabouts.advance(question, turn);
         }
     }
 

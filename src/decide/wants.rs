@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{
-    DrainReason, Instance, JoinTarget, LifecycleState, Memory, Moment, ReasonKey, RememberedDrain,
+    DrainReason, Instance, JoinTarget, Memory, Moment, ReasonKey, RememberedDrain,
     TargetLifecycleState, WallTime,
 };
 
@@ -70,22 +70,6 @@ pub(crate) fn is_taken_back(
         _ => false,
     };
     started_since || back_from_the_pool || confirmed || misread
-}
-
-/// Whether a lifecycle state says that the instance is in its group, or on the way there: what a drain for
-/// Auto Scaling was for is no more.
-pub(crate) fn is_of_the_living(state: &LifecycleState) -> bool {
-    matches!(
-        state,
-        LifecycleState::Pending
-            | LifecycleState::PendingWait
-            | LifecycleState::PendingProceed
-            | LifecycleState::InService
-            | LifecycleState::EnteringStandby
-            | LifecycleState::Standby
-            | LifecycleState::Detaching
-            | LifecycleState::Detached
-    )
 }
 
 /// Where Auto Scaling is taking the instance, if that is somewhere to join.

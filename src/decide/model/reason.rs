@@ -48,6 +48,8 @@ pub enum DrainReason {
     Terminated(TargetLifecycleState),
     /// Auto Scaling sends it back to the warm pool.
     WarmPool(TargetLifecycleState),
+    /// Auto Scaling replaces its root volume: the instance stays, what runs on it does not.
+    RootVolume,
     /// EC2 interrupts a Spot instance.
     Spot {
         /// `terminate`, `stop` or `hibernate`.
@@ -73,6 +75,7 @@ impl DrainReason {
     pub fn key(&self) -> ReasonKey {
         match self {
             Self::Terminated(target) | Self::WarmPool(target) => ReasonKey::Target(target.clone()),
+            Self::RootVolume => ReasonKey::RootVolume,
             Self::Spot { action } => ReasonKey::Spot(action.clone()),
             Self::Maintenance { .. } => ReasonKey::Maintenance,
             Self::Rebalance => ReasonKey::Rebalance,
@@ -83,7 +86,10 @@ impl DrainReason {
 
     /// Whether there is a lifecycle action to complete at the end.
     pub fn has_lifecycle_action(&self) -> bool {
-        matches!(self, Self::Terminated(_) | Self::WarmPool(_))
+        matches!(
+            self,
+            Self::Terminated(_) | Self::WarmPool(_) | Self::RootVolume
+        )
     }
 
     /// Whether the drain is one that nobody takes the instance away for, at least not yet: where the
@@ -112,9 +118,11 @@ impl DrainReason {
                     source: DeadlineSource::Maintenance,
                 };
             }
-            Self::Terminated(_) | Self::WarmPool(_) | Self::Spot { .. } | Self::Shutdown => {
-                (None, DeadlineSource::DrainTimeout)
-            }
+            Self::Terminated(_)
+            | Self::WarmPool(_)
+            | Self::RootVolume
+            | Self::Spot { .. }
+            | Self::Shutdown => (None, DeadlineSource::DrainTimeout),
         };
         Deadline {
             at: started_at + within.unwrap_or(policy.drain.timeout),
@@ -150,6 +158,7 @@ impl fmt::Display for DrainReason {
             Self::Terminated(target) | Self::WarmPool(target) => {
                 write!(f, "target lifecycle state {target}")
             }
+            Self::RootVolume => f.write_str("replacement of the root volume"),
             Self::Spot { action } => write!(f, "Spot interruption ({action})"),
             Self::Maintenance { code, not_before } => {
                 write!(f, "scheduled maintenance ({code}, not before {not_before})")
@@ -166,6 +175,8 @@ impl fmt::Display for DrainReason {
 pub enum ReasonKey {
     /// Auto Scaling's target lifecycle state.
     Target(TargetLifecycleState),
+    /// The replacement of the root volume.
+    RootVolume,
     /// A Spot interruption: `terminate`, `stop` or `hibernate`.
     Spot(String),
     /// Scheduled maintenance.
@@ -185,6 +196,7 @@ impl ReasonKey {
     pub fn to_text(&self) -> String {
         match self {
             Self::Target(target) => target.as_str().to_owned(),
+            Self::RootVolume => "root volume".to_owned(),
             Self::Spot(action) => format!("spot:{action}"),
             Self::Maintenance => "maintenance".to_owned(),
             Self::Rebalance => "rebalance".to_owned(),
@@ -198,6 +210,7 @@ impl ReasonKey {
     pub fn parse(text: &str) -> Self {
         match text {
             "maintenance" => Self::Maintenance,
+            "root volume" => Self::RootVolume,
             "rebalance" => Self::Rebalance,
             "by hand" => Self::ByHand,
             "shutdown" => Self::Shutdown,
@@ -217,6 +230,7 @@ impl ReasonKey {
                 @ (TargetLifecycleState::Terminated | TargetLifecycleState::WarmedTerminated),
             ) => Some(DrainReason::Terminated(target.clone())),
             Self::Target(target) if target.is_warm() => Some(DrainReason::WarmPool(target.clone())),
+            Self::RootVolume => Some(DrainReason::RootVolume),
             _ => None,
         }
     }
