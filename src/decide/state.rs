@@ -534,9 +534,9 @@ impl State {
         let verified = self.memory.verified.as_ref() == Some(&target.arn);
         // A change that an earlier process has sent may arrive after ours. It has sent none before it had
         // written down that the DRAINING is ours.
-        let resumed = (self.memory.drain.as_ref().is_some_and(|drain| drain.ours)
-            && self.memory.container_instance.as_ref() == Some(&target))
-        .then(|| self.started_at + turn.policy.aws.request_timeout);
+        let known = verified || self.memory.container_instance.as_ref() == Some(&target);
+        let resumed = (known && self.memory.drain.as_ref().is_some_and(|drain| drain.ours))
+            .then(|| self.started_at + turn.policy.aws.request_timeout);
         Registration::new(
             target,
             verified,
