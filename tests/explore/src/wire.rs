@@ -439,10 +439,6 @@ pub trait Agent: Clone {
     /// Takes one input.
     fn step(&mut self, input: Input, clocks: Clocks, tickets: &mut Tickets) -> Output;
 
-    /// What the agent is, but for absolute times: equal for two processes that will behave the same from
-    /// here on, as far as cheaply known. `None` where it cannot be said.
-    fn fingerprint(&self, clocks: Clocks) -> Option<u64>;
-
     /// One line for a story: what it says of itself.
     fn line(&self) -> String;
 }

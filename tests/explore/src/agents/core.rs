@@ -92,11 +92,6 @@ impl Agent for Core {
         output
     }
 
-    /// To hash the core costs more than to run it on: nothing is gained by merging.
-    fn fingerprint(&self, _: Clocks) -> Option<u64> {
-        None
-    }
-
     fn line(&self) -> String {
         let outcome = self.state.drain.as_ref().and_then(core::Drain::outcome);
         format!(

@@ -1,7 +1,7 @@
 //! What must hold (`CORE.md`), judged by the truth: by what was sent, what arrived, what ran; and by what the
 //! process had been told, never by what it says of itself.
 
-use super::print::Print;
+use super::faults::Lasting;
 use super::scene::Begin;
 use super::truth::{Action, Flight, MANAGED, NEVER, Service, Task, Truth, Way, What, service};
 use crate::story::Violation;
@@ -467,109 +467,6 @@ impl Judge {
         self.signal = Some(status);
     }
 
-    pub(super) fn print(&self, p: &mut Print) {
-        let k = &self.known;
-        p.add((
-            k.target,
-            k.spot,
-            k.seen,
-            k.stopped,
-            k.ecs_stopped,
-            k.blind,
-            k.looked,
-            k.empties,
-        ));
-        p.add((
-            k.agreed,
-            k.ready_ran,
-            k.accepted,
-            k.denied,
-            self.served,
-            self.pooled,
-            self.hand_unsure,
-        ));
-        p.add((
-            k.read.map(|it| it.1),
-            k.api_read.map(|it| it.1),
-            k.look.map(|it| (it.1, it.2, it.3)),
-            k.hook.map(|it| it.1),
-        ));
-        let when = [
-            k.reason,
-            k.warned,
-            Some(k.target_at),
-            k.read.map(|it| it.0),
-            k.api_read.map(|it| it.0),
-            k.look.map(|it| it.0),
-            k.member,
-            k.hook.map(|it| it.0),
-            k.settled,
-            k.service,
-            k.pool,
-            self.since,
-            self.told,
-            self.hand_changed,
-            self.drained,
-            self.refused,
-            self.spent.map(|it| it.0),
-            self.joined,
-            self.hand,
-            self.hook_changed,
-            self.overtaken,
-            self.emptied,
-            self.first_hook,
-            self.member_seen,
-        ];
-        for at in when {
-            p.at(at.unwrap_or(NEVER));
-        }
-        for at in self.trouble {
-            p.at(at);
-        }
-        for at in [
-            self.beat,
-            self.beat_failed,
-            self.beat_sent,
-            self.reason_gone,
-            self.executing,
-            self.awake,
-        ] {
-            p.at(at);
-        }
-        p.add((
-            self.person,
-            self.state_lost,
-            self.clock_set,
-            self.finishing,
-            self.booted_since_way,
-            self.launch_failed,
-            self.decided,
-        ));
-        p.add((self.lenient, k.by_clock));
-        p.add((
-            self.latched,
-            self.credit.0,
-            self.spent.is_some(),
-            self.lost_beat,
-            self.signal,
-            self.sent_success,
-            self.told_signalled,
-            self.ambiguous_placement,
-            self.verified,
-            self.verified_on_disk,
-            self.forgot,
-        ));
-        p.at(self.placing);
-        for it in self
-            .counts
-            .iter()
-            .chain(&self.denials)
-            .chain([&self.refusals])
-        {
-            p.add(it.times);
-            p.at(it.since);
-        }
-    }
 }
 
 impl Truth {
@@ -1100,37 +997,16 @@ impl Truth {
 
     /// The last injected trouble of any of these, or the process's start.
     fn calm(&self, of: &[Service]) -> Ms {
-        let faults = &self.faults;
-        let until = |it: Ms| if it > self.now { self.now } else { it };
-        let last = of
-            .iter()
-            .map(|it| self.judge.trouble[*it as usize])
-            .max()
-            .unwrap_or(0);
-        let lasting = of.iter().map(|it| match it {
-            Service::Ecs => faults
-                .ecs
-                .max(faults.ecs_throttled)
-                .max(faults.stale)
-                .max(faults.slow)
-                .max(faults.slow_out)
-                .max(faults.network),
-            Service::Group => faults
-                .group
-                .max(faults.slow)
-                .max(faults.slow_out)
-                .max(faults.network),
-            Service::Local => faults
-                .introspection
-                .max(faults.forgetful)
-                .max(faults.impostor),
-            Service::Metadata => faults.metadata.max(faults.target404).max(faults.garbage),
-            Service::Stack => faults.slow.max(faults.slow_out).max(faults.network),
-            Service::Machine => faults.disk,
-        });
-        until(last)
-            .max(lasting.map(until).max().unwrap_or(0))
-            .max(self.started)
+        let until = |it: Service| {
+            let felt = self.faults.last(it);
+            let away = if it == Service::Local && self.ecs_down > self.now {
+                self.now
+            } else {
+                0
+            };
+            self.judge.trouble[it as usize].max(felt).min(self.now).max(away)
+        };
+        of.iter().map(|it| until(*it)).max().unwrap_or(0).max(self.started)
     }
 
     /// Just before a reply is given to the process.
@@ -1185,7 +1061,8 @@ impl Truth {
             }
             (Request::ReadTasks, Reply::Tasks(tasks)) => {
                 let mut listed = 0;
-                let odd = now < self.faults.impostor + 200 || now < self.faults.forgetful + 200;
+                let over = |it: Lasting| now < self.faults.until(it) + 200;
+                let odd = over(Lasting::Impostor) || over(Lasting::Forgetful);
                 for it in tasks {
                     let bit = 1_u32 << it.task.min(31);
                     if it.known == TaskStatus::Stopped {

@@ -43,6 +43,7 @@
     reason = "a harness: indices are of its own tables"
 )]
 
+mod faults;
 mod judge;
 mod moves;
 mod print;
@@ -57,6 +58,7 @@ pub use scene::Scene;
 
 use crate::story::{Boundary, Footprint, Story, Violation};
 use crate::wire::{Agent, Input, Ms, Reply, Request, Tickets};
+use faults::Lasting;
 use moves::part;
 use truth::{Effect, Event, Flight, Service, Timer, Truth, What, latency, service};
 
@@ -136,7 +138,7 @@ impl<A: Agent> World<A> {
                 service(&request),
                 Service::Ecs | Service::Group | Service::Stack
             );
-            let late = if aws && self.truth.now < self.truth.faults.slow_out {
+            let late = if aws && self.truth.faults.felt(Lasting::SlowRequests, self.truth.now) {
                 3_000
             } else {
                 0
@@ -391,17 +393,6 @@ impl<A: Agent> Story for World<A> {
 
     fn violations(&self) -> &[Violation] {
         self.truth.judge.violations()
-    }
-
-    fn fingerprint(&self) -> Option<u64> {
-        let agent = match &self.agent {
-            Some(agent) => agent.fingerprint(self.truth.clocks())?,
-            None => 0,
-        };
-        let wake = self
-            .wake
-            .map_or(u64::MAX, |it| it.saturating_sub(self.truth.now));
-        Some(print::fingerprint(&self.truth, agent, wake))
     }
 
     fn exemptions(&self) -> Vec<(&'static str, u32)> {

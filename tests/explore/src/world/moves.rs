@@ -122,6 +122,8 @@ pub enum Move {
     HookDeleted,
     /// Writes to the disk fail for 10 s.
     DiskFails,
+    /// Writes to the disk take a second, for 10 s.
+    DiskSlow,
     /// `drain --timeout 4s`
     DrainByHandShort,
     /// Instance metadata does not answer for 12 s.
@@ -176,7 +178,7 @@ pub(super) const NAMED: [Move; 25] = [
     GroupThrottled,
 ];
 
-pub(super) const OTHERS: [Move; 28] = [
+pub(super) const OTHERS: [Move; 29] = [
     ScaleIn,
     ToPool,
     OutOfPool,
@@ -197,6 +199,7 @@ pub(super) const OTHERS: [Move; 28] = [
     DenyDescribe,
     HookDeleted,
     DiskFails,
+    DiskSlow,
     DrainByHandShort,
     MetadataAway,
     EcsThrottled,
@@ -216,7 +219,7 @@ pub(super) fn footprint(kind: Move) -> Footprint {
         Kill | KillLong | KillLosing | KillMiddle | Restart | DrainByHand | DrainByHandShort
         | UndrainByHand => PROCESS,
         Reboot => PROCESS | LOCAL | TASKS,
-        StateLost | DiskFails => DISK,
+        StateLost | DiskFails | DiskSlow => DISK,
         LostReply | SlowReplies | NoNetwork => ANY_API,
         SlowRequests => {
             return Footprint {
@@ -242,8 +245,9 @@ pub(super) fn footprint(kind: Move) -> Footprint {
 pub(super) fn arrival(request: &crate::wire::Request) -> Footprint {
     use crate::wire::Request as R;
     let (reads, writes) = match request {
-        R::ReadIdentityDocument | R::ReadStackTags => (0, 0),
-        R::ReadMetadata | R::ReadGroupTag => (METADATA, 0),
+        R::ReadIdentityDocument | R::ReadStackTags | R::ReadMetadata | R::ReadGroupTag => {
+            (METADATA, 0)
+        }
         R::ReadAgentMetadata => (LOCAL, 0),
         R::ReadTasks => (LOCAL | TASKS, 0),
         R::SetDraining(_) | R::SetActive(_) => (ECS_API | ANY_API | ANY_CHANGE, PLACEMENT | TASKS),

@@ -1,5 +1,6 @@
 //! The truth: what really is, in ECS, Auto Scaling, CloudFormation, on the machine; and how it goes on.
 
+use super::faults::{Faults, Lasting};
 use super::judge::Judge;
 use super::moves::Move;
 use super::scene::{Begin, Pool, Spec};
@@ -211,67 +212,6 @@ pub(super) enum Down {
     Sleeps,
 }
 
-/// Disturbances that last: until when.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
-    pub(super) introspection: Ms,
-    pub(super) forgetful: Ms,
-    pub(super) impostor: Ms,
-    pub(super) stale: Ms,
-    pub(super) target404: Ms,
-    pub(super) garbage: Ms,
-    pub(super) metadata: Ms,
-    pub(super) ecs: Ms,
-    pub(super) ecs_throttled: Ms,
-    pub(super) group: Ms,
-    pub(super) slow: Ms,
-    pub(super) slow_out: Ms,
-    pub(super) network: Ms,
-    pub(super) disk: Ms,
-    pub(super) lose_next: bool,
-    pub(super) throttle_next: bool,
-    pub(super) missing_next: bool,
-    pub(super) hang_next: bool,
-    pub(super) fail_next: bool,
-    pub(super) stale_tag: bool,
-    pub(super) deny_complete: bool,
-    pub(super) deny_beat: bool,
-    pub(super) deny_describe: bool,
-}
-
-impl Faults {
-    pub(super) fn untils(&self) -> [Ms; 13] {
-        [
-            self.introspection,
-            self.forgetful,
-            self.impostor,
-            self.stale,
-            self.target404,
-            self.garbage,
-            self.metadata,
-            self.ecs,
-            self.ecs_throttled,
-            self.group,
-            self.slow,
-            self.network,
-            self.disk,
-        ]
-    }
-    pub(super) fn flags(&self) -> [bool; 9] {
-        [
-            self.lose_next,
-            self.throttle_next,
-            self.missing_next,
-            self.hang_next,
-            self.fail_next,
-            self.stale_tag,
-            self.deny_complete,
-            self.deny_beat,
-            self.deny_describe,
-        ]
-    }
-}
-
 /// Whom a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Service {
@@ -335,6 +275,8 @@ pub(super) struct Truth {
     pub(super) maintenance: Option<Ms>,
     pub(super) disk: Option<Vec<u8>>,
     pub(super) faults: Faults,
+    /// The ECS agent is down until then.
+    pub(super) ecs_down: Ms,
     // The machine.
     pub(super) up: bool,
     pub(super) dead: bool,
@@ -412,6 +354,7 @@ impl Truth {
             maintenance: None,
             disk: None,
             faults: Faults::default(),
+            ecs_down: 0,
             up: true,
             dead: false,
             asleep: false,
@@ -496,7 +439,11 @@ impl Truth {
     }
 
     pub(super) fn introspection_up(&self) -> bool {
-        self.up && self.current.is_some() && self.now >= self.faults.introspection
+        self.ecs_agent_up() && !self.faults.lasts(Lasting::Introspection, self.now)
+    }
+
+    fn ecs_agent_up(&self) -> bool {
+        self.up && self.current.is_some() && self.now >= self.ecs_down
     }
 
     fn register(&mut self, at: Ms) {
@@ -921,7 +868,7 @@ impl Truth {
         self.events
             .retain(|it| !matches!(&it.what, What::Arrive(flight) if flight.process == process));
         self.forget(|it| matches!(it, Timer::Start | Timer::StopTimeout | Timer::EcsUp(_)));
-        self.faults.introspection = NEVER;
+        self.ecs_down = NEVER;
         Effect::Kill
     }
 
@@ -965,10 +912,10 @@ impl Truth {
             if self.current.is_none() && pool {
                 return;
             }
-            self.faults.introspection = self.faults.introspection.min(self.now);
+            self.ecs_down = self.ecs_down.min(self.now);
             return self.register(self.now);
         }
-        self.faults.introspection = self.now;
+        self.ecs_down = self.now;
         let now = self.now;
         if let Some(it) = self
             .current
@@ -1004,18 +951,18 @@ impl Truth {
                 | Request::Signal(_)
         );
         let fault = |fault| Some((Reply::Failed(fault), latency(request)));
-        if aws && now < self.faults.network {
+        if aws && self.faults.felt(Lasting::Network, now) {
             return None;
         }
-        if to == Service::Ecs && now < self.faults.ecs {
+        if to == Service::Ecs && self.faults.felt(Lasting::Ecs, now) {
             return fault(Fault::Server);
         }
-        let throttled = to == Service::Ecs && now < self.faults.ecs_throttled
-            || to == Service::Group && now < self.faults.group;
+        let throttled = to == Service::Ecs && self.faults.felt(Lasting::EcsThrottled, now)
+            || to == Service::Group && self.faults.felt(Lasting::Group, now);
         if throttled || change && std::mem::take(&mut self.faults.throttle_next) {
             return fault(Fault::Throttled);
         }
-        if to == Service::Metadata && now < self.faults.metadata {
+        if to == Service::Metadata && self.faults.felt(Lasting::Metadata, now) {
             return match request {
                 Request::ReadMetadata => {
                     let gone = Fault::Unreachable;
@@ -1034,13 +981,13 @@ impl Truth {
         }
         if to == Service::Local {
             delay += self.spec.intro_takes;
-            if now < self.faults.impostor {
+            if self.faults.felt(Lasting::Impostor, now) {
                 return match request {
                     Request::ReadAgentMetadata => Some((Reply::AgentMetadata(FOREIGN), delay)),
                     _ => Some((Reply::Tasks(Vec::new()), delay)),
                 };
             }
-            if !self.introspection_up() {
+            if !self.ecs_agent_up() || self.faults.felt(Lasting::Introspection, now) {
                 return fault(Fault::Unreachable);
             }
         }
@@ -1048,7 +995,7 @@ impl Truth {
         if aws && std::mem::take(&mut self.faults.lose_next) {
             return None;
         }
-        if aws && now < self.faults.slow {
+        if aws && self.faults.felt(Lasting::SlowReplies, now) {
             delay += 4_000;
         }
         Some((reply, delay + takes))
@@ -1119,7 +1066,10 @@ impl Truth {
                 }
             }
             Request::WriteStateFile(bytes) => {
-                if self.now < self.faults.disk {
+                if self.faults.felt(Lasting::SlowDisk, self.now) {
+                    takes = 1_000;
+                }
+                if self.faults.felt(Lasting::Disk, self.now) {
                     self.judge.state_gone();
                     Reply::Failed(Fault::Refused)
                 } else {
@@ -1155,12 +1105,13 @@ impl Truth {
         }
     }
 
-    fn metadata(&self) -> Reply {
-        let shown = self.now >= self.faults.target404
+    fn metadata(&mut self) -> Reply {
+        let now = self.now;
+        let shown = !self.faults.felt(Lasting::Target404, now)
             && (self.now >= self.spec.target_from || self.scaling.generation > 0);
         let target = match self.scaling.target {
             _ if !shown => None,
-            Some(_) if self.now < self.faults.garbage => Some(Target::Unknown),
+            Some(_) if self.faults.felt(Lasting::Garbage, now) => Some(Target::Unknown),
             target => target,
         };
         let wall = |at: Ms| EPOCH + i64::try_from(at).unwrap_or(i64::MAX / 2);
@@ -1179,7 +1130,7 @@ impl Truth {
         let task = self.tasks.get(id)?;
         if task.orphan
             || now < task.local
-            || now < self.faults.forgetful
+            || self.faults.lasts(Lasting::Forgetful, now)
             || Some(task.arn) != self.current
         {
             return None;
@@ -1206,6 +1157,7 @@ impl Truth {
     }
 
     fn local_tasks(&mut self) -> Reply {
+        self.faults.felt(Lasting::Forgetful, self.now);
         let mut tasks: Vec<_> = (0..self.tasks.len())
             .filter_map(|it| self.local_status(it))
             .collect();
@@ -1252,6 +1204,10 @@ impl Truth {
             self.judge.trouble[Service::Ecs as usize] = self.now;
             return Reply::ContainerInstance(missing);
         }
+        let stale = read && self.faults.felt(Lasting::Stale, self.now);
+        if stale {
+            self.judge.trouble[Service::Ecs as usize] = self.now;
+        }
         if arn == FOREIGN {
             let it = ContainerInstance {
                 status: InstanceStatus::Active,
@@ -1264,7 +1220,7 @@ impl Truth {
         let Some(it) = self.registration(arn) else {
             return Reply::ContainerInstance(missing);
         };
-        let stale = read && self.now < self.faults.stale && self.now - it.since < 10_000;
+        let stale = stale && self.now - it.since < 10_000;
         let counted = |id: &usize, task: &Task| {
             task.arn == arn
                 && task.left(self.now)
@@ -1442,10 +1398,10 @@ impl Truth {
             }
             Move::Reregister => {
                 self.current?;
-                if !self.up || self.registrations.len() >= 4 || now < f.introspection {
+                if !self.up || self.registrations.len() >= 4 || now < self.ecs_down {
                     return None;
                 }
-                f.introspection = NEVER;
+                self.ecs_down = NEVER;
                 if let Some(it) = self
                     .current
                     .and_then(|it| self.registrations.get_mut(usize::from(it)))
@@ -1475,13 +1431,13 @@ impl Truth {
                 self.timer_in(1_500, Timer::EcsUp(true));
             }
             Move::IntrospectionAway => {
-                if !self.up || self.current.is_none() || now < f.introspection {
+                if !self.up || self.current.is_none() || now < self.ecs_down {
                     return None;
                 }
-                f.introspection = now + 12_000;
+                f.arm(Lasting::Introspection, 12_000);
             }
-            Move::Forgetful => f.forgetful = now + 10_000,
-            Move::Impostor => f.impostor = now + 8_000,
+            Move::Forgetful => f.arm(Lasting::Forgetful, 10_000),
+            Move::Impostor => f.arm(Lasting::Impostor, 8_000),
             Move::Deregister => {
                 let (arn, it) = self.mine()?;
                 if it.status == InstanceStatus::Inactive {
@@ -1529,19 +1485,16 @@ impl Truth {
             Move::LostReply => f.lose_next = true,
             Move::Throttled => f.throttle_next = true,
             Move::Missing => f.missing_next = true,
-            Move::StaleDescribe => {
-                f.stale = now + 6_000;
-                self.judge.trouble[Service::Ecs as usize] = now + 6_000;
-            }
+            Move::StaleDescribe => f.arm(Lasting::Stale, 6_000),
             Move::Target404 => {
                 self.scaling.target?;
-                f.target404 = now + 12_000;
+                f.arm(Lasting::Target404, 12_000);
             }
             Move::TargetGarbage => {
                 self.scaling.target?;
-                f.garbage = now + 12_000;
+                f.arm(Lasting::Garbage, 12_000);
             }
-            Move::MetadataAway => f.metadata = now + 12_000,
+            Move::MetadataAway => f.arm(Lasting::Metadata, 12_000),
             Move::Spot => {
                 if self.spot.is_some() || !self.up {
                     return None;
@@ -1593,14 +1546,15 @@ impl Truth {
                 self.judge.trouble[Service::Metadata as usize] = now;
                 self.judge.trouble[Service::Stack as usize] = now;
             }
-            Move::EcsTrouble => f.ecs = now + 9_000,
-            Move::EcsThrottled => f.ecs_throttled = now + 15_000,
-            Move::GroupThrottled => f.group = now + 15_000,
-            Move::GroupThrottledLong => f.group = now + 24_000,
-            Move::SlowRequests => f.slow_out = now + 8_000,
-            Move::SlowReplies => f.slow = now + 10_000,
-            Move::NoNetwork => f.network = now + 10_000,
-            Move::DiskFails => f.disk = now + 10_000,
+            Move::EcsTrouble => f.arm(Lasting::Ecs, 9_000),
+            Move::EcsThrottled => f.arm(Lasting::EcsThrottled, 15_000),
+            Move::GroupThrottled => f.arm(Lasting::Group, 15_000),
+            Move::GroupThrottledLong => f.arm(Lasting::Group, 24_000),
+            Move::SlowRequests => f.arm(Lasting::SlowRequests, 8_000),
+            Move::SlowReplies => f.arm(Lasting::SlowReplies, 10_000),
+            Move::NoNetwork => f.arm(Lasting::Network, 10_000),
+            Move::DiskFails => f.arm(Lasting::Disk, 10_000),
+            Move::DiskSlow => f.arm(Lasting::SlowDisk, 10_000),
             Move::ExecutableHangs | Move::ExecutableFails
                 if self.spec.policy.executables == Executables::default() =>
             {
