@@ -69,11 +69,6 @@ impl Faults {
         self.until[it as usize]
     }
 
-    /// It is over at once.
-    pub(super) fn clear(&mut self, it: Lasting) {
-        (self.armed[it as usize], self.until[it as usize]) = (0, 0);
-    }
-
     /// When the last that was in the way of this service is over.
     pub(super) fn last(&self, of: Service) -> Ms {
         use Lasting as L;

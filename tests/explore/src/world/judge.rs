@@ -2,12 +2,14 @@
 //! process had been told, never by what it says of itself.
 
 use super::faults::Lasting;
-use super::scene::Begin;
-use super::truth::{Action, Flight, MANAGED, NEVER, Service, Task, Truth, Way, What, service};
+use super::scene::{Begin, Replacing};
+use super::truth::{
+    Action, FOREIGN, Flight, MANAGED, NEVER, Service, Task, Truth, Way, What, service,
+};
 use crate::story::Violation;
 use crate::wire::{
-    ActionResult, Arn, Fault, HookName, InstanceStatus, Ms, OnTimeout, Reply, Request, Status,
-    Target, TaskStatus, Transition,
+    ActionResult, Arn, Fault, HookName, InstanceStatus, Ms, Occasion, OnTimeout, Reply, Request, Status,
+    Target, TaskKind, TaskStatus, Transition,
 };
 
 /// Every rule, with what it means.
@@ -75,6 +77,26 @@ pub const RULES: &[(&str, &str)] = &[
     (
         "changed-unseen",
         "rule 10: a change for a container instance whose ec2InstanceId was never seen, though looking is allowed",
+    ),
+    (
+        "another-instance-left-changed",
+        "rule 10: looking is denied, the answer named another machine's instance, and the change is not undone",
+    ),
+    (
+        "told-before-written",
+        "CONTINUE, ABANDON, SUCCESS or FAILURE was sent before what it says was written down, or 250 ms on its way to the disk",
+    ),
+    (
+        "drains-while-joining",
+        "rule 8: DRAINING for a warning or by hand, while a launching action is open",
+    ),
+    (
+        "signals-again",
+        "rule 6: CloudFormation has it, or has it already, and is told again",
+    ),
+    (
+        "standalone-not-stopped",
+        "the policy says that standalone tasks are stopped, and one that is known is not",
     ),
     (
         "stays-active",
@@ -238,6 +260,16 @@ struct Known {
     agreed: bool,
     settled: Option<Ms>,
     ready_ran: bool,
+    /// When the list became empty; when `after-drain` was begun; when `ready.d` had succeeded: of this transition.
+    turned: Option<Ms>,
+    drained: Option<Ms>,
+    joined: Option<Ms>,
+    /// CloudFormation has the signal.
+    signalled: bool,
+    /// An answer said that another machine's instance was changed.
+    foreign: Option<Ms>,
+    /// The last writes of the state file: when they were sent, whether they were answered.
+    writes: [(Ms, bool); 4],
     /// Told that the completion was accepted.
     accepted: Option<HookName>,
     /// Told `InService`, `Warmed:…`: when.
@@ -270,6 +302,8 @@ pub(super) struct Judge {
     pub(super) hook_changed: Option<Ms>,
     /// A launch has been abandoned, by whomever: it has failed.
     pub(super) launch_failed: bool,
+    /// An earlier process had seen it joined.
+    joined_before: bool,
     /// A process that had looked gave this launch up.
     decided: bool,
     /// The ready timeout of a launch that a termination has overtaken.
@@ -404,6 +438,7 @@ impl Judge {
         } else {
             self.decided = false;
         }
+        self.joined_before = false;
         let known = &mut self.known;
         (
             known.hook,
@@ -413,10 +448,19 @@ impl Judge {
             known.empties,
             known.ready_ran,
         ) = (None, None, None, false, 0, false);
+        (known.turned, known.drained, known.joined) = (None, None, None);
+        known.signalled = false;
     }
 
     pub(super) fn booted(&mut self) {
         self.booted_since_way = true;
+    }
+
+    /// From a new root volume: nothing that was known is there.
+    pub(super) fn replaced(&mut self) {
+        (self.served, self.pooled, self.hand, self.hand_changed) = (false, false, None, None);
+        (self.forgot, self.state_lost, self.decided) = (false, false, false);
+        (self.member_seen, self.verified_on_disk) = (None, 0);
     }
 
     /// Nothing could be done meanwhile.
@@ -432,6 +476,7 @@ impl Judge {
         self.pooled |= self.known.pool.is_some_and(|it| it + 1_000 < now);
         self.hand_unsure |= self.hand_changed.is_some_and(|it| it + 1_000 > now);
         self.told = self.told.filter(|it| it + 1_000 < now);
+        self.joined_before |= self.known.joined.is_some();
         // What was under way, or had just been, nobody knows.
         // Nor what one that knew a reason was about to do.
         let reason = self
@@ -579,7 +624,7 @@ impl Truth {
         self.tasks
             .iter()
             .enumerate()
-            .position(|(id, task)| task.running(self.now) && known(id))
+            .position(|(id, task)| task.running(self.now) && known(id) && !bit(self.ignored, id))
     }
 
     /// Just before a request leaves.
@@ -601,13 +646,19 @@ impl Truth {
                     }
                     What::Timer(_) => false,
                 });
+                if *request == Request::SetDraining(*arn) {
+                    self.drains_while_joining(*arn);
+                }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
                     self.wrong("changed-unseen", || format!("{request}"));
                 }
                 if in_flight {
                     self.wrong("opposite-in-flight", || format!("{request}"));
                 }
+                // A change of another machine's is undone where looking is denied.
+                let undone = *arn == FOREIGN && self.faults.deny_describe;
                 if matches!(request, Request::SetActive(_))
+                    && !undone
                     && self.judge.known.reason.is_some_and(|it| it + 200 < now)
                     && self.up
                 {
@@ -620,10 +671,55 @@ impl Truth {
             Request::Heartbeat(_, hook) => self.sending_heartbeat(*hook),
             Request::Complete(_, hook, result) => self.sending_completion(*hook, *result),
             Request::Signal(status) => self.sending_signal(*status),
-            Request::RunExecutables(_) => {
-                self.judge.executing = now + self.spec.policy.executable_timeout
+            Request::WriteStateFile(_) => {
+                self.judge.known.writes.rotate_right(1);
+                self.judge.known.writes[0] = (now, false);
+            }
+            Request::RunExecutables(occasion) => {
+                self.judge.executing = now + self.spec.policy.executable_timeout;
+                if *occasion == Occasion::AfterDrain {
+                    self.judge.known.drained.get_or_insert(now);
+                }
             }
             _ => {}
+        }
+    }
+
+    /// Warnings and a hand wait for the end of a join, whose action is open or will be.
+    fn drains_while_joining(&mut self, arn: Arn) {
+        let open = matches!(
+            self.scaling.state,
+            Some("Pending" | "Pending:Wait" | "Warmed:Pending" | "Warmed:Pending:Wait")
+        );
+        let f = &self.faults;
+        let denied = f.deny_complete || f.deny_beat || f.deny_describe;
+        if self.launching()
+            && open
+            && !denied
+            && self.scaling.into.is_some()
+            && self.spec.policy.ready
+            && self.judge.known.reason.is_none()
+            && self.judge.since.is_none()
+            && self.hidden_launch().is_none()
+            && self.now < self.join_since() + self.spec.policy.ready_timeout
+        {
+            self.wrong("drains-while-joining", || format!("#{arn}"));
+        }
+    }
+
+    /// What is told to Auto Scaling or CloudFormation has to survive a kill: since it was known, it was written
+    /// down, or has been on its way to the disk for 250 ms.
+    fn told_before_written(&mut self, what: &'static str, since: Option<Ms>) {
+        // What an earlier process knew, it may have written.
+        let Some(since) = since.filter(|it| *it > self.started) else {
+            return;
+        };
+        let writes = self.judge.known.writes;
+        let safe = |(sent, done)| sent >= since && (done || sent + 250 <= self.now);
+        if !writes.into_iter().any(safe) {
+            self.wrong("told-before-written", || {
+                format!("{what}, known since {since}, written {writes:?}")
+            });
         }
     }
 
@@ -668,7 +764,7 @@ impl Truth {
         // Where nothing was left at the deadline, it may well count as drained.
         let left = self
             .latest()
-            .is_some_and(|it| self.tasks.iter().any(|task| task.left(it)));
+            .is_some_and(|it| self.left(it));
         let none =
             policy.result_on_timeout == OnTimeout::None && self.judge.drained.is_none() && left;
         let denied = self.judge.known.denied;
@@ -708,11 +804,13 @@ impl Truth {
         if self.stopping && !self.judge.due_on_stop {
             self.wrong("completed-on-stop", || format!("{result:?}"));
         }
+        let launching = hook == HookName(1);
+        let since = self.outcome_since(launching, result == ActionResult::Abandon);
+        self.told_before_written("the completion", since);
         if self.judge.known.accepted == Some(hook) {
             self.wrong("completed-again", || format!("{result:?}"));
         }
         // Which action it can mean: that of now, or none.
-        let launching = hook == HookName(1);
         if launching {
             if self.launching() {
                 self.sending_launch(result);
@@ -766,11 +864,23 @@ impl Truth {
         }
     }
 
+    /// Since when what is told now has been known.
+    fn outcome_since(&self, launch: bool, failed: bool) -> Option<Ms> {
+        let k = &self.judge.known;
+        match (launch, failed) {
+            (true, false) => k.joined.filter(|_| !self.judge.joined_before),
+            (true, true) => Some(self.join_since() + self.spec.policy.ready_timeout),
+            // Where it saw none of the tasks, an earlier process may have written it.
+            (false, false) => k.turned.map(|it| k.drained.unwrap_or(it)),
+            (false, true) => Some(self.earliest()).filter(|it| *it <= self.now),
+        }
+    }
+
     /// Whether a task that is known ran at that moment.
     fn ran_at(&self, at: Ms) -> bool {
         self.tasks.iter().enumerate().any(|(id, it)| {
             it.running(at)
-                && bit(self.judge.known.seen, id)
+                && bit(self.judge.known.seen & !self.ignored, id)
                 && !bit(self.judge.known.ecs_stopped, id)
         })
     }
@@ -817,9 +927,12 @@ impl Truth {
             });
         }
         if known.is_none() {
+            // It counts as drained, and that is written down.
+            self.judge.drained.get_or_insert(now);
+            self.judge.latched = true;
             for id in 0..self.tasks.len() {
                 let task = self.tasks[id];
-                if task.running(now) {
+                if task.running(now) && !bit(self.ignored, id) {
                     self.excuse_task(id, task);
                 }
             }
@@ -926,6 +1039,11 @@ impl Truth {
 
     fn sending_signal(&mut self, status: Status) {
         let leaving = self.leaving();
+        let since = self.outcome_since(!leaving, status == Status::Failure);
+        self.told_before_written("the signal", since.filter(|_| !leaving || status == Status::Success));
+        if self.judge.known.signalled {
+            self.wrong("signals-again", || format!("{status:?}"));
+        }
         if status == Status::Success {
             self.judge.sent_success = true;
             if leaving
@@ -995,6 +1113,12 @@ impl Truth {
         self.judge.signal == Some(status)
     }
 
+    /// Whether anything that is waited for is there.
+    fn left(&self, at: Ms) -> bool {
+        let waited = |(id, it): (usize, &Task)| it.left(at) && !bit(self.ignored, id);
+        self.tasks.iter().enumerate().any(waited)
+    }
+
     /// The last injected trouble of any of these, or the process's start.
     fn calm(&self, of: &[Service]) -> Ms {
         let until = |it: Service| {
@@ -1029,6 +1153,8 @@ impl Truth {
                 j.trouble[to as usize] = now;
             }
             if *fault == F::Denied {
+                // That it may not look is all that there is to be seen.
+                j.known.looked |= to == Service::Ecs;
                 j.known.denied |= matches!(
                     flight.request,
                     Request::Heartbeat(..) | Request::Complete(..)
@@ -1076,7 +1202,14 @@ impl Truth {
                 k.stopped &= !listed;
                 k.looked = true;
                 k.blind = false;
-                let empty = listed == 0 && k.seen & !k.stopped & !k.ecs_stopped == 0;
+                let ignored = self.ignored;
+                let empty =
+                    (listed | k.seen & !k.stopped & !k.ecs_stopped) & !ignored == 0;
+                if empty && k.read.is_some_and(|it| !it.1) {
+                    k.turned = Some(now);
+                } else if !empty {
+                    k.turned = None;
+                }
                 k.read = Some((flight.sent, empty));
                 k.empties = if empty {
                     k.empties.saturating_add(1)
@@ -1089,7 +1222,7 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
-                    (k.agreed, k.settled) = (false, None);
+                    (k.agreed, k.settled, k.drained) = (false, None, None);
                     if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
                     {
                         j.credit = (j.credit.0 + (now - from).saturating_sub(6_000), process);
@@ -1116,6 +1249,9 @@ impl Truth {
                 }
                 let k = &mut j.known;
                 k.looked = true;
+                if !it.ours && it.status == InstanceStatus::Draining {
+                    k.foreign.get_or_insert(now);
+                }
                 if it.ours {
                     j.verified |= 1_u32 << arn.min(31);
                 }
@@ -1154,7 +1290,9 @@ impl Truth {
                 if matches!(flight.request, Request::ListTasks(_)) {
                     k.api_read = Some((
                         flight.sent,
-                        tasks.iter().all(|it| it.last == TaskStatus::Stopped),
+                        tasks.iter().all(|it| {
+                            it.last == TaskStatus::Stopped || bit(self.ignored, usize::from(it.task))
+                        }),
                     ));
                 }
             }
@@ -1198,12 +1336,21 @@ impl Truth {
                 }
             }
             (Request::Signal(_), Reply::Done | Reply::Failed(Fault::AlreadySignalled)) => {
-                j.told_signalled = true
+                j.told_signalled = true;
+                j.known.signalled |= flight.sent >= self.scaling.since;
+            }
+            (Request::WriteStateFile(_), Reply::Done) => {
+                for it in &mut j.known.writes {
+                    it.1 |= it.0 == flight.sent;
+                }
             }
             (Request::RunExecutables(occasion), Reply::Executables(succeeded)) => {
                 j.executing = now;
-                if *occasion == crate::wire::Occasion::Ready {
+                if *occasion == Occasion::Ready {
                     j.known.ready_ran = *succeeded;
+                    if *succeeded {
+                        j.known.joined.get_or_insert(now);
+                    }
                 }
             }
             _ => {}
@@ -1252,7 +1399,10 @@ impl Truth {
         if let Ok(spot) = spot {
             k.spot = spot.is_some();
         }
-        let told = k.target.flatten().is_some_and(leaves);
+        let replacing = target == Ok(Some(Target::Unknown))
+            && self.scaling.way == Some(Way::Replace)
+            && self.spec.replacing == Replacing::Shows(Some(Target::Unknown));
+        let told = k.target.flatten().is_some_and(leaves) || replacing;
         if told || k.spot {
             k.reason.get_or_insert(now);
         } else {
@@ -1340,7 +1490,7 @@ impl Truth {
             return Some("clock-wrong");
         }
         let old = self.spec.begin == Begin::InService;
-        if !self.launching() {
+        if !self.launching() || self.scaling.replaced {
             None
         } else if !old && self.clock_off > 0 {
             Some("clock-wrong")
@@ -1410,6 +1560,8 @@ impl Truth {
         if !self.alive || self.stopping || self.asleep || !self.up || self.judge.finishing {
             return;
         }
+        self.watch_another();
+        self.watch_standalone();
         self.watch_placement();
         self.watch_hook();
         self.watch_signal();
@@ -1420,7 +1572,7 @@ impl Truth {
             return;
         }
         let now = self.now;
-        let any = self.tasks.iter().any(|it| it.left(now));
+        let any = self.left(now);
         let open = self
             .registrations
             .iter()
@@ -1448,6 +1600,41 @@ impl Truth {
         }
         if let Some(settled) = self.judge.known.settled {
             self.judge.drained.get_or_insert(settled);
+        }
+    }
+
+    fn watch_another(&mut self) {
+        let calm = self.calm(&[Service::Ecs]);
+        if let Some(told) = self.judge.known.foreign.filter(|_| self.foreign)
+            && self.now > told.max(calm) + 15_000
+        {
+            self.wrong("another-instance-left-changed", || format!("told at {told}"));
+        }
+    }
+
+    /// A standalone task that is seen here, and that ECS knows, is told to stop.
+    fn watch_standalone(&mut self) {
+        let (Some(after), Some(reason)) = (
+            self.spec.policy.standalone_stop_after,
+            self.judge.known.reason,
+        ) else {
+            return;
+        };
+        let now = self.now;
+        if now >= self.earliest() || self.judge.clock_set {
+            return;
+        }
+        let from = (reason + after).max(self.calm(&[Service::Ecs, Service::Local]));
+        let late = |(id, it): &(usize, &Task)| {
+            it.kind == TaskKind::Standalone
+                && it.running(now)
+                && it.asked > now
+                && Some(it.arn) == self.current
+                && bit(self.judge.known.seen, *id)
+                && now > from.max(it.local) + 15_000
+        };
+        if let Some((id, _)) = self.tasks.iter().enumerate().find(late) {
+            self.wrong("standalone-not-stopped", || format!("task {id}, to be stopped from {from}"));
         }
     }
 
@@ -1610,17 +1797,23 @@ impl Truth {
         let j = &self.judge;
         let k = &j.known;
         match way {
-            Way::Leave | Way::ToPool | Way::LeavePool => {
+            Way::Leave | Way::ToPool | Way::LeavePool | Way::Replace => {
                 if k.reason.is_none() {
                     return;
                 }
                 let early = self.earliest();
-                let settled = k.settled.filter(|it| *it + 6_000 < early || j.latched);
+                // What was written down counts over a restart.
+                let latched = j.drained.filter(|_| j.latched && !j.state_lost);
+                let settled = k
+                    .settled
+                    .filter(|it| *it + 6_000 < early || j.latched)
+                    .or(latched);
                 let after = if policy.executables.after_drain {
                     10_000
                 } else {
                     0
                 };
+                let calm = calm.max(j.executing.min(now));
                 let in_vain = j.state_lost && policy.result_on_timeout == OnTimeout::None;
                 let from = match settled {
                     Some(settled) if !in_vain => Some(settled),

@@ -60,7 +60,7 @@ use crate::story::{Boundary, Footprint, Story, Violation};
 use crate::wire::{Agent, Input, Ms, Reply, Request, Tickets};
 use faults::Lasting;
 use moves::part;
-use truth::{Effect, Event, Flight, Service, Timer, Truth, What, latency, service};
+use truth::{Cut, Effect, Event, Flight, Service, Timer, Truth, What, latency, service};
 
 /// So many inputs within one millisecond are too many.
 const SPINS: u32 = 60;
@@ -127,7 +127,17 @@ impl<A: Agent> World<A> {
             self.wake = self.wake.map(|it| it.max(self.truth.now + 100));
         }
         let mut exit = false;
-        for (ticket, request) in output.requests {
+        let mut requests = output.requests;
+        let cut = self.truth.cut.filter(|_| requests.len() > 1);
+        if let Some(cut) = cut {
+            self.truth.cut = None;
+            let leave = match cut {
+                Cut::AfterFirst => 1,
+                Cut::BeforeLast => requests.len() - 1,
+            };
+            requests.truncate(leave);
+        }
+        for (ticket, request) in requests {
             if request == Request::Exit {
                 exit = true;
                 continue;
@@ -153,7 +163,7 @@ impl<A: Agent> World<A> {
             };
             self.truth.push(at, What::Arrive(flight));
         }
-        if exit {
+        if exit || cut.is_some() {
             self.end();
         } else if self.wake.is_none() && !self.truth.stopping && !self.under_way() {
             self.truth.wrong("sleeps-for-ever", String::new);

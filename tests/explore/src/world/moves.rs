@@ -112,6 +112,14 @@ pub enum Move {
     ExecutableFails,
     /// The tag in metadata names a former group, for good.
     StaleTag,
+    /// The tag in metadata names a group that was deleted, for good.
+    GroupGone,
+    /// kill -9 in mid-step: of the next two requests or more that are sent at once, the first leaves.
+    KillAfterFirst,
+    /// kill -9 in mid-step: of the next two requests or more that are sent at once, the last does not leave.
+    KillBeforeLast,
+    /// An instance refresh replaces the root volume: the terminating hook, a reboot without state, the launching hook.
+    ReplaceRoot,
     /// `CompleteLifecycleAction` is denied, for good.
     DenyComplete,
     /// `RecordLifecycleActionHeartbeat` is denied, for good.
@@ -164,12 +172,12 @@ pub(super) const NAMED: [Move; 25] = [
     Reboot,
     StateLost,
     LostReply,
-    Throttled,
+    ScaleIn,
     Missing,
     StaleDescribe,
     Target404,
     Spot,
-    DrainByHand,
+    DrainByHandShort,
     UndrainByHand,
     HookReplaced,
     ClockForward,
@@ -178,8 +186,13 @@ pub(super) const NAMED: [Move; 25] = [
     GroupThrottled,
 ];
 
-pub(super) const OTHERS: [Move; 29] = [
-    ScaleIn,
+pub(super) const OTHERS: [Move; 33] = [
+    Throttled,
+    DrainByHand,
+    KillAfterFirst,
+    KillBeforeLast,
+    GroupGone,
+    ReplaceRoot,
     ToPool,
     OutOfPool,
     KillLosing,
@@ -200,7 +213,6 @@ pub(super) const OTHERS: [Move; 29] = [
     HookDeleted,
     DiskFails,
     DiskSlow,
-    DrainByHandShort,
     MetadataAway,
     EcsThrottled,
     GroupThrottledLong,
@@ -216,7 +228,7 @@ pub(super) fn footprint(kind: Move) -> Footprint {
         PersonActive | PersonDraining => PLACEMENT,
         Reregister | Deregister => PLACEMENT | LOCAL | TASKS,
         IntrospectionAway | Forgetful | Impostor => LOCAL,
-        Kill | KillLong | KillLosing | KillMiddle | Restart | DrainByHand | DrainByHandShort
+        Kill | KillLong | KillLosing | KillMiddle | KillAfterFirst | KillBeforeLast | Restart | DrainByHand | DrainByHandShort
         | UndrainByHand => PROCESS,
         Reboot => PROCESS | LOCAL | TASKS,
         StateLost | DiskFails | DiskSlow => DISK,
@@ -230,9 +242,10 @@ pub(super) fn footprint(kind: Move) -> Footprint {
         Throttled => ANY_CHANGE,
         Missing | EcsTrouble | EcsThrottled | DenyDescribe => ECS_API,
         StaleDescribe => PLACEMENT,
-        Target404 | TargetGarbage | MetadataAway | Rebalance | Maintenance | StaleTag => METADATA,
+        Target404 | TargetGarbage | MetadataAway | Rebalance | Maintenance => METADATA,
         Spot => METADATA,
-        ScaleIn | ToPool | OutOfPool | TerminatePooled | Standby | Detach => METADATA | GROUP,
+        StaleTag | GroupGone => METADATA | GROUP,
+        ReplaceRoot | ScaleIn | ToPool | OutOfPool | TerminatePooled | Standby | Detach => METADATA | GROUP,
         HookReplaced | HookDeleted => GROUP,
         ClockForward | ClockBack => CLOCK,
         GroupThrottled | GroupThrottledLong | DenyComplete | DenyHeartbeat => GROUP_API,

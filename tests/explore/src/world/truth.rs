@@ -3,7 +3,7 @@
 use super::faults::{Faults, Lasting};
 use super::judge::Judge;
 use super::moves::Move;
-use super::scene::{Begin, Pool, Spec};
+use super::scene::{Begin, Pool, Replacing, Spec, Work};
 use crate::wire::{
     ActionResult, Arn, Clocks, Executables, Fault, Group, Hook, HookName, InstanceStatus,
     LifecycleState, Ms, Occasion, Reply, Request, Target, TaskId, TaskKind, Ticket, Transition,
@@ -95,13 +95,17 @@ pub(super) enum Way {
     Leave,
     /// Terminated out of the warm pool.
     LeavePool,
+    /// The root volume is replaced, and then it joins again.
+    Replace,
 }
 
 impl Way {
     pub(super) fn transition(self) -> Transition {
         match self {
             Self::IntoPool | Self::Join => Transition::Launching,
-            Self::ToPool | Self::Leave | Self::LeavePool => Transition::Terminating,
+            Self::ToPool | Self::Leave | Self::LeavePool | Self::Replace => {
+                Transition::Terminating
+            }
         }
     }
     /// Whether the machine is gone at its end.
@@ -146,6 +150,8 @@ pub(super) struct AutoScaling {
     pub(super) into: Option<(HookName, Ms)>,
     pub(super) been_in_service: bool,
     pub(super) in_group: bool,
+    /// The root volume was replaced: nothing that was remembered is there.
+    pub(super) replaced: bool,
 }
 
 /// What happens by itself, of the world's own.
@@ -210,6 +216,8 @@ pub(super) enum Down {
     Reboots,
     Stops,
     Sleeps,
+    /// Boots from a new root volume.
+    Replaced,
 }
 
 /// Whom a request goes to.
@@ -256,6 +264,13 @@ pub(super) fn latency(request: &Request) -> Ms {
     }
 }
 
+/// Where in a step the process is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    AfterFirst,
+    BeforeLast,
+}
+
 /// All but the agent.
 #[derive(Clone, Debug)]
 pub(super) struct Truth {
@@ -268,6 +283,8 @@ pub(super) struct Truth {
     pub(super) current: Option<Arn>,
     pub(super) tasks: Vec<Task>,
     pub(super) placed: u8,
+    /// Tasks that nobody waits for; one bit each.
+    pub(super) ignored: u32,
     pub(super) scaling: AutoScaling,
     pub(super) signalled: bool,
     pub(super) spot: Option<Ms>,
@@ -277,6 +294,10 @@ pub(super) struct Truth {
     pub(super) faults: Faults,
     /// The ECS agent is down until then.
     pub(super) ecs_down: Ms,
+    /// Another machine's container instance was set DRAINING by us.
+    pub(super) foreign: bool,
+    /// The process is killed in the middle of its next step.
+    pub(super) cut: Option<Cut>,
     // The machine.
     pub(super) up: bool,
     pub(super) dead: bool,
@@ -335,6 +356,7 @@ impl Truth {
             current: None,
             tasks: work.collect(),
             placed: 0,
+            ignored: ignored(spec),
             scaling: AutoScaling {
                 state,
                 way,
@@ -347,6 +369,7 @@ impl Truth {
                 into: spec.into.map(|it| (HookName(1), it)),
                 been_in_service: spec.begin == Begin::InService,
                 in_group,
+                replaced: false,
             },
             signalled: spec.signalled,
             spot: None,
@@ -355,6 +378,8 @@ impl Truth {
             disk: None,
             faults: Faults::default(),
             ecs_down: 0,
+            foreign: false,
+            cut: None,
             up: true,
             dead: false,
             asleep: false,
@@ -522,7 +547,7 @@ impl Truth {
     }
 
     fn place(&mut self, arn: Arn, kind: TaskKind) -> bool {
-        if self.placed >= PLACED {
+        if self.placed >= PLACED || self.spec.full {
             return false;
         }
         self.placed += 1;
@@ -578,12 +603,18 @@ impl Truth {
         scaling.since = self.now;
         scaling.waits_since = NEVER;
         scaling.actions = [None; 2];
-        scaling.target = Some(match way {
-            Way::Leave => Target::Terminated,
-            Way::LeavePool => Target::WarmedTerminated,
-            Way::ToPool | Way::IntoPool => pool_target(self.spec.pool),
-            Way::Join => Target::InService,
-        });
+        scaling.target = match way {
+            Way::Leave => Some(Target::Terminated),
+            Way::LeavePool => Some(Target::WarmedTerminated),
+            Way::ToPool | Way::IntoPool => Some(pool_target(self.spec.pool)),
+            Way::Replace => match self.spec.replacing {
+                Replacing::Shows(target) => target,
+                Replacing::Never | Replacing::Same => scaling.target,
+            },
+            // What metadata says then is documented nowhere.
+            Way::Join if scaling.replaced => scaling.target,
+            Way::Join => Some(Target::InService),
+        };
         let generation = scaling.generation;
         self.forget(|it| {
             matches!(
@@ -596,7 +627,7 @@ impl Truth {
             )
         });
         self.timer_in(
-            if way == Way::Join { 0 } else { 1_000 },
+            if way == Way::Join { 0 } else { self.spec.begun_after },
             Timer::Begun(generation),
         );
         let mut wait = if way.transition() == Transition::Terminating {
@@ -616,6 +647,7 @@ impl Truth {
     fn begun(&mut self) {
         self.scaling.state = Some(match self.scaling.way {
             Some(Way::Leave) => "Terminating",
+            Some(Way::Replace) => "ReplacingRootVolume",
             Some(Way::LeavePool) => "Warmed:Terminating",
             Some(Way::ToPool | Way::IntoPool) => "Warmed:Pending",
             Some(Way::Join) | None => "Pending",
@@ -634,6 +666,7 @@ impl Truth {
         };
         self.scaling.state = Some(match way {
             Way::Leave => "Terminating:Wait",
+            Way::Replace => "ReplacingRootVolume:Wait",
             Way::LeavePool => "Warmed:Terminating:Wait",
             Way::ToPool | Way::IntoPool => "Warmed:Pending:Wait",
             Way::Join => "Pending:Wait",
@@ -701,6 +734,7 @@ impl Truth {
         self.forget(|it| matches!(it, Timer::Lapse(_)));
         self.scaling.state = Some(match way {
             Way::Leave => "Terminating:Proceed",
+            Way::Replace => "ReplacingRootVolume:Proceed",
             Way::LeavePool => "Warmed:Terminating:Proceed",
             Way::ToPool | Way::IntoPool => "Warmed:Pending:Proceed",
             Way::Join => "Pending:Proceed",
@@ -718,6 +752,7 @@ impl Truth {
         match self.scaling.way.take() {
             Some(Way::Join) => {
                 self.scaling.state = Some("InService");
+                self.scaling.target = Some(Target::InService);
                 self.scaling.been_in_service = true;
             }
             Some(Way::ToPool | Way::IntoPool) => {
@@ -731,6 +766,10 @@ impl Truth {
                     Pool::Hibernated => self.go_down(Down::Sleeps, 500),
                     Pool::Running => {}
                 }
+            }
+            Some(Way::Replace) => {
+                self.scaling.state = Some("RootVolumeReplaced");
+                self.go_down(Down::Replaced, 0);
             }
             Some(Way::Leave | Way::LeavePool) | None => {}
         }
@@ -853,6 +892,12 @@ impl Truth {
                 return Effect::None;
             }
             Some(Down::Reboots) => self.timer_in(4_000, Timer::Boot),
+            Some(Down::Replaced) => {
+                self.timer_in(4_000, Timer::Boot);
+                self.disk = None;
+                self.current = None;
+                self.scaling.replaced = true;
+            }
             Some(Down::Stops) | None => {}
         }
         self.say(|| "the machine is off".into());
@@ -873,8 +918,8 @@ impl Truth {
     }
 
     fn boot(&mut self) {
-        self.down = None;
         if self.asleep {
+            self.down = None;
             self.asleep = false;
             self.judge.awake(self.now);
             self.say(|| "the machine is awake".into());
@@ -884,6 +929,10 @@ impl Truth {
             return;
         }
         self.up = true;
+        if std::mem::take(&mut self.down) == Some(Down::Replaced) {
+            self.judge.replaced();
+            self.start_way(Way::Join);
+        }
         self.boot_id += 1;
         self.booted = self.now;
         if self.spec.spot_stops {
@@ -1176,6 +1225,7 @@ impl Truth {
         }
         if arn == FOREIGN {
             self.touched_another_instance(to);
+            self.foreign = to == InstanceStatus::Draining;
             return self.describe(arn, false);
         }
         match self.registration(arn).map(|it| (it.status, it.by_person)) {
@@ -1210,7 +1260,11 @@ impl Truth {
         }
         if arn == FOREIGN {
             let it = ContainerInstance {
-                status: InstanceStatus::Active,
+                status: if self.foreign {
+                    InstanceStatus::Draining
+                } else {
+                    InstanceStatus::Active
+                },
                 running: 2,
                 connected: true,
                 ..missing
@@ -1283,6 +1337,9 @@ impl Truth {
     }
 
     fn hooks(&self, group: Group, transition: Transition) -> Reply {
+        if group != Group(0) && self.faults.group_gone {
+            return Reply::Failed(Fault::Refused);
+        }
         if group != Group(0) {
             return Reply::Hooks(Vec::new());
         }
@@ -1500,7 +1557,7 @@ impl Truth {
                     return None;
                 }
                 self.spot = Some(now + 30_000);
-                self.timer_in(32_000, Timer::SpotEnd);
+                self.timer_in(30_000 + self.spec.spot_late, Timer::SpotEnd);
             }
             Move::DrainByHand => effect = Effect::Hand(Some(None)),
             Move::DrainByHandShort => effect = Effect::Hand(Some(Some(4_000))),
@@ -1568,6 +1625,32 @@ impl Truth {
                 }
                 f.stale_tag = true;
             }
+            Move::GroupGone => {
+                if !self.spec.tags {
+                    return None;
+                }
+                (f.stale_tag, f.group_gone) = (true, true);
+            }
+            Move::KillAfterFirst | Move::KillBeforeLast => {
+                if !self.alive || self.asleep {
+                    return None;
+                }
+                self.cut = Some(if kind == Move::KillAfterFirst {
+                    Cut::AfterFirst
+                } else {
+                    Cut::BeforeLast
+                });
+            }
+            Move::ReplaceRoot => {
+                let possible = self.spec.replacing != Replacing::Never
+                    && state == Some("InService")
+                    && self.scaling.way.is_none()
+                    && self.down.is_none();
+                if !possible {
+                    return None;
+                }
+                self.start_way(Way::Replace);
+            }
             Move::DenyComplete => f.deny_complete = true,
             Move::DenyHeartbeat => f.deny_beat = true,
             Move::DenyDescribe => f.deny_describe = true,
@@ -1584,7 +1667,13 @@ impl Truth {
                 let possible = match way {
                     Way::Leave => matches!(
                         state,
-                        Some("InService" | "Pending" | "Pending:Wait" | "Pending:Proceed")
+                        Some(
+                            "InService"
+                                | "Standby"
+                                | "Pending"
+                                | "Pending:Wait"
+                                | "Pending:Proceed"
+                        )
                     ),
                     _ => state == Some("InService") && self.spec.begin == Begin::InService,
                 };
@@ -1639,10 +1728,21 @@ impl Truth {
                 } else {
                     self.maintenance = Some(now + 60_000);
                 }
-                self.timer_in(25_000, Timer::EventsEnd);
+                self.timer_in(self.spec.warnings_last, Timer::EventsEnd);
             }
         }
         Some(effect)
+    }
+}
+
+/// Daemons, where the policy says so: none comes later.
+fn ignored(spec: &Spec) -> u32 {
+    let daemon = |(_, it): &(u32, &Work)| it.kind == TaskKind::Daemon;
+    let daemons = (0..).zip(&spec.work).filter(daemon);
+    if spec.policy.ignore_daemons {
+        daemons.fold(0, |bits, (id, _)| bits | 1 << id)
+    } else {
+        0
     }
 }
 
