@@ -221,6 +221,10 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
         "looking is denied, and introspection named another machine's registration",
     ),
     (
+        "forgotten-with-the-file",
+        "FAILURE after SUCCESS, where the file was lost or could not be written, and it is no member now",
+    ),
+    (
         "undid-a-person-unknowing",
         "who had set it DRAINING could not be told apart: both at once, an answer lost, the file lost",
     ),
@@ -251,6 +255,8 @@ struct Known {
     blind: bool,
     /// The last word of ECS on a registration.
     look: Option<(Ms, Arn, InstanceStatus, bool)>,
+    /// Since when ECS has been saying ACTIVE of the registration that it said something of last.
+    active: Option<Ms>,
     member: Option<Ms>,
     /// Any answer about tasks or the container instance.
     looked: bool,
@@ -292,7 +298,7 @@ const KINDS: usize = 18;
 pub(super) struct Judge {
     known: Known,
     violations: Vec<Violation>,
-    excused: [u16; 13],
+    excused: [u16; 14],
     pub(super) trouble: [Ms; 6],
     /// A person has set it DRAINING.
     pub(super) person: bool,
@@ -304,6 +310,8 @@ pub(super) struct Judge {
     pub(super) launch_failed: bool,
     /// An earlier process had seen it joined.
     joined_before: bool,
+    /// When this launch was given up.
+    gave_up: Option<Ms>,
     /// A process that had looked gave this launch up.
     decided: bool,
     /// The ready timeout of a launch that a termination has overtaken.
@@ -437,6 +445,7 @@ impl Judge {
             self.joined = None;
         } else {
             self.decided = false;
+            self.gave_up = None;
         }
         self.joined_before = false;
         let known = &mut self.known;
@@ -700,11 +709,17 @@ impl Truth {
             && self.spec.policy.ready
             && self.judge.known.reason.is_none()
             && self.judge.since.is_none()
+            && (self.scaling.generation == 0 || self.told_of_join())
             && self.hidden_launch().is_none()
             && self.now < self.join_since() + self.spec.policy.ready_timeout
         {
             self.wrong("drains-while-joining", || format!("#{arn}"));
         }
+    }
+
+    fn told_of_join(&self) -> bool {
+        let k = &self.judge.known;
+        k.target == Some(Some(Target::InService)) && k.target_at >= self.scaling.since
     }
 
     /// What is told to Auto Scaling or CloudFormation has to survive a kill: since it was known, it was written
@@ -716,7 +731,9 @@ impl Truth {
         };
         let writes = self.judge.known.writes;
         let safe = |(sent, done)| sent >= since && (done || sent + 250 <= self.now);
-        if !writes.into_iter().any(safe) {
+        // Or the disk is slow, or refuses.
+        let slow = since + 250 <= self.now && !writes[0].1;
+        if !slow && !writes.into_iter().any(safe) {
             self.wrong("told-before-written", || {
                 format!("{what}, known since {since}, written {writes:?}")
             });
@@ -870,8 +887,12 @@ impl Truth {
         match (launch, failed) {
             (true, false) => k.joined.filter(|_| !self.judge.joined_before),
             (true, true) => Some(self.join_since() + self.spec.policy.ready_timeout),
-            // Where it saw none of the tasks, an earlier process may have written it.
-            (false, false) => k.turned.map(|it| k.drained.unwrap_or(it)),
+            // Where it saw none of the tasks, an earlier process may have written it; where the list became
+            // empty after the deadline, it timed out.
+            (false, false) => match k.turned {
+                Some(it) if it < self.earliest() => Some(k.drained.unwrap_or(it)),
+                _ => Some(self.earliest()).filter(|it| *it <= self.now),
+            },
             (false, true) => Some(self.earliest()).filter(|it| *it <= self.now),
         }
     }
@@ -1011,6 +1032,11 @@ impl Truth {
         }
         let member = self.mine().map_or(NEVER, |(_, it)| it.member);
         let calm = self.calm(&[Service::Ecs, Service::Local]);
+        // It is decided once.
+        if !self.judge.state_lost && self.judge.gave_up.is_some_and(|it| it + 1_000 < now) {
+            return;
+        }
+        self.judge.gave_up.get_or_insert(now);
         let ready = !self.spec.policy.executables.ready || self.judge.known.ready_ran;
         if ready && !self.faults.deny_describe && now > member.max(calm).max(self.started) + 15_000
         {
@@ -1030,7 +1056,7 @@ impl Truth {
             .is_some_and(|it| it >= self.join_since());
         if !seen {
             self.wrong("joined-without-a-member", || what.into());
-        } else if self.spec.policy.executables.ready && !k.ready_ran {
+        } else if self.spec.policy.executables.ready && !k.ready_ran && !self.judge.joined_before {
             self.wrong("joined-without-a-member", || {
                 format!("{what}, and ready.d has not succeeded")
             });
@@ -1047,6 +1073,7 @@ impl Truth {
         if status == Status::Success {
             self.judge.sent_success = true;
             if leaving
+                && self.spec.policy.signal_drained
                 && self.now < self.earliest()
                 && let Some(task) = self.known_running()
             {
@@ -1059,13 +1086,20 @@ impl Truth {
             }
             return;
         }
+        let forgotten = self.judge.state_lost && self.mine().is_none_or(|it| it.1.member == NEVER);
         if self.judge.sent_success && (leaving || self.signal_is(Status::Success)) {
-            self.wrong("failure-after-success", String::new);
+            if self.judge.state_lost {
+                self.judge.excuse("forgotten-with-the-file");
+            } else {
+                self.wrong("failure-after-success", String::new);
+            }
         }
         if self.judge.launch_failed {
             // What is true may be said, also by a process that has not looked.
         } else if leaving {
             self.failed_before_leaving();
+        } else if self.judge.joined.is_some() && forgotten {
+            self.judge.excuse("forgotten-with-the-file");
         } else if self.judge.joined.is_some() {
             self.wrong("abandoned-a-member", || "FAILURE, and it has joined".into());
         } else if self.scaling.way == Some(Way::Join) {
@@ -1262,6 +1296,11 @@ impl Truth {
                     && self.registrations.get(usize::from(arn)).is_none();
                 if k.look.is_none_or(|look| look.0 <= at) && it.ours || missing {
                     k.look = Some((at, arn, it.status, it.running + it.pending == 0));
+                    k.active = if it.status == InstanceStatus::Active {
+                        k.active.or(Some(now))
+                    } else {
+                        None
+                    };
                 }
                 let zero =
                     it.running + it.pending == 0 && matches!(it.status, InstanceStatus::Draining);
@@ -1436,7 +1475,7 @@ impl Truth {
             if told || pooled && self.scaling.been_in_service {
                 j.since.get_or_insert(flight.sent);
             }
-            if told {
+            if leaves(target) || j.known.spot || replacing {
                 j.told.get_or_insert(now);
             }
         }
@@ -1448,6 +1487,16 @@ impl Truth {
         } else {
             self.wrong("undid-a-person", || format!("#{arn}"));
         }
+    }
+
+    /// A person sets DRAINING what the agent believes it has set so itself.
+    pub(super) fn person_drains(&mut self, arn: Arn) {
+        self.judge.person = true;
+        self.judge.ambiguous_placement |= self
+            .judge
+            .known
+            .look
+            .is_some_and(|it| it.1 == arn && it.2 == InstanceStatus::Draining);
     }
 
     pub(super) fn drains_a_persons(&mut self, arn: Arn) {
@@ -1687,7 +1736,7 @@ impl Truth {
             let (from, mut bound) = match sign {
                 Some(sign) if believed => (sign, 14_000),
                 None if believed => (it.since, 66_000),
-                _ => (it.since, 12_000),
+                _ => (it.since.max(k.active.unwrap_or(0)), 12_000),
             };
             if policy.executables.before_drain {
                 bound += 10_000;

@@ -1451,7 +1451,7 @@ impl Truth {
                     return None;
                 }
                 self.set_status(arn, InstanceStatus::Draining, true);
-                self.judge.person = true;
+                self.person_drains(arn);
             }
             Move::Reregister => {
                 self.current?;
