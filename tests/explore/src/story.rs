@@ -78,9 +78,6 @@ pub trait Story: Clone {
     /// What was seen to be wrong so far; after the end also what did not come about (the goals).
     fn violations(&self) -> &[Violation];
 
-    /// The normalised state (no absolute times), where the agent can say its own.
-    fn fingerprint(&self) -> Option<u64>;
-
     /// What no core can know, each with how often it has excused something in this story.
     fn exemptions(&self) -> Vec<(&'static str, u32)>;
 

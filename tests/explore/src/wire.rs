@@ -50,6 +50,10 @@ pub struct Policy {
     /// `drain.standalone_tasks`: `None` waits for them; else they are stopped so many milliseconds after
     /// the drain began.
     pub standalone_stop_after: Option<Ms>,
+    /// `drain.daemon_tasks`: daemons are not waited for.
+    pub ignore_daemons: bool,
+    /// `drain.recheck_after`
+    pub recheck_after: Ms,
     /// `drain.on_rebalance`: how long a drain for a rebalance recommendation may take; `None`: ignored.
     pub on_rebalance: Option<Ms>,
     /// `drain.on_maintenance`: how long before `NotBefore` the drain begins; `None`: ignored.
@@ -438,10 +442,6 @@ pub trait Agent: Clone {
 
     /// Takes one input.
     fn step(&mut self, input: Input, clocks: Clocks, tickets: &mut Tickets) -> Output;
-
-    /// What the agent is, but for absolute times: equal for two processes that will behave the same from
-    /// here on, as far as cheaply known. `None` where it cannot be said.
-    fn fingerprint(&self, clocks: Clocks) -> Option<u64>;
 
     /// One line for a story: what it says of itself.
     fn line(&self) -> String;

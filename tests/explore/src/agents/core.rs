@@ -92,11 +92,6 @@ impl Agent for Core {
         output
     }
 
-    /// To hash the core costs more than to run it on: nothing is gained by merging.
-    fn fingerprint(&self, _: Clocks) -> Option<u64> {
-        None
-    }
-
     fn line(&self) -> String {
         let outcome = self.state.drain.as_ref().and_then(core::Drain::outcome);
         format!(
@@ -162,6 +157,10 @@ fn settings(policy: &Policy) -> core::Policy {
         settings.drain.standalone_tasks = config::StandaloneTasks::Stop;
         settings.drain.standalone_stop_after = ms(after);
     }
+    if policy.ignore_daemons {
+        settings.drain.daemon_tasks = config::DaemonTasks::Ignore;
+    }
+    settings.drain.recheck_after = ms(policy.recheck_after);
     settings.drain.on_rebalance = policy.on_rebalance.map(ms);
     settings.drain.on_maintenance = policy.on_maintenance.map(ms);
     settings.ready.enabled = policy.ready;

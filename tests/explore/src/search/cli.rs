@@ -261,12 +261,10 @@ impl<S: Story> Report<'_, S> {
         let ((done, all), tally) = (part.coverage(), &part.tally);
         writeln!(
             self.out,
-            "{level}: {done} of {all} placements, {} runs, {} boundaries, {:.1} s; {} merged ({} checked), {} moves not possible; seed {}",
+            "{level}: {done} of {all} placements, {} runs, {} boundaries, {:.1} s; {} moves not possible; seed {}",
             tally.runs,
             tally.steps,
             took.as_secs_f64(),
-            tally.merged,
-            tally.doubted,
             tally.impossible,
             self.search.seed
         )?;

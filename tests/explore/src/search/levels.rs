@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use super::classes::{Classes, Shrinker, add};
 use super::run::{
-    Fork, Rules, Seen, Tally, When, along, finish, finish_twice, fork, guarded, moments, tell,
-    track,
+    Fork, Rules, Tally, When, along, finish, fork, guarded, moments, tell, track,
 };
 use super::{Dice, Placed, Planned, line, moves};
 use crate::story::{Boundary, Story};
@@ -18,8 +17,6 @@ use crate::story::{Boundary, Story};
 const CHUNK: u64 = 50;
 /// A random move that is not possible is tried again before each of so many boundaries.
 const PATIENCE: usize = 8;
-/// Of so many runs one goes on to its end, though it has come to a known state.
-const DOUBT: u64 = 200;
 
 /// What is to be searched.
 pub struct Search<S: Story> {
@@ -178,15 +175,12 @@ impl<S: Story> Search<S> {
     pub fn new() -> Self {
         let base = |scene: S::Scene| {
             let (boundaries, rules) = match guarded(|| S::begin(scene)) {
-                Ok(story) => track(story, None, &mut Tally::default()),
-                Err(_) => (Vec::new(), tell::<S>(scene, &[], 0, false).rules.into()),
+                Ok(story) => track(story, &mut Tally::default()),
+                Err(_) => (Vec::new(), tell::<S>(scene, &[], 0, false).rules),
             };
             (
                 scene,
-                Base {
-                    boundaries,
-                    rules: Rules::clone(&rules),
-                },
+                Base { boundaries, rules },
             )
         };
         let scenes = S::scenes().into_iter().map(base).collect();
@@ -312,7 +306,7 @@ impl<S: Story> Search<S> {
                 let rules = match fork(story, job.first, &mut part.tally) {
                     Fork::Impossible => return true,
                     Fork::Panic(rules) => rules,
-                    Fork::Story(story) => finish(story, None, &mut part.tally).rules,
+                    Fork::Story(story) => finish(story, &mut part.tally),
                 };
                 let new: Vec<_> = rules.difference(&base.rules).copied().collect();
                 part.find(&mut shrinker, (job.scene, *scene), &[(job.first, at)], &new);
@@ -358,9 +352,6 @@ impl<S: Story> Search<S> {
             return part;
         }
         let mut shrinker = Shrinker::new(*scene);
-        let mut seen = Seen::default();
-        let mut counted = 0;
-        track(S::begin(*scene), Some(&mut seen), &mut part.tally);
         along(S::begin(*scene), 0, *last, |at, story| {
             if self.late() {
                 return false;
@@ -386,7 +377,7 @@ impl<S: Story> Search<S> {
                 }
                 Fork::Story(story) => story,
             };
-            let (boundaries, alone) = track(story.clone(), Some(&mut seen), &mut part.tally);
+            let (boundaries, alone) = track(story.clone(), &mut part.tally);
             let new: Vec<_> = alone.difference(&base.rules).copied().collect();
             part.find(&mut shrinker, here, &[(job.first, at)], &new);
             let mut places: BTreeMap<usize, Vec<S::Move>> = BTreeMap::new();
@@ -403,16 +394,7 @@ impl<S: Story> Search<S> {
                     let rules = match fork(story, *second, &mut part.tally) {
                         Fork::Impossible => continue,
                         Fork::Panic(rules) => rules,
-                        Fork::Story(story) => {
-                            counted += 1;
-                            if counted % DOUBT == 0 {
-                                let line =
-                                    || line::<S>(*scene, &[(job.first, at), (*second, then)]);
-                                finish_twice(story, &mut seen, &mut part.tally, line).rules
-                            } else {
-                                finish(story, Some(&mut seen), &mut part.tally).rules
-                            }
-                        }
+                        Fork::Story(story) => finish(story, &mut part.tally),
                     };
                     let new: Vec<_> = rules
                         .iter()
@@ -500,7 +482,7 @@ impl<S: Story> Search<S> {
     }
 
     /// Checks the reduction: moves at moments that were skipped, alone or after another one, come to the same
-    /// as at the moment that stands for theirs; and so do runs that ended in a known state, if they go on.
+    /// as at the moment that stands for theirs.
     pub fn reduction(&self, count: u64) -> Part<S> {
         let kinds = moves::<S>();
         let scenes: Vec<_> = self.searched().collect();
@@ -543,8 +525,7 @@ impl<S: Story> Search<S> {
         part: &mut Part<S>,
     ) -> bool {
         let mut before: Vec<Placed<S>> = Vec::new();
-        let mut seen = Seen::default();
-        let (mut boundaries, mut rules) = track(S::begin(scene), Some(&mut seen), &mut part.tally);
+        let (mut boundaries, mut rules) = track(S::begin(scene), &mut part.tally);
         let mut story = S::begin(scene);
         let mut from = 0;
         if let Some(first) = first {
@@ -558,7 +539,7 @@ impl<S: Story> Search<S> {
             let Fork::Story(disturbed) = fork(&story, first, &mut part.tally) else {
                 return false;
             };
-            (boundaries, rules) = track(disturbed.clone(), Some(&mut seen), &mut part.tally);
+            (boundaries, rules) = track(disturbed.clone(), &mut part.tally);
             (story, from) = (disturbed, at);
             before.push((first, at));
         }
@@ -579,13 +560,8 @@ impl<S: Story> Search<S> {
             if now == low || now == high {
                 results.push(match fork(story, second, &mut part.tally) {
                     Fork::Impossible => None,
-                    Fork::Panic(rules) => Some(Rules::clone(&rules)),
-                    Fork::Story(story) => {
-                        let line =
-                            || line::<S>(scene, &[before.as_slice(), &[(second, now)]].concat());
-                        let full = finish_twice(story, &mut seen, &mut part.tally, line).rules;
-                        Some(Rules::clone(&full))
-                    }
+                    Fork::Panic(rules) => Some(rules),
+                    Fork::Story(story) => Some(finish(story, &mut part.tally)),
                 });
             }
             true

@@ -2,13 +2,11 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
-use std::rc::Rc;
 use std::sync::Once;
 
-use super::{Dice, Placed, Planned};
+use super::{Placed, Planned};
 use crate::story::{Boundary, Footprint, Story};
 use crate::wire::Ms;
 
@@ -21,11 +19,6 @@ pub const PANIC: &str = "panic";
 /// A story that has not ended after so many boundaries never will.
 pub const ENDLESS: &str = "endless";
 const BOUNDARIES: usize = 20_000;
-
-/// So many states of a run are remembered one by one, then every fourth.
-const CLOSELY: usize = 16;
-/// No more states are remembered than this by one job.
-const STATES: usize = 2_000_000;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -67,22 +60,17 @@ fn said(payload: &(dyn Any + Send)) -> &str {
 /// What was done, and what it came to.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Worlds that ran, to their end or into a state that was known.
+    /// Worlds that ran to their end.
     pub runs: u64,
     /// Boundaries that happened in them.
     pub steps: u64,
-    /// Runs that ended in a known state.
-    pub merged: u64,
-    /// How many of these went on nevertheless, as a check.
-    pub doubted: u64,
     /// Moves that were not possible at their moment.
     pub impossible: u64,
     /// How many runs violated each rule.
     pub hits: BTreeMap<&'static str, u64>,
     /// For each exemption: in how many runs (that ran to their end), how often.
     pub exempt: BTreeMap<&'static str, (u64, u64)>,
-    /// Finds that could not be told again: a story that is not deterministic, or two states that look the
-    /// same and are not.
+    /// Finds that could not be told again: a story that is not deterministic.
     pub unsound: Vec<String>,
 }
 
@@ -91,8 +79,6 @@ impl Tally {
     pub fn add(&mut self, other: Self) {
         self.runs += other.runs;
         self.steps += other.steps;
-        self.merged += other.merged;
-        self.doubted += other.doubted;
         self.impossible += other.impossible;
         for (rule, count) in other.hits {
             *self.hits.entry(rule).or_default() += count;
@@ -123,146 +109,47 @@ impl Tally {
     }
 }
 
-/// What is hashed is a hash already.
-#[derive(Default)]
-pub struct Plain(u64);
-
-impl Hasher for Plain {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
-/// Normalised states from which a run without further moves is known, and what it comes to: the rules that
-/// it has violated by its end. Rules violated before are a part of the key.
-#[derive(Default)]
-pub struct Seen(HashMap<u64, Rc<Rules>, BuildHasherDefault<Plain>>);
-
-impl Seen {
-    fn key<S: Story>(story: &S) -> Option<u64> {
-        let state = story.fingerprint()?;
-        if story.violations().is_empty() {
-            return Some(state);
-        }
-        let mut hasher = std::hash::DefaultHasher::new();
-        rules(story).hash(&mut hasher);
-        Some(Dice::new(&[state, hasher.finish()]).roll())
-    }
-}
-
 /// Which rules were violated so far.
 pub fn rules<S: Story>(story: &S) -> Rules {
     story.violations().iter().map(|it| it.rule).collect()
 }
 
-/// How a run ended.
-pub struct Ended {
-    /// Which rules were violated in it.
-    pub rules: Rc<Rules>,
-    /// Whether it was not run to its end, because the rest was known.
-    pub merged: bool,
+/// Lets a fork go on to its end: the rules that were violated in it.
+pub fn finish<S: Story>(story: S, tally: &mut Tally) -> Rules {
+    go_on(story, tally, |_| ())
 }
 
-/// Lets a fork go on to its end, or into a state that is known.
-pub fn finish<S: Story>(story: S, seen: Option<&mut Seen>, tally: &mut Tally) -> Ended {
-    go_on(story, None, seen, tally)
-}
-
-/// As [`finish`]; if it ends in a known state, it goes on nevertheless, and has to come to the same.
-pub fn finish_twice<S: Story>(
-    story: S,
-    seen: &mut Seen,
-    tally: &mut Tally,
-    line: impl Fn() -> String,
-) -> Ended {
-    let quick = finish(story.clone(), Some(seen), tally);
-    if !quick.merged {
-        return quick;
-    }
-    tally.doubted += 1;
-    let full = finish(story, None, tally);
-    if full.rules != quick.rules {
-        let what = format!(
-            "ended in a known state with {:?}, not {:?}: {}",
-            quick.rules,
-            full.rules,
-            line()
-        );
-        tally.unsound.push(what);
-    }
-    full
-}
-
-/// Lets a fork go on to its end, and notes what happens in it.
-pub fn track<S: Story>(
-    story: S,
-    seen: Option<&mut Seen>,
-    tally: &mut Tally,
-) -> (Vec<Boundary>, Rc<Rules>) {
+/// As [`finish`], with what happens on the way.
+pub fn track<S: Story>(story: S, tally: &mut Tally) -> (Vec<Boundary>, Rules) {
     let mut boundaries = Vec::new();
-    let ended = go_on(story, Some(&mut boundaries), seen, tally);
-    (boundaries, ended.rules)
+    let rules = go_on(story, tally, |it| boundaries.push(it));
+    (boundaries, rules)
 }
 
-fn go_on<S: Story>(
-    mut story: S,
-    mut boundaries: Option<&mut Vec<Boundary>>,
-    seen: Option<&mut Seen>,
-    tally: &mut Tally,
-) -> Ended {
-    let mut passed = Vec::new();
+fn go_on<S: Story>(mut story: S, tally: &mut Tally, mut note: impl FnMut(Boundary)) -> Rules {
     let mut steps = 0;
-    let known = guarded(|| {
-        loop {
-            if let Some(seen) = seen.as_deref()
-                && (boundaries.is_some() || steps < CLOSELY || steps % 4 == 0)
-                && let Some(key) = Seen::key(&story)
-            {
-                match seen.0.get(&key) {
-                    Some(rules) if boundaries.is_none() => return (Some(Rc::clone(rules)), false),
-                    _ => passed.push(key),
-                }
-            }
-            let Some(boundary) = story.next() else {
-                return (None, false);
-            };
+    let ended = guarded(|| {
+        while let Some(boundary) = story.next() {
             if steps >= BOUNDARIES {
-                return (None, true);
+                return true;
             }
-            if let Some(boundaries) = boundaries.as_deref_mut() {
-                boundaries.push(boundary);
-            }
+            note(boundary);
             steps += 1;
             story.advance();
         }
+        false
     });
-    let (known, extra) = match known {
-        Ok((known, endless)) => (known, endless.then_some(ENDLESS)),
-        Err(_) => (None, Some(PANIC)),
-    };
     tally.steps += steps as u64;
-    let merged = known.is_some();
-    let rules = known.unwrap_or_else(|| {
-        if extra != Some(PANIC) {
+    let extra = match ended {
+        Ok(endless) => {
             tally.excuse(&story);
+            endless.then_some(ENDLESS)
         }
-        Rc::new(rules(&story).into_iter().chain(extra).collect())
-    });
-    tally.merged += u64::from(merged);
+        Err(_) => Some(PANIC),
+    };
+    let rules = rules(&story).into_iter().chain(extra).collect();
     tally.end(&rules);
-    if let Some(seen) = seen.filter(|it| it.0.len() < STATES) {
-        seen.0
-            .extend(passed.into_iter().map(|key| (key, Rc::clone(&rules))));
-    }
-    Ended { rules, merged }
+    rules
 }
 
 /// What came of a move.
@@ -272,7 +159,7 @@ pub enum Fork<S> {
     /// It is not possible there.
     Impossible,
     /// The core did not survive it: [`PANIC`].
-    Panic(Rc<Rules>),
+    Panic(Rules),
 }
 
 /// Makes a move in a copy of a story.
@@ -287,7 +174,7 @@ pub fn fork<S: Story>(story: &S, kind: S::Move, tally: &mut Tally) -> Fork<S> {
         Err(_) => {
             let rules = rules(&copy).into_iter().chain([PANIC]).collect();
             tally.end(&rules);
-            Fork::Panic(Rc::new(rules))
+            Fork::Panic(rules)
         }
     }
 }

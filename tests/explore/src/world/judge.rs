@@ -1,13 +1,15 @@
 //! What must hold (`CORE.md`), judged by the truth: by what was sent, what arrived, what ran; and by what the
 //! process had been told, never by what it says of itself.
 
-use super::print::Print;
-use super::scene::Begin;
-use super::truth::{Action, Flight, MANAGED, NEVER, Service, Task, Truth, Way, What, service};
+use super::faults::Lasting;
+use super::scene::{Begin, Replacing};
+use super::truth::{
+    Action, FOREIGN, Flight, MANAGED, NEVER, Service, Task, Truth, Way, What, service,
+};
 use crate::story::Violation;
 use crate::wire::{
-    ActionResult, Arn, Fault, HookName, InstanceStatus, Ms, OnTimeout, Reply, Request, Status,
-    Target, TaskStatus, Transition,
+    ActionResult, Arn, Fault, HookName, InstanceStatus, Ms, Occasion, OnTimeout, Reply, Request, Status,
+    Target, TaskKind, TaskStatus, Transition,
 };
 
 /// Every rule, with what it means.
@@ -75,6 +77,26 @@ pub const RULES: &[(&str, &str)] = &[
     (
         "changed-unseen",
         "rule 10: a change for a container instance whose ec2InstanceId was never seen, though looking is allowed",
+    ),
+    (
+        "another-instance-left-changed",
+        "rule 10: looking is denied, the answer named another machine's instance, and the change is not undone",
+    ),
+    (
+        "told-before-written",
+        "CONTINUE, ABANDON, SUCCESS or FAILURE was sent before what it says was written down, or 250 ms on its way to the disk",
+    ),
+    (
+        "drains-while-joining",
+        "rule 8: DRAINING for a warning or by hand, while a launching action is open",
+    ),
+    (
+        "signals-again",
+        "rule 6: CloudFormation has it, or has it already, and is told again",
+    ),
+    (
+        "standalone-not-stopped",
+        "the policy says that standalone tasks are stopped, and one that is known is not",
     ),
     (
         "stays-active",
@@ -199,6 +221,10 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
         "looking is denied, and introspection named another machine's registration",
     ),
     (
+        "forgotten-with-the-file",
+        "FAILURE after SUCCESS, where the file was lost or could not be written, and it is no member now",
+    ),
+    (
         "undid-a-person-unknowing",
         "who had set it DRAINING could not be told apart: both at once, an answer lost, the file lost",
     ),
@@ -229,6 +255,8 @@ struct Known {
     blind: bool,
     /// The last word of ECS on a registration.
     look: Option<(Ms, Arn, InstanceStatus, bool)>,
+    /// Since when ECS has been saying ACTIVE of the registration that it said something of last.
+    active: Option<Ms>,
     member: Option<Ms>,
     /// Any answer about tasks or the container instance.
     looked: bool,
@@ -238,6 +266,16 @@ struct Known {
     agreed: bool,
     settled: Option<Ms>,
     ready_ran: bool,
+    /// When the list became empty; when `after-drain` was begun; when `ready.d` had succeeded: of this transition.
+    turned: Option<Ms>,
+    drained: Option<Ms>,
+    joined: Option<Ms>,
+    /// CloudFormation has the signal.
+    signalled: bool,
+    /// An answer said that another machine's instance was changed.
+    foreign: Option<Ms>,
+    /// The last writes of the state file: when they were sent, whether they were answered.
+    writes: [(Ms, bool); 4],
     /// Told that the completion was accepted.
     accepted: Option<HookName>,
     /// Told `InService`, `Warmed:…`: when.
@@ -260,7 +298,7 @@ const KINDS: usize = 18;
 pub(super) struct Judge {
     known: Known,
     violations: Vec<Violation>,
-    excused: [u16; 13],
+    excused: [u16; 14],
     pub(super) trouble: [Ms; 6],
     /// A person has set it DRAINING.
     pub(super) person: bool,
@@ -270,6 +308,10 @@ pub(super) struct Judge {
     pub(super) hook_changed: Option<Ms>,
     /// A launch has been abandoned, by whomever: it has failed.
     pub(super) launch_failed: bool,
+    /// An earlier process had seen it joined.
+    joined_before: bool,
+    /// When this launch was given up.
+    gave_up: Option<Ms>,
     /// A process that had looked gave this launch up.
     decided: bool,
     /// The ready timeout of a launch that a termination has overtaken.
@@ -403,7 +445,9 @@ impl Judge {
             self.joined = None;
         } else {
             self.decided = false;
+            self.gave_up = None;
         }
+        self.joined_before = false;
         let known = &mut self.known;
         (
             known.hook,
@@ -413,10 +457,19 @@ impl Judge {
             known.empties,
             known.ready_ran,
         ) = (None, None, None, false, 0, false);
+        (known.turned, known.drained, known.joined) = (None, None, None);
+        known.signalled = false;
     }
 
     pub(super) fn booted(&mut self) {
         self.booted_since_way = true;
+    }
+
+    /// From a new root volume: nothing that was known is there.
+    pub(super) fn replaced(&mut self) {
+        (self.served, self.pooled, self.hand, self.hand_changed) = (false, false, None, None);
+        (self.forgot, self.state_lost, self.decided) = (false, false, false);
+        (self.member_seen, self.verified_on_disk) = (None, 0);
     }
 
     /// Nothing could be done meanwhile.
@@ -432,6 +485,7 @@ impl Judge {
         self.pooled |= self.known.pool.is_some_and(|it| it + 1_000 < now);
         self.hand_unsure |= self.hand_changed.is_some_and(|it| it + 1_000 > now);
         self.told = self.told.filter(|it| it + 1_000 < now);
+        self.joined_before |= self.known.joined.is_some();
         // What was under way, or had just been, nobody knows.
         // Nor what one that knew a reason was about to do.
         let reason = self
@@ -467,109 +521,6 @@ impl Judge {
         self.signal = Some(status);
     }
 
-    pub(super) fn print(&self, p: &mut Print) {
-        let k = &self.known;
-        p.add((
-            k.target,
-            k.spot,
-            k.seen,
-            k.stopped,
-            k.ecs_stopped,
-            k.blind,
-            k.looked,
-            k.empties,
-        ));
-        p.add((
-            k.agreed,
-            k.ready_ran,
-            k.accepted,
-            k.denied,
-            self.served,
-            self.pooled,
-            self.hand_unsure,
-        ));
-        p.add((
-            k.read.map(|it| it.1),
-            k.api_read.map(|it| it.1),
-            k.look.map(|it| (it.1, it.2, it.3)),
-            k.hook.map(|it| it.1),
-        ));
-        let when = [
-            k.reason,
-            k.warned,
-            Some(k.target_at),
-            k.read.map(|it| it.0),
-            k.api_read.map(|it| it.0),
-            k.look.map(|it| it.0),
-            k.member,
-            k.hook.map(|it| it.0),
-            k.settled,
-            k.service,
-            k.pool,
-            self.since,
-            self.told,
-            self.hand_changed,
-            self.drained,
-            self.refused,
-            self.spent.map(|it| it.0),
-            self.joined,
-            self.hand,
-            self.hook_changed,
-            self.overtaken,
-            self.emptied,
-            self.first_hook,
-            self.member_seen,
-        ];
-        for at in when {
-            p.at(at.unwrap_or(NEVER));
-        }
-        for at in self.trouble {
-            p.at(at);
-        }
-        for at in [
-            self.beat,
-            self.beat_failed,
-            self.beat_sent,
-            self.reason_gone,
-            self.executing,
-            self.awake,
-        ] {
-            p.at(at);
-        }
-        p.add((
-            self.person,
-            self.state_lost,
-            self.clock_set,
-            self.finishing,
-            self.booted_since_way,
-            self.launch_failed,
-            self.decided,
-        ));
-        p.add((self.lenient, k.by_clock));
-        p.add((
-            self.latched,
-            self.credit.0,
-            self.spent.is_some(),
-            self.lost_beat,
-            self.signal,
-            self.sent_success,
-            self.told_signalled,
-            self.ambiguous_placement,
-            self.verified,
-            self.verified_on_disk,
-            self.forgot,
-        ));
-        p.at(self.placing);
-        for it in self
-            .counts
-            .iter()
-            .chain(&self.denials)
-            .chain([&self.refusals])
-        {
-            p.add(it.times);
-            p.at(it.since);
-        }
-    }
 }
 
 impl Truth {
@@ -682,7 +633,7 @@ impl Truth {
         self.tasks
             .iter()
             .enumerate()
-            .position(|(id, task)| task.running(self.now) && known(id))
+            .position(|(id, task)| task.running(self.now) && known(id) && !bit(self.ignored, id))
     }
 
     /// Just before a request leaves.
@@ -704,13 +655,19 @@ impl Truth {
                     }
                     What::Timer(_) => false,
                 });
+                if *request == Request::SetDraining(*arn) {
+                    self.drains_while_joining(*arn);
+                }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
                     self.wrong("changed-unseen", || format!("{request}"));
                 }
                 if in_flight {
                     self.wrong("opposite-in-flight", || format!("{request}"));
                 }
+                // A change of another machine's is undone where looking is denied.
+                let undone = *arn == FOREIGN && self.faults.deny_describe;
                 if matches!(request, Request::SetActive(_))
+                    && !undone
                     && self.judge.known.reason.is_some_and(|it| it + 200 < now)
                     && self.up
                 {
@@ -723,10 +680,63 @@ impl Truth {
             Request::Heartbeat(_, hook) => self.sending_heartbeat(*hook),
             Request::Complete(_, hook, result) => self.sending_completion(*hook, *result),
             Request::Signal(status) => self.sending_signal(*status),
-            Request::RunExecutables(_) => {
-                self.judge.executing = now + self.spec.policy.executable_timeout
+            Request::WriteStateFile(_) => {
+                self.judge.known.writes.rotate_right(1);
+                self.judge.known.writes[0] = (now, false);
+            }
+            Request::RunExecutables(occasion) => {
+                self.judge.executing = now + self.spec.policy.executable_timeout;
+                if *occasion == Occasion::AfterDrain {
+                    self.judge.known.drained.get_or_insert(now);
+                }
             }
             _ => {}
+        }
+    }
+
+    /// Warnings and a hand wait for the end of a join, whose action is open or will be.
+    fn drains_while_joining(&mut self, arn: Arn) {
+        let open = matches!(
+            self.scaling.state,
+            Some("Pending" | "Pending:Wait" | "Warmed:Pending" | "Warmed:Pending:Wait")
+        );
+        let f = &self.faults;
+        let denied = f.deny_complete || f.deny_beat || f.deny_describe;
+        if self.launching()
+            && open
+            && !denied
+            && self.scaling.into.is_some()
+            && self.spec.policy.ready
+            && self.judge.known.reason.is_none()
+            && self.judge.since.is_none()
+            && (self.scaling.generation == 0 || self.told_of_join())
+            && self.hidden_launch().is_none()
+            && self.now < self.join_since() + self.spec.policy.ready_timeout
+        {
+            self.wrong("drains-while-joining", || format!("#{arn}"));
+        }
+    }
+
+    fn told_of_join(&self) -> bool {
+        let k = &self.judge.known;
+        k.target == Some(Some(Target::InService)) && k.target_at >= self.scaling.since
+    }
+
+    /// What is told to Auto Scaling or CloudFormation has to survive a kill: since it was known, it was written
+    /// down, or has been on its way to the disk for 250 ms.
+    fn told_before_written(&mut self, what: &'static str, since: Option<Ms>) {
+        // What an earlier process knew, it may have written.
+        let Some(since) = since.filter(|it| *it > self.started) else {
+            return;
+        };
+        let writes = self.judge.known.writes;
+        let safe = |(sent, done)| sent >= since && (done || sent + 250 <= self.now);
+        // Or the disk is slow, or refuses.
+        let slow = since + 250 <= self.now && !writes[0].1;
+        if !slow && !writes.into_iter().any(safe) {
+            self.wrong("told-before-written", || {
+                format!("{what}, known since {since}, written {writes:?}")
+            });
         }
     }
 
@@ -771,7 +781,7 @@ impl Truth {
         // Where nothing was left at the deadline, it may well count as drained.
         let left = self
             .latest()
-            .is_some_and(|it| self.tasks.iter().any(|task| task.left(it)));
+            .is_some_and(|it| self.left(it));
         let none =
             policy.result_on_timeout == OnTimeout::None && self.judge.drained.is_none() && left;
         let denied = self.judge.known.denied;
@@ -811,11 +821,13 @@ impl Truth {
         if self.stopping && !self.judge.due_on_stop {
             self.wrong("completed-on-stop", || format!("{result:?}"));
         }
+        let launching = hook == HookName(1);
+        let since = self.outcome_since(launching, result == ActionResult::Abandon);
+        self.told_before_written("the completion", since);
         if self.judge.known.accepted == Some(hook) {
             self.wrong("completed-again", || format!("{result:?}"));
         }
         // Which action it can mean: that of now, or none.
-        let launching = hook == HookName(1);
         if launching {
             if self.launching() {
                 self.sending_launch(result);
@@ -869,11 +881,27 @@ impl Truth {
         }
     }
 
+    /// Since when what is told now has been known.
+    fn outcome_since(&self, launch: bool, failed: bool) -> Option<Ms> {
+        let k = &self.judge.known;
+        match (launch, failed) {
+            (true, false) => k.joined.filter(|_| !self.judge.joined_before),
+            (true, true) => Some(self.join_since() + self.spec.policy.ready_timeout),
+            // Where it saw none of the tasks, an earlier process may have written it; where the list became
+            // empty after the deadline, it timed out.
+            (false, false) => match k.turned {
+                Some(it) if it < self.earliest() => Some(k.drained.unwrap_or(it)),
+                _ => Some(self.earliest()).filter(|it| *it <= self.now),
+            },
+            (false, true) => Some(self.earliest()).filter(|it| *it <= self.now),
+        }
+    }
+
     /// Whether a task that is known ran at that moment.
     fn ran_at(&self, at: Ms) -> bool {
         self.tasks.iter().enumerate().any(|(id, it)| {
             it.running(at)
-                && bit(self.judge.known.seen, id)
+                && bit(self.judge.known.seen & !self.ignored, id)
                 && !bit(self.judge.known.ecs_stopped, id)
         })
     }
@@ -920,9 +948,12 @@ impl Truth {
             });
         }
         if known.is_none() {
+            // It counts as drained, and that is written down.
+            self.judge.drained.get_or_insert(now);
+            self.judge.latched = true;
             for id in 0..self.tasks.len() {
                 let task = self.tasks[id];
-                if task.running(now) {
+                if task.running(now) && !bit(self.ignored, id) {
                     self.excuse_task(id, task);
                 }
             }
@@ -1001,6 +1032,11 @@ impl Truth {
         }
         let member = self.mine().map_or(NEVER, |(_, it)| it.member);
         let calm = self.calm(&[Service::Ecs, Service::Local]);
+        // It is decided once.
+        if !self.judge.state_lost && self.judge.gave_up.is_some_and(|it| it + 1_000 < now) {
+            return;
+        }
+        self.judge.gave_up.get_or_insert(now);
         let ready = !self.spec.policy.executables.ready || self.judge.known.ready_ran;
         if ready && !self.faults.deny_describe && now > member.max(calm).max(self.started) + 15_000
         {
@@ -1020,7 +1056,7 @@ impl Truth {
             .is_some_and(|it| it >= self.join_since());
         if !seen {
             self.wrong("joined-without-a-member", || what.into());
-        } else if self.spec.policy.executables.ready && !k.ready_ran {
+        } else if self.spec.policy.executables.ready && !k.ready_ran && !self.judge.joined_before {
             self.wrong("joined-without-a-member", || {
                 format!("{what}, and ready.d has not succeeded")
             });
@@ -1029,9 +1065,15 @@ impl Truth {
 
     fn sending_signal(&mut self, status: Status) {
         let leaving = self.leaving();
+        let since = self.outcome_since(!leaving, status == Status::Failure);
+        self.told_before_written("the signal", since.filter(|_| !leaving || status == Status::Success));
+        if self.judge.known.signalled {
+            self.wrong("signals-again", || format!("{status:?}"));
+        }
         if status == Status::Success {
             self.judge.sent_success = true;
             if leaving
+                && self.spec.policy.signal_drained
                 && self.now < self.earliest()
                 && let Some(task) = self.known_running()
             {
@@ -1044,13 +1086,20 @@ impl Truth {
             }
             return;
         }
+        let forgotten = self.judge.state_lost && self.mine().is_none_or(|it| it.1.member == NEVER);
         if self.judge.sent_success && (leaving || self.signal_is(Status::Success)) {
-            self.wrong("failure-after-success", String::new);
+            if self.judge.state_lost {
+                self.judge.excuse("forgotten-with-the-file");
+            } else {
+                self.wrong("failure-after-success", String::new);
+            }
         }
         if self.judge.launch_failed {
             // What is true may be said, also by a process that has not looked.
         } else if leaving {
             self.failed_before_leaving();
+        } else if self.judge.joined.is_some() && forgotten {
+            self.judge.excuse("forgotten-with-the-file");
         } else if self.judge.joined.is_some() {
             self.wrong("abandoned-a-member", || "FAILURE, and it has joined".into());
         } else if self.scaling.way == Some(Way::Join) {
@@ -1098,39 +1147,24 @@ impl Truth {
         self.judge.signal == Some(status)
     }
 
+    /// Whether anything that is waited for is there.
+    fn left(&self, at: Ms) -> bool {
+        let waited = |(id, it): (usize, &Task)| it.left(at) && !bit(self.ignored, id);
+        self.tasks.iter().enumerate().any(waited)
+    }
+
     /// The last injected trouble of any of these, or the process's start.
     fn calm(&self, of: &[Service]) -> Ms {
-        let faults = &self.faults;
-        let until = |it: Ms| if it > self.now { self.now } else { it };
-        let last = of
-            .iter()
-            .map(|it| self.judge.trouble[*it as usize])
-            .max()
-            .unwrap_or(0);
-        let lasting = of.iter().map(|it| match it {
-            Service::Ecs => faults
-                .ecs
-                .max(faults.ecs_throttled)
-                .max(faults.stale)
-                .max(faults.slow)
-                .max(faults.slow_out)
-                .max(faults.network),
-            Service::Group => faults
-                .group
-                .max(faults.slow)
-                .max(faults.slow_out)
-                .max(faults.network),
-            Service::Local => faults
-                .introspection
-                .max(faults.forgetful)
-                .max(faults.impostor),
-            Service::Metadata => faults.metadata.max(faults.target404).max(faults.garbage),
-            Service::Stack => faults.slow.max(faults.slow_out).max(faults.network),
-            Service::Machine => faults.disk,
-        });
-        until(last)
-            .max(lasting.map(until).max().unwrap_or(0))
-            .max(self.started)
+        let until = |it: Service| {
+            let felt = self.faults.last(it);
+            let away = if it == Service::Local && self.ecs_down > self.now {
+                self.now
+            } else {
+                0
+            };
+            self.judge.trouble[it as usize].max(felt).min(self.now).max(away)
+        };
+        of.iter().map(|it| until(*it)).max().unwrap_or(0).max(self.started)
     }
 
     /// Just before a reply is given to the process.
@@ -1153,6 +1187,8 @@ impl Truth {
                 j.trouble[to as usize] = now;
             }
             if *fault == F::Denied {
+                // That it may not look is all that there is to be seen.
+                j.known.looked |= to == Service::Ecs;
                 j.known.denied |= matches!(
                     flight.request,
                     Request::Heartbeat(..) | Request::Complete(..)
@@ -1185,7 +1221,8 @@ impl Truth {
             }
             (Request::ReadTasks, Reply::Tasks(tasks)) => {
                 let mut listed = 0;
-                let odd = now < self.faults.impostor + 200 || now < self.faults.forgetful + 200;
+                let over = |it: Lasting| now < self.faults.until(it) + 200;
+                let odd = over(Lasting::Impostor) || over(Lasting::Forgetful);
                 for it in tasks {
                     let bit = 1_u32 << it.task.min(31);
                     if it.known == TaskStatus::Stopped {
@@ -1199,7 +1236,14 @@ impl Truth {
                 k.stopped &= !listed;
                 k.looked = true;
                 k.blind = false;
-                let empty = listed == 0 && k.seen & !k.stopped & !k.ecs_stopped == 0;
+                let ignored = self.ignored;
+                let empty =
+                    (listed | k.seen & !k.stopped & !k.ecs_stopped) & !ignored == 0;
+                if empty && k.read.is_some_and(|it| !it.1) {
+                    k.turned = Some(now);
+                } else if !empty {
+                    k.turned = None;
+                }
                 k.read = Some((flight.sent, empty));
                 k.empties = if empty {
                     k.empties.saturating_add(1)
@@ -1212,7 +1256,7 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
-                    (k.agreed, k.settled) = (false, None);
+                    (k.agreed, k.settled, k.drained) = (false, None, None);
                     if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
                     {
                         j.credit = (j.credit.0 + (now - from).saturating_sub(6_000), process);
@@ -1239,6 +1283,9 @@ impl Truth {
                 }
                 let k = &mut j.known;
                 k.looked = true;
+                if !it.ours && it.status == InstanceStatus::Draining {
+                    k.foreign.get_or_insert(now);
+                }
                 if it.ours {
                     j.verified |= 1_u32 << arn.min(31);
                 }
@@ -1249,6 +1296,11 @@ impl Truth {
                     && self.registrations.get(usize::from(arn)).is_none();
                 if k.look.is_none_or(|look| look.0 <= at) && it.ours || missing {
                     k.look = Some((at, arn, it.status, it.running + it.pending == 0));
+                    k.active = if it.status == InstanceStatus::Active {
+                        k.active.or(Some(now))
+                    } else {
+                        None
+                    };
                 }
                 let zero =
                     it.running + it.pending == 0 && matches!(it.status, InstanceStatus::Draining);
@@ -1277,7 +1329,9 @@ impl Truth {
                 if matches!(flight.request, Request::ListTasks(_)) {
                     k.api_read = Some((
                         flight.sent,
-                        tasks.iter().all(|it| it.last == TaskStatus::Stopped),
+                        tasks.iter().all(|it| {
+                            it.last == TaskStatus::Stopped || bit(self.ignored, usize::from(it.task))
+                        }),
                     ));
                 }
             }
@@ -1321,12 +1375,21 @@ impl Truth {
                 }
             }
             (Request::Signal(_), Reply::Done | Reply::Failed(Fault::AlreadySignalled)) => {
-                j.told_signalled = true
+                j.told_signalled = true;
+                j.known.signalled |= flight.sent >= self.scaling.since;
+            }
+            (Request::WriteStateFile(_), Reply::Done) => {
+                for it in &mut j.known.writes {
+                    it.1 |= it.0 == flight.sent;
+                }
             }
             (Request::RunExecutables(occasion), Reply::Executables(succeeded)) => {
                 j.executing = now;
-                if *occasion == crate::wire::Occasion::Ready {
+                if *occasion == Occasion::Ready {
                     j.known.ready_ran = *succeeded;
+                    if *succeeded {
+                        j.known.joined.get_or_insert(now);
+                    }
                 }
             }
             _ => {}
@@ -1375,7 +1438,10 @@ impl Truth {
         if let Ok(spot) = spot {
             k.spot = spot.is_some();
         }
-        let told = k.target.flatten().is_some_and(leaves);
+        let replacing = target == Ok(Some(Target::Unknown))
+            && self.scaling.way == Some(Way::Replace)
+            && self.spec.replacing == Replacing::Shows(Some(Target::Unknown));
+        let told = k.target.flatten().is_some_and(leaves) || replacing;
         if told || k.spot {
             k.reason.get_or_insert(now);
         } else {
@@ -1409,7 +1475,7 @@ impl Truth {
             if told || pooled && self.scaling.been_in_service {
                 j.since.get_or_insert(flight.sent);
             }
-            if told {
+            if leaves(target) || j.known.spot || replacing {
                 j.told.get_or_insert(now);
             }
         }
@@ -1421,6 +1487,16 @@ impl Truth {
         } else {
             self.wrong("undid-a-person", || format!("#{arn}"));
         }
+    }
+
+    /// A person sets DRAINING what the agent believes it has set so itself.
+    pub(super) fn person_drains(&mut self, arn: Arn) {
+        self.judge.person = true;
+        self.judge.ambiguous_placement |= self
+            .judge
+            .known
+            .look
+            .is_some_and(|it| it.1 == arn && it.2 == InstanceStatus::Draining);
     }
 
     pub(super) fn drains_a_persons(&mut self, arn: Arn) {
@@ -1463,7 +1539,7 @@ impl Truth {
             return Some("clock-wrong");
         }
         let old = self.spec.begin == Begin::InService;
-        if !self.launching() {
+        if !self.launching() || self.scaling.replaced {
             None
         } else if !old && self.clock_off > 0 {
             Some("clock-wrong")
@@ -1533,6 +1609,8 @@ impl Truth {
         if !self.alive || self.stopping || self.asleep || !self.up || self.judge.finishing {
             return;
         }
+        self.watch_another();
+        self.watch_standalone();
         self.watch_placement();
         self.watch_hook();
         self.watch_signal();
@@ -1543,7 +1621,7 @@ impl Truth {
             return;
         }
         let now = self.now;
-        let any = self.tasks.iter().any(|it| it.left(now));
+        let any = self.left(now);
         let open = self
             .registrations
             .iter()
@@ -1571,6 +1649,41 @@ impl Truth {
         }
         if let Some(settled) = self.judge.known.settled {
             self.judge.drained.get_or_insert(settled);
+        }
+    }
+
+    fn watch_another(&mut self) {
+        let calm = self.calm(&[Service::Ecs]);
+        if let Some(told) = self.judge.known.foreign.filter(|_| self.foreign)
+            && self.now > told.max(calm) + 15_000
+        {
+            self.wrong("another-instance-left-changed", || format!("told at {told}"));
+        }
+    }
+
+    /// A standalone task that is seen here, and that ECS knows, is told to stop.
+    fn watch_standalone(&mut self) {
+        let (Some(after), Some(reason)) = (
+            self.spec.policy.standalone_stop_after,
+            self.judge.known.reason,
+        ) else {
+            return;
+        };
+        let now = self.now;
+        if now >= self.earliest() || self.judge.clock_set {
+            return;
+        }
+        let from = (reason + after).max(self.calm(&[Service::Ecs, Service::Local]));
+        let late = |(id, it): &(usize, &Task)| {
+            it.kind == TaskKind::Standalone
+                && it.running(now)
+                && it.asked > now
+                && Some(it.arn) == self.current
+                && bit(self.judge.known.seen, *id)
+                && now > from.max(it.local) + 15_000
+        };
+        if let Some((id, _)) = self.tasks.iter().enumerate().find(late) {
+            self.wrong("standalone-not-stopped", || format!("task {id}, to be stopped from {from}"));
         }
     }
 
@@ -1623,7 +1736,7 @@ impl Truth {
             let (from, mut bound) = match sign {
                 Some(sign) if believed => (sign, 14_000),
                 None if believed => (it.since, 66_000),
-                _ => (it.since, 12_000),
+                _ => (it.since.max(k.active.unwrap_or(0)), 12_000),
             };
             if policy.executables.before_drain {
                 bound += 10_000;
@@ -1733,17 +1846,23 @@ impl Truth {
         let j = &self.judge;
         let k = &j.known;
         match way {
-            Way::Leave | Way::ToPool | Way::LeavePool => {
+            Way::Leave | Way::ToPool | Way::LeavePool | Way::Replace => {
                 if k.reason.is_none() {
                     return;
                 }
                 let early = self.earliest();
-                let settled = k.settled.filter(|it| *it + 6_000 < early || j.latched);
+                // What was written down counts over a restart.
+                let latched = j.drained.filter(|_| j.latched && !j.state_lost);
+                let settled = k
+                    .settled
+                    .filter(|it| *it + 6_000 < early || j.latched)
+                    .or(latched);
                 let after = if policy.executables.after_drain {
                     10_000
                 } else {
                     0
                 };
+                let calm = calm.max(j.executing.min(now));
                 let in_vain = j.state_lost && policy.result_on_timeout == OnTimeout::None;
                 let from = match settled {
                     Some(settled) if !in_vain => Some(settled),

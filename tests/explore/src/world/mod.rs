@@ -43,6 +43,7 @@
     reason = "a harness: indices are of its own tables"
 )]
 
+mod faults;
 mod judge;
 mod moves;
 mod print;
@@ -57,8 +58,9 @@ pub use scene::Scene;
 
 use crate::story::{Boundary, Footprint, Story, Violation};
 use crate::wire::{Agent, Input, Ms, Reply, Request, Tickets};
+use faults::Lasting;
 use moves::part;
-use truth::{Effect, Event, Flight, Service, Timer, Truth, What, latency, service};
+use truth::{Cut, Effect, Event, Flight, Service, Timer, Truth, What, latency, service};
 
 /// So many inputs within one millisecond are too many.
 const SPINS: u32 = 60;
@@ -125,7 +127,17 @@ impl<A: Agent> World<A> {
             self.wake = self.wake.map(|it| it.max(self.truth.now + 100));
         }
         let mut exit = false;
-        for (ticket, request) in output.requests {
+        let mut requests = output.requests;
+        let cut = self.truth.cut.filter(|_| requests.len() > 1);
+        if let Some(cut) = cut {
+            self.truth.cut = None;
+            let leave = match cut {
+                Cut::AfterFirst => 1,
+                Cut::BeforeLast => requests.len() - 1,
+            };
+            requests.truncate(leave);
+        }
+        for (ticket, request) in requests {
             if request == Request::Exit {
                 exit = true;
                 continue;
@@ -136,7 +148,7 @@ impl<A: Agent> World<A> {
                 service(&request),
                 Service::Ecs | Service::Group | Service::Stack
             );
-            let late = if aws && self.truth.now < self.truth.faults.slow_out {
+            let late = if aws && self.truth.faults.felt(Lasting::SlowRequests, self.truth.now) {
                 3_000
             } else {
                 0
@@ -151,7 +163,7 @@ impl<A: Agent> World<A> {
             };
             self.truth.push(at, What::Arrive(flight));
         }
-        if exit {
+        if exit || cut.is_some() {
             self.end();
         } else if self.wake.is_none() && !self.truth.stopping && !self.under_way() {
             self.truth.wrong("sleeps-for-ever", String::new);
@@ -391,17 +403,6 @@ impl<A: Agent> Story for World<A> {
 
     fn violations(&self) -> &[Violation] {
         self.truth.judge.violations()
-    }
-
-    fn fingerprint(&self) -> Option<u64> {
-        let agent = match &self.agent {
-            Some(agent) => agent.fingerprint(self.truth.clocks())?,
-            None => 0,
-        };
-        let wake = self
-            .wake
-            .map_or(u64::MAX, |it| it.saturating_sub(self.truth.now));
-        Some(print::fingerprint(&self.truth, agent, wake))
     }
 
     fn exemptions(&self) -> Vec<(&'static str, u32)> {

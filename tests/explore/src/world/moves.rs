@@ -112,6 +112,14 @@ pub enum Move {
     ExecutableFails,
     /// The tag in metadata names a former group, for good.
     StaleTag,
+    /// The tag in metadata names a group that was deleted, for good.
+    GroupGone,
+    /// kill -9 in mid-step: of the next two requests or more that are sent at once, the first leaves.
+    KillAfterFirst,
+    /// kill -9 in mid-step: of the next two requests or more that are sent at once, the last does not leave.
+    KillBeforeLast,
+    /// An instance refresh replaces the root volume: the terminating hook, a reboot without state, the launching hook.
+    ReplaceRoot,
     /// `CompleteLifecycleAction` is denied, for good.
     DenyComplete,
     /// `RecordLifecycleActionHeartbeat` is denied, for good.
@@ -122,6 +130,8 @@ pub enum Move {
     HookDeleted,
     /// Writes to the disk fail for 10 s.
     DiskFails,
+    /// Writes to the disk take a second, for 10 s.
+    DiskSlow,
     /// `drain --timeout 4s`
     DrainByHandShort,
     /// Instance metadata does not answer for 12 s.
@@ -162,12 +172,12 @@ pub(super) const NAMED: [Move; 25] = [
     Reboot,
     StateLost,
     LostReply,
-    Throttled,
+    ScaleIn,
     Missing,
     StaleDescribe,
     Target404,
     Spot,
-    DrainByHand,
+    DrainByHandShort,
     UndrainByHand,
     HookReplaced,
     ClockForward,
@@ -176,8 +186,13 @@ pub(super) const NAMED: [Move; 25] = [
     GroupThrottled,
 ];
 
-pub(super) const OTHERS: [Move; 28] = [
-    ScaleIn,
+pub(super) const OTHERS: [Move; 33] = [
+    Throttled,
+    DrainByHand,
+    KillAfterFirst,
+    KillBeforeLast,
+    GroupGone,
+    ReplaceRoot,
     ToPool,
     OutOfPool,
     KillLosing,
@@ -197,7 +212,7 @@ pub(super) const OTHERS: [Move; 28] = [
     DenyDescribe,
     HookDeleted,
     DiskFails,
-    DrainByHandShort,
+    DiskSlow,
     MetadataAway,
     EcsThrottled,
     GroupThrottledLong,
@@ -213,10 +228,10 @@ pub(super) fn footprint(kind: Move) -> Footprint {
         PersonActive | PersonDraining => PLACEMENT,
         Reregister | Deregister => PLACEMENT | LOCAL | TASKS,
         IntrospectionAway | Forgetful | Impostor => LOCAL,
-        Kill | KillLong | KillLosing | KillMiddle | Restart | DrainByHand | DrainByHandShort
+        Kill | KillLong | KillLosing | KillMiddle | KillAfterFirst | KillBeforeLast | Restart | DrainByHand | DrainByHandShort
         | UndrainByHand => PROCESS,
         Reboot => PROCESS | LOCAL | TASKS,
-        StateLost | DiskFails => DISK,
+        StateLost | DiskFails | DiskSlow => DISK,
         LostReply | SlowReplies | NoNetwork => ANY_API,
         SlowRequests => {
             return Footprint {
@@ -227,9 +242,10 @@ pub(super) fn footprint(kind: Move) -> Footprint {
         Throttled => ANY_CHANGE,
         Missing | EcsTrouble | EcsThrottled | DenyDescribe => ECS_API,
         StaleDescribe => PLACEMENT,
-        Target404 | TargetGarbage | MetadataAway | Rebalance | Maintenance | StaleTag => METADATA,
+        Target404 | TargetGarbage | MetadataAway | Rebalance | Maintenance => METADATA,
         Spot => METADATA,
-        ScaleIn | ToPool | OutOfPool | TerminatePooled | Standby | Detach => METADATA | GROUP,
+        StaleTag | GroupGone => METADATA | GROUP,
+        ReplaceRoot | ScaleIn | ToPool | OutOfPool | TerminatePooled | Standby | Detach => METADATA | GROUP,
         HookReplaced | HookDeleted => GROUP,
         ClockForward | ClockBack => CLOCK,
         GroupThrottled | GroupThrottledLong | DenyComplete | DenyHeartbeat => GROUP_API,
@@ -242,8 +258,9 @@ pub(super) fn footprint(kind: Move) -> Footprint {
 pub(super) fn arrival(request: &crate::wire::Request) -> Footprint {
     use crate::wire::Request as R;
     let (reads, writes) = match request {
-        R::ReadIdentityDocument | R::ReadStackTags => (0, 0),
-        R::ReadMetadata | R::ReadGroupTag => (METADATA, 0),
+        R::ReadIdentityDocument | R::ReadStackTags | R::ReadMetadata | R::ReadGroupTag => {
+            (METADATA, 0)
+        }
         R::ReadAgentMetadata => (LOCAL, 0),
         R::ReadTasks => (LOCAL | TASKS, 0),
         R::SetDraining(_) | R::SetActive(_) => (ECS_API | ANY_API | ANY_CHANGE, PLACEMENT | TASKS),

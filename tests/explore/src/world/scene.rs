@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use super::moves::Move;
-use crate::wire::{Executables, Ms, OnTimeout, Policy, TaskKind};
+use crate::wire::{Executables, Ms, OnTimeout, Policy, Target, TaskKind};
 
 /// A scene, by its place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +60,16 @@ pub(super) enum Pool {
     Hibernated,
 }
 
+/// What metadata says while the root volume is replaced, which is documented nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replacing {
+    /// It is not replaced.
+    Never,
+    /// What it said before.
+    Same,
+    Shows(Option<Target>),
+}
+
 /// A task that runs at the beginning.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Work {
@@ -88,6 +98,8 @@ pub(super) struct Spec {
     pub(super) managed: bool,
     /// From the start of a transition to its wait.
     pub(super) wait_after: Ms,
+    /// From the start of a transition to when its state shows; the target is there at once.
+    pub(super) begun_after: Ms,
     pub(super) work: Vec<Work>,
     /// When the ECS agent registers, after the first boot.
     pub(super) registers: Ms,
@@ -102,6 +114,13 @@ pub(super) struct Spec {
     pub(super) intro_takes: Ms,
     /// A Spot interruption stops the instance instead of terminating it.
     pub(super) spot_stops: bool,
+    /// EC2 carries it out so long after the time it has said.
+    pub(super) spot_late: Ms,
+    /// How long warnings are there.
+    pub(super) warnings_last: Ms,
+    /// ECS wants no more tasks here.
+    pub(super) full: bool,
+    pub(super) replacing: Replacing,
     /// So many requests to AWS has it to cost at most, undisturbed, without its heartbeats.
     pub(super) calls: Option<u16>,
     /// Who does what when.
@@ -123,6 +142,8 @@ fn policy() -> Policy {
         drain_timeout: 40 * S,
         result_on_timeout: OnTimeout::Continue,
         standalone_stop_after: None,
+        ignore_daemons: false,
+        recheck_after: 300 * S,
         on_rebalance: None,
         on_maintenance: None,
         ready: true,
@@ -163,6 +184,7 @@ fn scale_in(name: &'static str, goal: &'static str) -> Spec {
         global: None,
         managed: false,
         wait_after: 2 * S,
+        begun_after: S,
         work: vec![service(6 * S), service(9 * S)],
         registers: 0,
         tags: true,
@@ -171,6 +193,10 @@ fn scale_in(name: &'static str, goal: &'static str) -> Spec {
         signalled: false,
         intro_takes: 0,
         spot_stops: false,
+        spot_late: 2 * S,
+        warnings_last: 25 * S,
+        full: false,
+        replacing: Replacing::Never,
         calls: None,
         script: vec![(3 * S, Move::ScaleIn)],
         horizon: 130 * S,
@@ -192,6 +218,25 @@ fn launch(name: &'static str, goal: &'static str) -> Spec {
         horizon: 100 * S,
         ..scale_in(name, goal)
     }
+}
+
+const fn daemon(takes: Option<Ms>) -> Work {
+    Work {
+        kind: TaskKind::Daemon,
+        takes,
+        ends: None,
+    }
+}
+
+/// An instance refresh replaces the root volume after 3 s.
+fn replaced(name: &'static str, goal: &'static str) -> Spec {
+    let mut spec = scale_in(name, goal);
+    spec.replacing = Replacing::Same;
+    spec.script = vec![(3 * S, Move::ReplaceRoot)];
+    spec.horizon = 140 * S;
+    spec.out = Some(60 * S);
+    spec.into = Some(60 * S);
+    spec
 }
 
 /// Nothing happens by itself.
@@ -600,6 +645,146 @@ fn specs() -> Vec<Spec> {
                 it.script = vec![(3 * S, Move::Rebalance), (66 * S, Move::Maintenance)];
                 it.horizon = 135 * S;
             },
+        ),
+        with(
+            scale_in(
+                "executable-outlasts-hook",
+                "an after-drain executable runs past the deadline under a 30 s hook: CONTINUE after it",
+            ),
+            |it| {
+                it.policy.executables.after_drain = true;
+                it.policy.executable_timeout = 70 * S;
+                it.out = Some(30 * S);
+                it.script.push((4 * S, Move::ExecutableHangs));
+                it.horizon = 160 * S;
+            },
+        ),
+        with(
+            launch(
+                "launch-rebalance-stays",
+                "launched under a rebalance recommendation that stays: CONTINUE, SUCCESS, then DRAINING",
+            ),
+            |it| {
+                it.policy.stack = true;
+                it.waits = true;
+                it.warnings_last = 500 * S;
+                it.script = vec![(5, Move::Rebalance)];
+            },
+        ),
+        with(
+            quiet(
+                "spot-late",
+                "EC2 is 45 s late after the notice's time: DRAINING until then",
+            ),
+            |it| {
+                it.begin = Begin::Alone;
+                it.spot_late = 45 * S;
+                it.script = vec![(3 * S, Move::Spot)];
+                it.horizon = 100 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "standalone-still",
+                "the drain stands still on standalone tasks; set ACTIVE meanwhile, it is seen: CONTINUE",
+            ),
+            |it| {
+                it.policy.drain_timeout = 150 * S;
+                it.policy.recheck_after = 20 * S;
+                it.full = true;
+                it.work = vec![
+                    standalone(118 * S),
+                    standalone(119 * S),
+                    standalone(120 * S),
+                    standalone(121 * S),
+                ];
+                it.horizon = 190 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "pool-back-late-wait",
+                "back to the pool, the wait comes late: CONTINUE; out again: ACTIVE and joined",
+            ),
+            |it| {
+                it.wait_after = 18 * S;
+                it.out = Some(30 * S);
+                it.script = vec![(3 * S, Move::ToPool), (60 * S, Move::OutOfPool)];
+                it.horizon = 150 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "pool-running-late-wait",
+                "running in the pool, terminated there, the state follows late: CONTINUE for both",
+            ),
+            |it| {
+                it.pool = Pool::Running;
+                it.wait_after = 18 * S;
+                it.begun_after = 16 * S;
+                it.out = Some(30 * S);
+                it.script = vec![(3 * S, Move::ToPool), (60 * S, Move::TerminatePooled)];
+                it.horizon = 150 * S;
+            },
+        ),
+        with(
+            quiet(
+                "standby-then-scale-in",
+                "terminated out of Standby, the state follows late: CONTINUE",
+            ),
+            |it| {
+                it.wait_after = 18 * S;
+                it.begun_after = 16 * S;
+                it.out = Some(30 * S);
+                it.script = vec![(3 * S, Move::Standby), (12 * S, Move::ScaleIn)];
+                it.horizon = 130 * S;
+            },
+        ),
+        with(
+            quiet(
+                "by-hand-alone",
+                "in no group, drained by hand and taken back: ACTIVE again",
+            ),
+            |it| {
+                it.begin = Begin::Alone;
+                it.script = vec![(3 * S, Move::DrainByHand), (22 * S, Move::UndrainByHand)];
+                it.horizon = 100 * S;
+            },
+        ),
+        with(
+            scale_in(
+                "daemon-ignored",
+                "a daemon's container runs on, and is not waited for: CONTINUE",
+            ),
+            |it| {
+                it.policy.ignore_daemons = true;
+                it.work = vec![service(6 * S), daemon(None)];
+            },
+        ),
+        with(
+            scale_in(
+                "daemon-waited-for",
+                "a daemon stops last, and is waited for: CONTINUE",
+            ),
+            |it| it.work = vec![service(6 * S), daemon(Some(18 * S))],
+        ),
+        with(
+            replaced(
+                "root-volume-unknown",
+                "its root volume is replaced, metadata says a state that nobody knows: CONTINUE for both",
+            ),
+            |it| it.replacing = Replacing::Shows(Some(Target::Unknown)),
+        ),
+        with(
+            replaced(
+                "root-volume-404",
+                "the same, and metadata says nothing: CONTINUE for both",
+            ),
+            |it| it.replacing = Replacing::Shows(None),
+        ),
+        replaced(
+            "root-volume-same",
+            "the same, and metadata says InService all the time: CONTINUE for the launch",
         ),
     ]
 }

@@ -677,10 +677,6 @@ impl<const BAD: u8> Agent for Decent<BAD> {
         Output { requests, wake }
     }
 
-    fn fingerprint(&self, _: Clocks) -> Option<u64> {
-        None
-    }
-
     fn line(&self) -> String {
         let what = if self.draining() {
             "draining"
@@ -1060,35 +1056,16 @@ fn a_move_that_is_not_possible_changes_nothing() {
     for scene in Scene::all() {
         let mut world = World::<Decent<{ bad::NOTHING }>>::begin(scene);
         while world.next().is_some() {
-            let print = print::fingerprint(&world.truth, 0, 0);
+            let print = format!("{:?}", world.truth);
             for kind in moves::NAMED.into_iter().chain(moves::OTHERS) {
                 let mut fork = world.clone();
                 if !fork.disturb(kind) {
-                    assert_eq!(
-                        print,
-                        print::fingerprint(&fork.truth, 0, 0),
-                        "{scene} {kind}"
-                    );
+                    assert_eq!(print, format!("{:?}", fork.truth), "{scene} {kind}");
                 }
             }
             world.advance();
         }
     }
-}
-
-#[test]
-fn states_are_told_apart_and_recognised() {
-    let mut world = World::<Decent<{ bad::NOTHING }>>::begin(scene("scale-in"));
-    let mut prints = std::collections::BTreeSet::new();
-    let mut steps = 0;
-    while world.next().is_some() {
-        let print = print::fingerprint(&world.truth, 0, 0);
-        assert_eq!(print, print::fingerprint(&world.clone().truth, 0, 0));
-        prints.insert(print);
-        steps += 1;
-        world.advance();
-    }
-    assert!(prints.len() + 3 > steps, "{} of {steps}", prints.len());
 }
 
 /// Three moves at random moments: nothing in the world may overflow or go round in circles.
@@ -1111,7 +1088,6 @@ fn the_world_survives_anything() {
             for (which, _) in at.iter().enumerate().filter(|it| *it.1 == steps) {
                 world.disturb(all[dice((seed, 9 + u8::try_from(which).unwrap()), all.len())]);
             }
-            let _ = print::fingerprint(&world.truth, 0, 0);
             world.advance();
             steps += 1;
             assert!(steps < 5_000, "{seed} does not end");

@@ -1,8 +1,9 @@
 //! The truth: what really is, in ECS, Auto Scaling, CloudFormation, on the machine; and how it goes on.
 
+use super::faults::{Faults, Lasting};
 use super::judge::Judge;
 use super::moves::Move;
-use super::scene::{Begin, Pool, Spec};
+use super::scene::{Begin, Pool, Replacing, Spec, Work};
 use crate::wire::{
     ActionResult, Arn, Clocks, Executables, Fault, Group, Hook, HookName, InstanceStatus,
     LifecycleState, Ms, Occasion, Reply, Request, Target, TaskId, TaskKind, Ticket, Transition,
@@ -94,13 +95,17 @@ pub(super) enum Way {
     Leave,
     /// Terminated out of the warm pool.
     LeavePool,
+    /// The root volume is replaced, and then it joins again.
+    Replace,
 }
 
 impl Way {
     pub(super) fn transition(self) -> Transition {
         match self {
             Self::IntoPool | Self::Join => Transition::Launching,
-            Self::ToPool | Self::Leave | Self::LeavePool => Transition::Terminating,
+            Self::ToPool | Self::Leave | Self::LeavePool | Self::Replace => {
+                Transition::Terminating
+            }
         }
     }
     /// Whether the machine is gone at its end.
@@ -145,6 +150,8 @@ pub(super) struct AutoScaling {
     pub(super) into: Option<(HookName, Ms)>,
     pub(super) been_in_service: bool,
     pub(super) in_group: bool,
+    /// The root volume was replaced: nothing that was remembered is there.
+    pub(super) replaced: bool,
 }
 
 /// What happens by itself, of the world's own.
@@ -209,67 +216,8 @@ pub(super) enum Down {
     Reboots,
     Stops,
     Sleeps,
-}
-
-/// Disturbances that last: until when.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
-    pub(super) introspection: Ms,
-    pub(super) forgetful: Ms,
-    pub(super) impostor: Ms,
-    pub(super) stale: Ms,
-    pub(super) target404: Ms,
-    pub(super) garbage: Ms,
-    pub(super) metadata: Ms,
-    pub(super) ecs: Ms,
-    pub(super) ecs_throttled: Ms,
-    pub(super) group: Ms,
-    pub(super) slow: Ms,
-    pub(super) slow_out: Ms,
-    pub(super) network: Ms,
-    pub(super) disk: Ms,
-    pub(super) lose_next: bool,
-    pub(super) throttle_next: bool,
-    pub(super) missing_next: bool,
-    pub(super) hang_next: bool,
-    pub(super) fail_next: bool,
-    pub(super) stale_tag: bool,
-    pub(super) deny_complete: bool,
-    pub(super) deny_beat: bool,
-    pub(super) deny_describe: bool,
-}
-
-impl Faults {
-    pub(super) fn untils(&self) -> [Ms; 13] {
-        [
-            self.introspection,
-            self.forgetful,
-            self.impostor,
-            self.stale,
-            self.target404,
-            self.garbage,
-            self.metadata,
-            self.ecs,
-            self.ecs_throttled,
-            self.group,
-            self.slow,
-            self.network,
-            self.disk,
-        ]
-    }
-    pub(super) fn flags(&self) -> [bool; 9] {
-        [
-            self.lose_next,
-            self.throttle_next,
-            self.missing_next,
-            self.hang_next,
-            self.fail_next,
-            self.stale_tag,
-            self.deny_complete,
-            self.deny_beat,
-            self.deny_describe,
-        ]
-    }
+    /// Boots from a new root volume.
+    Replaced,
 }
 
 /// Whom a request goes to.
@@ -316,6 +264,13 @@ pub(super) fn latency(request: &Request) -> Ms {
     }
 }
 
+/// Where in a step the process is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    AfterFirst,
+    BeforeLast,
+}
+
 /// All but the agent.
 #[derive(Clone, Debug)]
 pub(super) struct Truth {
@@ -328,6 +283,8 @@ pub(super) struct Truth {
     pub(super) current: Option<Arn>,
     pub(super) tasks: Vec<Task>,
     pub(super) placed: u8,
+    /// Tasks that nobody waits for; one bit each.
+    pub(super) ignored: u32,
     pub(super) scaling: AutoScaling,
     pub(super) signalled: bool,
     pub(super) spot: Option<Ms>,
@@ -335,6 +292,12 @@ pub(super) struct Truth {
     pub(super) maintenance: Option<Ms>,
     pub(super) disk: Option<Vec<u8>>,
     pub(super) faults: Faults,
+    /// The ECS agent is down until then.
+    pub(super) ecs_down: Ms,
+    /// Another machine's container instance was set DRAINING by us.
+    pub(super) foreign: bool,
+    /// The process is killed in the middle of its next step.
+    pub(super) cut: Option<Cut>,
     // The machine.
     pub(super) up: bool,
     pub(super) dead: bool,
@@ -393,6 +356,7 @@ impl Truth {
             current: None,
             tasks: work.collect(),
             placed: 0,
+            ignored: ignored(spec),
             scaling: AutoScaling {
                 state,
                 way,
@@ -405,6 +369,7 @@ impl Truth {
                 into: spec.into.map(|it| (HookName(1), it)),
                 been_in_service: spec.begin == Begin::InService,
                 in_group,
+                replaced: false,
             },
             signalled: spec.signalled,
             spot: None,
@@ -412,6 +377,9 @@ impl Truth {
             maintenance: None,
             disk: None,
             faults: Faults::default(),
+            ecs_down: 0,
+            foreign: false,
+            cut: None,
             up: true,
             dead: false,
             asleep: false,
@@ -496,7 +464,11 @@ impl Truth {
     }
 
     pub(super) fn introspection_up(&self) -> bool {
-        self.up && self.current.is_some() && self.now >= self.faults.introspection
+        self.ecs_agent_up() && !self.faults.lasts(Lasting::Introspection, self.now)
+    }
+
+    fn ecs_agent_up(&self) -> bool {
+        self.up && self.current.is_some() && self.now >= self.ecs_down
     }
 
     fn register(&mut self, at: Ms) {
@@ -575,7 +547,7 @@ impl Truth {
     }
 
     fn place(&mut self, arn: Arn, kind: TaskKind) -> bool {
-        if self.placed >= PLACED {
+        if self.placed >= PLACED || self.spec.full {
             return false;
         }
         self.placed += 1;
@@ -631,12 +603,18 @@ impl Truth {
         scaling.since = self.now;
         scaling.waits_since = NEVER;
         scaling.actions = [None; 2];
-        scaling.target = Some(match way {
-            Way::Leave => Target::Terminated,
-            Way::LeavePool => Target::WarmedTerminated,
-            Way::ToPool | Way::IntoPool => pool_target(self.spec.pool),
-            Way::Join => Target::InService,
-        });
+        scaling.target = match way {
+            Way::Leave => Some(Target::Terminated),
+            Way::LeavePool => Some(Target::WarmedTerminated),
+            Way::ToPool | Way::IntoPool => Some(pool_target(self.spec.pool)),
+            Way::Replace => match self.spec.replacing {
+                Replacing::Shows(target) => target,
+                Replacing::Never | Replacing::Same => scaling.target,
+            },
+            // What metadata says then is documented nowhere.
+            Way::Join if scaling.replaced => scaling.target,
+            Way::Join => Some(Target::InService),
+        };
         let generation = scaling.generation;
         self.forget(|it| {
             matches!(
@@ -649,7 +627,7 @@ impl Truth {
             )
         });
         self.timer_in(
-            if way == Way::Join { 0 } else { 1_000 },
+            if way == Way::Join { 0 } else { self.spec.begun_after },
             Timer::Begun(generation),
         );
         let mut wait = if way.transition() == Transition::Terminating {
@@ -669,6 +647,7 @@ impl Truth {
     fn begun(&mut self) {
         self.scaling.state = Some(match self.scaling.way {
             Some(Way::Leave) => "Terminating",
+            Some(Way::Replace) => "ReplacingRootVolume",
             Some(Way::LeavePool) => "Warmed:Terminating",
             Some(Way::ToPool | Way::IntoPool) => "Warmed:Pending",
             Some(Way::Join) | None => "Pending",
@@ -687,6 +666,7 @@ impl Truth {
         };
         self.scaling.state = Some(match way {
             Way::Leave => "Terminating:Wait",
+            Way::Replace => "ReplacingRootVolume:Wait",
             Way::LeavePool => "Warmed:Terminating:Wait",
             Way::ToPool | Way::IntoPool => "Warmed:Pending:Wait",
             Way::Join => "Pending:Wait",
@@ -754,6 +734,7 @@ impl Truth {
         self.forget(|it| matches!(it, Timer::Lapse(_)));
         self.scaling.state = Some(match way {
             Way::Leave => "Terminating:Proceed",
+            Way::Replace => "ReplacingRootVolume:Proceed",
             Way::LeavePool => "Warmed:Terminating:Proceed",
             Way::ToPool | Way::IntoPool => "Warmed:Pending:Proceed",
             Way::Join => "Pending:Proceed",
@@ -771,6 +752,7 @@ impl Truth {
         match self.scaling.way.take() {
             Some(Way::Join) => {
                 self.scaling.state = Some("InService");
+                self.scaling.target = Some(Target::InService);
                 self.scaling.been_in_service = true;
             }
             Some(Way::ToPool | Way::IntoPool) => {
@@ -784,6 +766,10 @@ impl Truth {
                     Pool::Hibernated => self.go_down(Down::Sleeps, 500),
                     Pool::Running => {}
                 }
+            }
+            Some(Way::Replace) => {
+                self.scaling.state = Some("RootVolumeReplaced");
+                self.go_down(Down::Replaced, 0);
             }
             Some(Way::Leave | Way::LeavePool) | None => {}
         }
@@ -906,6 +892,12 @@ impl Truth {
                 return Effect::None;
             }
             Some(Down::Reboots) => self.timer_in(4_000, Timer::Boot),
+            Some(Down::Replaced) => {
+                self.timer_in(4_000, Timer::Boot);
+                self.disk = None;
+                self.current = None;
+                self.scaling.replaced = true;
+            }
             Some(Down::Stops) | None => {}
         }
         self.say(|| "the machine is off".into());
@@ -921,13 +913,13 @@ impl Truth {
         self.events
             .retain(|it| !matches!(&it.what, What::Arrive(flight) if flight.process == process));
         self.forget(|it| matches!(it, Timer::Start | Timer::StopTimeout | Timer::EcsUp(_)));
-        self.faults.introspection = NEVER;
+        self.ecs_down = NEVER;
         Effect::Kill
     }
 
     fn boot(&mut self) {
-        self.down = None;
         if self.asleep {
+            self.down = None;
             self.asleep = false;
             self.judge.awake(self.now);
             self.say(|| "the machine is awake".into());
@@ -937,6 +929,10 @@ impl Truth {
             return;
         }
         self.up = true;
+        if std::mem::take(&mut self.down) == Some(Down::Replaced) {
+            self.judge.replaced();
+            self.start_way(Way::Join);
+        }
         self.boot_id += 1;
         self.booted = self.now;
         if self.spec.spot_stops {
@@ -965,10 +961,10 @@ impl Truth {
             if self.current.is_none() && pool {
                 return;
             }
-            self.faults.introspection = self.faults.introspection.min(self.now);
+            self.ecs_down = self.ecs_down.min(self.now);
             return self.register(self.now);
         }
-        self.faults.introspection = self.now;
+        self.ecs_down = self.now;
         let now = self.now;
         if let Some(it) = self
             .current
@@ -1004,18 +1000,18 @@ impl Truth {
                 | Request::Signal(_)
         );
         let fault = |fault| Some((Reply::Failed(fault), latency(request)));
-        if aws && now < self.faults.network {
+        if aws && self.faults.felt(Lasting::Network, now) {
             return None;
         }
-        if to == Service::Ecs && now < self.faults.ecs {
+        if to == Service::Ecs && self.faults.felt(Lasting::Ecs, now) {
             return fault(Fault::Server);
         }
-        let throttled = to == Service::Ecs && now < self.faults.ecs_throttled
-            || to == Service::Group && now < self.faults.group;
+        let throttled = to == Service::Ecs && self.faults.felt(Lasting::EcsThrottled, now)
+            || to == Service::Group && self.faults.felt(Lasting::Group, now);
         if throttled || change && std::mem::take(&mut self.faults.throttle_next) {
             return fault(Fault::Throttled);
         }
-        if to == Service::Metadata && now < self.faults.metadata {
+        if to == Service::Metadata && self.faults.felt(Lasting::Metadata, now) {
             return match request {
                 Request::ReadMetadata => {
                     let gone = Fault::Unreachable;
@@ -1034,13 +1030,13 @@ impl Truth {
         }
         if to == Service::Local {
             delay += self.spec.intro_takes;
-            if now < self.faults.impostor {
+            if self.faults.felt(Lasting::Impostor, now) {
                 return match request {
                     Request::ReadAgentMetadata => Some((Reply::AgentMetadata(FOREIGN), delay)),
                     _ => Some((Reply::Tasks(Vec::new()), delay)),
                 };
             }
-            if !self.introspection_up() {
+            if !self.ecs_agent_up() || self.faults.felt(Lasting::Introspection, now) {
                 return fault(Fault::Unreachable);
             }
         }
@@ -1048,7 +1044,7 @@ impl Truth {
         if aws && std::mem::take(&mut self.faults.lose_next) {
             return None;
         }
-        if aws && now < self.faults.slow {
+        if aws && self.faults.felt(Lasting::SlowReplies, now) {
             delay += 4_000;
         }
         Some((reply, delay + takes))
@@ -1119,7 +1115,10 @@ impl Truth {
                 }
             }
             Request::WriteStateFile(bytes) => {
-                if self.now < self.faults.disk {
+                if self.faults.felt(Lasting::SlowDisk, self.now) {
+                    takes = 1_000;
+                }
+                if self.faults.felt(Lasting::Disk, self.now) {
                     self.judge.state_gone();
                     Reply::Failed(Fault::Refused)
                 } else {
@@ -1155,12 +1154,13 @@ impl Truth {
         }
     }
 
-    fn metadata(&self) -> Reply {
-        let shown = self.now >= self.faults.target404
+    fn metadata(&mut self) -> Reply {
+        let now = self.now;
+        let shown = !self.faults.felt(Lasting::Target404, now)
             && (self.now >= self.spec.target_from || self.scaling.generation > 0);
         let target = match self.scaling.target {
             _ if !shown => None,
-            Some(_) if self.now < self.faults.garbage => Some(Target::Unknown),
+            Some(_) if self.faults.felt(Lasting::Garbage, now) => Some(Target::Unknown),
             target => target,
         };
         let wall = |at: Ms| EPOCH + i64::try_from(at).unwrap_or(i64::MAX / 2);
@@ -1179,7 +1179,7 @@ impl Truth {
         let task = self.tasks.get(id)?;
         if task.orphan
             || now < task.local
-            || now < self.faults.forgetful
+            || self.faults.lasts(Lasting::Forgetful, now)
             || Some(task.arn) != self.current
         {
             return None;
@@ -1206,6 +1206,7 @@ impl Truth {
     }
 
     fn local_tasks(&mut self) -> Reply {
+        self.faults.felt(Lasting::Forgetful, self.now);
         let mut tasks: Vec<_> = (0..self.tasks.len())
             .filter_map(|it| self.local_status(it))
             .collect();
@@ -1224,6 +1225,7 @@ impl Truth {
         }
         if arn == FOREIGN {
             self.touched_another_instance(to);
+            self.foreign = to == InstanceStatus::Draining;
             return self.describe(arn, false);
         }
         match self.registration(arn).map(|it| (it.status, it.by_person)) {
@@ -1252,9 +1254,17 @@ impl Truth {
             self.judge.trouble[Service::Ecs as usize] = self.now;
             return Reply::ContainerInstance(missing);
         }
+        let stale = read && self.faults.felt(Lasting::Stale, self.now);
+        if stale {
+            self.judge.trouble[Service::Ecs as usize] = self.now;
+        }
         if arn == FOREIGN {
             let it = ContainerInstance {
-                status: InstanceStatus::Active,
+                status: if self.foreign {
+                    InstanceStatus::Draining
+                } else {
+                    InstanceStatus::Active
+                },
                 running: 2,
                 connected: true,
                 ..missing
@@ -1264,7 +1274,7 @@ impl Truth {
         let Some(it) = self.registration(arn) else {
             return Reply::ContainerInstance(missing);
         };
-        let stale = read && self.now < self.faults.stale && self.now - it.since < 10_000;
+        let stale = stale && self.now - it.since < 10_000;
         let counted = |id: &usize, task: &Task| {
             task.arn == arn
                 && task.left(self.now)
@@ -1327,6 +1337,9 @@ impl Truth {
     }
 
     fn hooks(&self, group: Group, transition: Transition) -> Reply {
+        if group != Group(0) && self.faults.group_gone {
+            return Reply::Failed(Fault::Refused);
+        }
         if group != Group(0) {
             return Reply::Hooks(Vec::new());
         }
@@ -1438,14 +1451,14 @@ impl Truth {
                     return None;
                 }
                 self.set_status(arn, InstanceStatus::Draining, true);
-                self.judge.person = true;
+                self.person_drains(arn);
             }
             Move::Reregister => {
                 self.current?;
-                if !self.up || self.registrations.len() >= 4 || now < f.introspection {
+                if !self.up || self.registrations.len() >= 4 || now < self.ecs_down {
                     return None;
                 }
-                f.introspection = NEVER;
+                self.ecs_down = NEVER;
                 if let Some(it) = self
                     .current
                     .and_then(|it| self.registrations.get_mut(usize::from(it)))
@@ -1475,13 +1488,13 @@ impl Truth {
                 self.timer_in(1_500, Timer::EcsUp(true));
             }
             Move::IntrospectionAway => {
-                if !self.up || self.current.is_none() || now < f.introspection {
+                if !self.up || self.current.is_none() || now < self.ecs_down {
                     return None;
                 }
-                f.introspection = now + 12_000;
+                f.arm(Lasting::Introspection, 12_000);
             }
-            Move::Forgetful => f.forgetful = now + 10_000,
-            Move::Impostor => f.impostor = now + 8_000,
+            Move::Forgetful => f.arm(Lasting::Forgetful, 10_000),
+            Move::Impostor => f.arm(Lasting::Impostor, 8_000),
             Move::Deregister => {
                 let (arn, it) = self.mine()?;
                 if it.status == InstanceStatus::Inactive {
@@ -1529,25 +1542,22 @@ impl Truth {
             Move::LostReply => f.lose_next = true,
             Move::Throttled => f.throttle_next = true,
             Move::Missing => f.missing_next = true,
-            Move::StaleDescribe => {
-                f.stale = now + 6_000;
-                self.judge.trouble[Service::Ecs as usize] = now + 6_000;
-            }
+            Move::StaleDescribe => f.arm(Lasting::Stale, 6_000),
             Move::Target404 => {
                 self.scaling.target?;
-                f.target404 = now + 12_000;
+                f.arm(Lasting::Target404, 12_000);
             }
             Move::TargetGarbage => {
                 self.scaling.target?;
-                f.garbage = now + 12_000;
+                f.arm(Lasting::Garbage, 12_000);
             }
-            Move::MetadataAway => f.metadata = now + 12_000,
+            Move::MetadataAway => f.arm(Lasting::Metadata, 12_000),
             Move::Spot => {
                 if self.spot.is_some() || !self.up {
                     return None;
                 }
                 self.spot = Some(now + 30_000);
-                self.timer_in(32_000, Timer::SpotEnd);
+                self.timer_in(30_000 + self.spec.spot_late, Timer::SpotEnd);
             }
             Move::DrainByHand => effect = Effect::Hand(Some(None)),
             Move::DrainByHandShort => effect = Effect::Hand(Some(Some(4_000))),
@@ -1593,14 +1603,15 @@ impl Truth {
                 self.judge.trouble[Service::Metadata as usize] = now;
                 self.judge.trouble[Service::Stack as usize] = now;
             }
-            Move::EcsTrouble => f.ecs = now + 9_000,
-            Move::EcsThrottled => f.ecs_throttled = now + 15_000,
-            Move::GroupThrottled => f.group = now + 15_000,
-            Move::GroupThrottledLong => f.group = now + 24_000,
-            Move::SlowRequests => f.slow_out = now + 8_000,
-            Move::SlowReplies => f.slow = now + 10_000,
-            Move::NoNetwork => f.network = now + 10_000,
-            Move::DiskFails => f.disk = now + 10_000,
+            Move::EcsTrouble => f.arm(Lasting::Ecs, 9_000),
+            Move::EcsThrottled => f.arm(Lasting::EcsThrottled, 15_000),
+            Move::GroupThrottled => f.arm(Lasting::Group, 15_000),
+            Move::GroupThrottledLong => f.arm(Lasting::Group, 24_000),
+            Move::SlowRequests => f.arm(Lasting::SlowRequests, 8_000),
+            Move::SlowReplies => f.arm(Lasting::SlowReplies, 10_000),
+            Move::NoNetwork => f.arm(Lasting::Network, 10_000),
+            Move::DiskFails => f.arm(Lasting::Disk, 10_000),
+            Move::DiskSlow => f.arm(Lasting::SlowDisk, 10_000),
             Move::ExecutableHangs | Move::ExecutableFails
                 if self.spec.policy.executables == Executables::default() =>
             {
@@ -1613,6 +1624,32 @@ impl Truth {
                     return None;
                 }
                 f.stale_tag = true;
+            }
+            Move::GroupGone => {
+                if !self.spec.tags {
+                    return None;
+                }
+                (f.stale_tag, f.group_gone) = (true, true);
+            }
+            Move::KillAfterFirst | Move::KillBeforeLast => {
+                if !self.alive || self.asleep {
+                    return None;
+                }
+                self.cut = Some(if kind == Move::KillAfterFirst {
+                    Cut::AfterFirst
+                } else {
+                    Cut::BeforeLast
+                });
+            }
+            Move::ReplaceRoot => {
+                let possible = self.spec.replacing != Replacing::Never
+                    && state == Some("InService")
+                    && self.scaling.way.is_none()
+                    && self.down.is_none();
+                if !possible {
+                    return None;
+                }
+                self.start_way(Way::Replace);
             }
             Move::DenyComplete => f.deny_complete = true,
             Move::DenyHeartbeat => f.deny_beat = true,
@@ -1630,7 +1667,13 @@ impl Truth {
                 let possible = match way {
                     Way::Leave => matches!(
                         state,
-                        Some("InService" | "Pending" | "Pending:Wait" | "Pending:Proceed")
+                        Some(
+                            "InService"
+                                | "Standby"
+                                | "Pending"
+                                | "Pending:Wait"
+                                | "Pending:Proceed"
+                        )
                     ),
                     _ => state == Some("InService") && self.spec.begin == Begin::InService,
                 };
@@ -1685,10 +1728,21 @@ impl Truth {
                 } else {
                     self.maintenance = Some(now + 60_000);
                 }
-                self.timer_in(25_000, Timer::EventsEnd);
+                self.timer_in(self.spec.warnings_last, Timer::EventsEnd);
             }
         }
         Some(effect)
+    }
+}
+
+/// Daemons, where the policy says so: none comes later.
+fn ignored(spec: &Spec) -> u32 {
+    let daemon = |(_, it): &(u32, &Work)| it.kind == TaskKind::Daemon;
+    let daemons = (0..).zip(&spec.work).filter(daemon);
+    if spec.policy.ignore_daemons {
+        daemons.fold(0, |bits, (id, _)| bits | 1 << id)
+    } else {
+        0
     }
 }
 
