@@ -79,6 +79,8 @@ pub struct State {
     parting: Option<Signal>,
     memory: Memory,
     recalled: Option<Memory>,
+    /// An old instance that has just booted and remembers no episode: its root volume may have been replaced.
+    blank: bool,
     /// A person has said something that is not written yet, before the machine was known.
     hand_said: bool,
     written: Memory,
@@ -163,6 +165,7 @@ impl State {
             parting: None,
             memory: Memory::default(),
             recalled,
+            blank: false,
             hand_said: false,
             written: Memory::default(),
             writing: Memory::default(),
@@ -523,6 +526,10 @@ impl State {
         if !self.hand_said {
             self.written = self.memory.clone();
         }
+        self.blank = self.memory.join.is_none()
+            && self.memory.drain.is_none()
+            && self.started_at <= Moment::default() + JUST_BOOTED
+            && self.is_old(instance, turn, self.new_for(turn));
         self.memory.instance_id.clone_from(&instance.instance_id);
         if let Some(known) = self.memory.container_instance.clone() {
             self.registration = Some(self.register(known, turn));
@@ -722,8 +729,7 @@ impl State {
                 new_for,
             )
         };
-        let arrives =
-            self.whereabouts.place() == Some(Place::Arriving) && self.is_newly_booted(turn);
+        let arrives = self.whereabouts.place() == Some(Place::Arriving) && self.blank;
         if let Some(into) = into.filter(|into| turn.policy.ready.enabled && (arrives || due(*into)))
         {
             return Intent::Join(into);
@@ -763,19 +769,12 @@ impl State {
         matches!(self.target, None | Some(TargetLifecycleState::Unknown(_)))
     }
 
-    /// Whether this process knows nothing of how the instance came to be here: what metadata says may be of
-    /// the time before its root volume was replaced.
-    fn is_newly_booted(&self, turn: &Turn<'_>) -> bool {
+    /// Whether what metadata says may be of the time before the root volume was replaced: nobody has seen the
+    /// target change, and the machine remembers nothing, or joins although it is said to be terminated.
+    fn may_be_replaced(&self) -> bool {
         let terminated = self.target == Some(TargetLifecycleState::Terminated);
-        let joining = self.memory.join.map(|join| !join.over);
-        !self.target_changed
-            && joining.map_or(
-                self.started_at <= Moment::default() + JUST_BOOTED,
-                |joining| joining && terminated,
-            )
-            && self.instance.as_ref().is_some_and(|known| {
-                joining.is_some() || self.is_old(known, turn, self.new_for(turn))
-            })
+        let joining = self.memory.join.is_some_and(|join| !join.over);
+        !self.target_changed && (self.blank || joining && terminated)
     }
 
     /// The target state, unless Auto Scaling contradicts it: the instance arrives, and nobody has seen the
@@ -792,7 +791,7 @@ impl State {
     }
 
     /// What Auto Scaling has to be asked, as metadata does not say it.
-    fn question(&self, turn: &Turn<'_>) -> Option<Question> {
+    fn question(&self) -> Option<Question> {
         if !self.is_ready() {
             return None;
         }
@@ -807,7 +806,7 @@ impl State {
         };
         if held && !named {
             Some(Question::IsItGone)
-        } else if self.is_silent() && left || unsettled && self.is_newly_booted(turn) {
+        } else if self.is_silent() && left || unsettled && self.may_be_replaced() {
             Some(Question::WhatIsNotSaid)
         } else {
             None
@@ -918,6 +917,7 @@ impl State {
     }
 
     fn begin_join(&mut self, into: JoinTarget, turn: &mut Turn<'_>) {
+        self.blank = false;
         let before = self.memory.join;
         let remembered = before
             .filter(|join| join.into == into && !join.over)
@@ -1121,7 +1121,7 @@ impl State {
             Intent::Unknown | Intent::Serve => None,
         };
         self.identity.advance(known, every, turn);
-        if let Some(question) = self.question(turn) {
+        if let Some(question) = self.question() {
             self.whereabouts.advance(question, turn);
         }
     }

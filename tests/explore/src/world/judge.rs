@@ -8,8 +8,8 @@ use super::truth::{
 };
 use crate::story::Violation;
 use crate::wire::{
-    ActionResult, Arn, Fault, HookName, InstanceStatus, Ms, Occasion, OnTimeout, Reply, Request, Status,
-    Target, TaskKind, TaskStatus, Transition,
+    ActionResult, Arn, Fault, HookName, InstanceStatus, Ms, Occasion, OnTimeout, Reply, Request,
+    Status, Target, TaskKind, TaskStatus, Transition,
 };
 
 /// Every rule, with what it means.
@@ -520,7 +520,6 @@ impl Judge {
     pub(super) fn signal_taken(&mut self, status: Status) {
         self.signal = Some(status);
     }
-
 }
 
 impl Truth {
@@ -779,9 +778,7 @@ impl Truth {
         let policy = &self.spec.policy;
         let timeout = self.scaling.out.map_or(0, |it| it.1);
         // Where nothing was left at the deadline, it may well count as drained.
-        let left = self
-            .latest()
-            .is_some_and(|it| self.left(it));
+        let left = self.latest().is_some_and(|it| self.left(it));
         let none =
             policy.result_on_timeout == OnTimeout::None && self.judge.drained.is_none() && left;
         let denied = self.judge.known.denied;
@@ -1066,7 +1063,10 @@ impl Truth {
     fn sending_signal(&mut self, status: Status) {
         let leaving = self.leaving();
         let since = self.outcome_since(!leaving, status == Status::Failure);
-        self.told_before_written("the signal", since.filter(|_| !leaving || status == Status::Success));
+        self.told_before_written(
+            "the signal",
+            since.filter(|_| !leaving || status == Status::Success),
+        );
         if self.judge.known.signalled {
             self.wrong("signals-again", || format!("{status:?}"));
         }
@@ -1162,9 +1162,16 @@ impl Truth {
             } else {
                 0
             };
-            self.judge.trouble[it as usize].max(felt).min(self.now).max(away)
+            self.judge.trouble[it as usize]
+                .max(felt)
+                .min(self.now)
+                .max(away)
         };
-        of.iter().map(|it| until(*it)).max().unwrap_or(0).max(self.started)
+        of.iter()
+            .map(|it| until(*it))
+            .max()
+            .unwrap_or(0)
+            .max(self.started)
     }
 
     /// Just before a reply is given to the process.
@@ -1237,8 +1244,7 @@ impl Truth {
                 k.looked = true;
                 k.blind = false;
                 let ignored = self.ignored;
-                let empty =
-                    (listed | k.seen & !k.stopped & !k.ecs_stopped) & !ignored == 0;
+                let empty = (listed | k.seen & !k.stopped & !k.ecs_stopped) & !ignored == 0;
                 if empty && k.read.is_some_and(|it| !it.1) {
                     k.turned = Some(now);
                 } else if !empty {
@@ -1330,7 +1336,8 @@ impl Truth {
                     k.api_read = Some((
                         flight.sent,
                         tasks.iter().all(|it| {
-                            it.last == TaskStatus::Stopped || bit(self.ignored, usize::from(it.task))
+                            it.last == TaskStatus::Stopped
+                                || bit(self.ignored, usize::from(it.task))
                         }),
                     ));
                 }
@@ -1657,7 +1664,9 @@ impl Truth {
         if let Some(told) = self.judge.known.foreign.filter(|_| self.foreign)
             && self.now > told.max(calm) + 15_000
         {
-            self.wrong("another-instance-left-changed", || format!("told at {told}"));
+            self.wrong("another-instance-left-changed", || {
+                format!("told at {told}")
+            });
         }
     }
 
@@ -1683,7 +1692,9 @@ impl Truth {
                 && now > from.max(it.local) + 15_000
         };
         if let Some((id, _)) = self.tasks.iter().enumerate().find(late) {
-            self.wrong("standalone-not-stopped", || format!("task {id}, to be stopped from {from}"));
+            self.wrong("standalone-not-stopped", || {
+                format!("task {id}, to be stopped from {from}")
+            });
         }
     }
 

@@ -103,9 +103,7 @@ impl Way {
     pub(super) fn transition(self) -> Transition {
         match self {
             Self::IntoPool | Self::Join => Transition::Launching,
-            Self::ToPool | Self::Leave | Self::LeavePool | Self::Replace => {
-                Transition::Terminating
-            }
+            Self::ToPool | Self::Leave | Self::LeavePool | Self::Replace => Transition::Terminating,
         }
     }
     /// Whether the machine is gone at its end.
@@ -627,7 +625,11 @@ impl Truth {
             )
         });
         self.timer_in(
-            if way == Way::Join { 0 } else { self.spec.begun_after },
+            if way == Way::Join {
+                0
+            } else {
+                self.spec.begun_after
+            },
             Timer::Begun(generation),
         );
         let mut wait = if way.transition() == Transition::Terminating {
