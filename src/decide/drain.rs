@@ -348,6 +348,8 @@ impl Drain {
         self.spent += turn.now.since(over.at);
         self.over = None;
         self.told_at = None;
+        // What was sent may have been taken: nothing else is signalled then.
+        self.signalled |= self.signal.take().is_some_and(|signal| signal.was_sent());
         self.after.give_up(turn);
         self.after = Executables::of(CommandEvent::AfterDrain, turn.now);
         turn.say(Note::DrainReopened {

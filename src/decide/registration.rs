@@ -150,6 +150,8 @@ pub struct Registration {
     /// Whether ECS has shown it ACTIVE, or DRAINING, before our first change: whose DRAINING it is.
     prior: Option<ContainerInstanceStatus>,
     changed: bool,
+    /// What is wanted is asked for once more, although it was seen to be so: that was long ago.
+    again: bool,
     /// This process has sent a change.
     sent: bool,
     /// Another machine's was set to DRAINING before anybody could look: to be taken back.
@@ -157,11 +159,13 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// One of which nothing is known. `resumed` is the moment up to which a change of an earlier process
-    /// may still arrive.
+    /// One of which nothing is known but what is remembered: whether it was seen to be on this machine, and
+    /// whether it was set to DRAINING by us. `resumed` is the moment up to which a change of an earlier
+    /// process may still arrive.
     pub(crate) fn new(
         target: ContainerInstance,
         verified: bool,
+        changed: bool,
         resumed: Option<Moment>,
         now: Moment,
     ) -> Self {
@@ -184,7 +188,8 @@ impl Registration {
             vain: 0,
             said_gone: false,
             prior: None,
-            changed: resumed.is_some(),
+            changed,
+            again: false,
             sent: false,
             undo: false,
         }
@@ -276,6 +281,17 @@ impl Registration {
     /// Whether this process has sent a change of it.
     pub(crate) fn was_changed(&self) -> bool {
         self.sent
+    }
+
+    /// Whether ECS has shown DRAINING before we have changed anything: somebody else's.
+    pub(crate) fn is_drained_by_another(&self) -> bool {
+        let draining = self.prior == Some(ContainerInstanceStatus::Draining);
+        draining && !self.changed && self.proof == Proof::Ours
+    }
+
+    /// What is wanted is asked for once more, whatever was seen before.
+    pub(crate) fn ask_again(&mut self) {
+        self.again = self.view.is_some();
     }
 
     /// Asks for a look now where the last one was sent before `from`.
@@ -554,7 +570,7 @@ impl Registration {
                 });
         // A role that may not look may still set: once more changes nothing, and its answer says the status.
         let asked = by_setting && self.look_from.is_some_and(|from| turn.reached(from));
-        if so_already && !asked {
+        if so_already && !asked && !self.again {
             return;
         }
         if let Some(doubt) = self.doubt {
@@ -568,6 +584,7 @@ impl Registration {
         }
         if self.set.is_due(turn) {
             self.set.set(turn.now);
+            self.again = false;
             self.sent = true;
             turn.send(if draining {
                 Action::SetDraining(self.target.clone())

@@ -18,6 +18,7 @@ pub(crate) struct Signal {
     status: SignalStatus,
     transition: LifecycleTransition,
     pace: Pace,
+    sent: bool,
 }
 
 impl Signal {
@@ -32,6 +33,7 @@ impl Signal {
             status,
             transition,
             pace: Pace::at(due),
+            sent: false,
         }
     }
 
@@ -75,6 +77,11 @@ impl Signal {
         }
     }
 
+    /// Whether it has left the machine, and so may have been taken.
+    pub(crate) fn was_sent(&self) -> bool {
+        self.sent
+    }
+
     /// Sends it, if it is due.
     pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
         let transition = self.transition;
@@ -83,6 +90,7 @@ impl Signal {
             .is_some();
         if !flying && self.pace.is_due(turn) {
             self.pace.sent();
+            self.sent = true;
             turn.send(Action::Signal {
                 transition,
                 target: self.target.clone(),

@@ -542,14 +542,10 @@ impl State {
         // A change that an earlier process has sent may arrive after ours. It has sent none before it had
         // written down that the DRAINING is ours.
         let known = verified || self.memory.container_instance.as_ref() == Some(&target);
-        let resumed = (known && self.memory.drain.as_ref().is_some_and(|drain| drain.ours))
-            .then(|| self.started_at + turn.policy.aws.request_timeout);
-        Registration::new(
-            target,
-            verified,
-            resumed.filter(|until| *until > turn.now),
-            turn.now,
-        )
+        let changed = known && self.memory.drain.as_ref().is_some_and(|drain| drain.ours);
+        let until = self.started_at + turn.policy.aws.request_timeout;
+        let resumed = (changed && until > turn.now).then_some(until);
+        Registration::new(target, verified, changed, resumed, turn.now)
     }
 
     fn is_now(&mut self, found: ContainerInstance, turn: &mut Turn<'_>) {
@@ -798,7 +794,11 @@ impl State {
         let target = self.believed_target();
         let named = wants::asked_by_auto_scaling(target, self.memory.was_in_service).is_some();
         let held = matches!(&self.intent, Intent::Drain(reason) if reason.has_lifecycle_action());
-        let left = self.last_named.is_some() || self.memory.was_in_service;
+        let spoke = self.last_named.is_some() || self.memory.was_in_service;
+        let strange = match &self.target {
+            None => spoke,
+            Some(target) => matches!(target, TargetLifecycleState::Unknown(_)),
+        };
         let unsettled = match self.whereabouts.place() {
             None => true,
             Some(Place::Arriving) => named,
@@ -806,7 +806,7 @@ impl State {
         };
         if held && !named {
             Some(Question::IsItGone)
-        } else if self.is_silent() && left || unsettled && self.may_be_replaced() {
+        } else if strange || unsettled && self.may_be_replaced() {
             Some(Question::WhatIsNotSaid)
         } else {
             None
@@ -853,7 +853,11 @@ impl State {
                 let limits = self.limits(turn);
                 match &mut self.drain {
                     Some(drain) => {
-                        drain.change(reason, limits, !self.flip_seen, &mut self.tasks, turn);
+                        if drain.change(reason, limits, !self.flip_seen, &mut self.tasks, turn)
+                            && let Some(here) = &mut self.registration
+                        {
+                            here.ask_again();
+                        }
                     }
                     None => self.begin_drain(reason, limits, turn),
                 }
@@ -911,6 +915,9 @@ impl State {
             resumed,
         });
         self.memory.drain = Some(remembered);
+        if let Some(here) = &mut self.registration {
+            here.ask_again();
+        }
         self.tasks.look_again(turn.now);
         self.identity.ask(turn.now);
         self.drain = Some(drain);
@@ -1201,6 +1208,11 @@ impl State {
         let Some(here) = &mut self.registration else {
             return;
         };
+        if want == Placement::Active && here.is_drained_by_another() {
+            turn.say(Note::LeftDraining(here.target.clone()));
+            self.memory.drain = None;
+            return;
+        }
         here.advance(want, needs_prior, turn);
         if want == Placement::Active && here.is_surely_active(turn) {
             if here.was_changed() {

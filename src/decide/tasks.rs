@@ -72,6 +72,8 @@ struct Vanished {
     task: Task,
     /// When ECS was asked that has called it STOPPED.
     stopped: Option<Moment>,
+    /// That word counts.
+    believed: bool,
 }
 
 /// Reads in a row that show nothing to wait for.
@@ -104,6 +106,8 @@ pub struct Tasks {
     /// How many local reads were answered, well or badly.
     pub(crate) answers: u32,
     list: Pace,
+    /// When the last answered list of the API's was sent.
+    listed_at: Option<Moment>,
     source: Source,
     /// Not STOPPED, as last read from whichever source is in use.
     running: BTreeMap<String, Task>,
@@ -136,6 +140,7 @@ impl Tasks {
             read_sent: now,
             answers: 0,
             list: Pace::default(),
+            listed_at: None,
             source: Source::Introspection,
             running: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -159,12 +164,16 @@ impl Tasks {
     pub fn running(&self) -> impl Iterator<Item = &Task> {
         self.running
             .values()
-            .chain(self.vanished.values().map(|gone| &gone.task))
+            .chain(self.unaccounted().map(|(_, gone)| &gone.task))
     }
 
     /// What has vanished without having been seen STOPPED.
     pub(crate) fn vanished(&self) -> impl Iterator<Item = &String> {
-        self.vanished.keys()
+        self.unaccounted().map(|(arn, _)| arn)
+    }
+
+    fn unaccounted(&self) -> impl Iterator<Item = (&String, &Vanished)> {
+        self.vanished.iter().filter(|(_, gone)| !gone.believed)
     }
 
     /// How many tasks it has waited for.
@@ -275,6 +284,7 @@ impl Tasks {
                     Vanished {
                         task: task.clone(),
                         stopped: None,
+                        believed: false,
                     },
                 );
             }
@@ -293,7 +303,7 @@ impl Tasks {
         if running != self.running {
             (self.changed_at, self.stalls) = (now, 0);
             self.running = running;
-            self.most = self.most.max(self.running.len() + self.vanished.len());
+            self.most = self.most.max(self.running.len() + self.vanished().count());
         }
     }
 
@@ -309,25 +319,21 @@ impl Tasks {
     /// That ECS calls a vanished task STOPPED counts where the container instance that it was on is still the
     /// one that we are, and a look after that shows it there: of what is deregistered, ECS says so at once.
     fn believe_stopped(&mut self, here: &mut Registration, now: Moment) {
-        let open = &mut self.open;
-        let changed_at = &mut self.changed_at;
-        self.vanished.retain(|arn, gone| {
-            let Some(stopped) = gone
-                .stopped
-                .filter(|_| open.get(arn) == Some(&here.target.arn))
-            else {
-                return true;
-            };
-            if here.view().is_none_or(|seen| seen.sent <= stopped) {
-                here.look_from(now);
-                return true;
+        for (arn, gone) in &mut self.vanished {
+            if self.open.get(arn) != Some(&here.target.arn) {
+                continue;
             }
-            if here.is_there() {
-                open.remove(arn);
-                *changed_at = now;
+            match (gone.stopped, here.view()) {
+                (_, Some(_)) if !here.is_there() => gone.believed = false,
+                (Some(stopped), Some(seen)) if seen.sent > stopped => {
+                    if !std::mem::replace(&mut gone.believed, true) {
+                        self.changed_at = now;
+                    }
+                }
+                (Some(_), _) if !gone.believed => here.look_from(now),
+                _ => {}
             }
-            !here.is_there()
-        });
+        }
     }
 
     /// Takes in the API's list.
@@ -348,6 +354,7 @@ impl Tasks {
             }
         };
         self.list.succeeded();
+        self.listed_at = Some(sent);
         turn.good(Dependency::Ecs);
         leftovers.learn(&tasks);
         let waits = tasks.iter().any(|task| {
@@ -365,8 +372,7 @@ impl Tasks {
         }
         let waits = waits
             || self
-                .vanished
-                .keys()
+                .vanished()
                 .any(|arn| !leftovers.is_ignored(arn, turn.policy));
         self.api.saw(!waits, sent);
     }
@@ -486,7 +492,9 @@ impl Tasks {
         }
         match self.lacking(Some(here), leftovers, turn.now, turn.policy) {
             Some(Lacking::Agreement(from)) => self.ask_ecs(from, here, turn),
-            Some(Lacking::List(_)) => self.list.ask(turn.now),
+            Some(Lacking::List(from)) if self.listed_at.is_none_or(|at| at < from) => {
+                self.list.ask(turn.now);
+            }
             Some(Lacking::LastRead(_)) => self.read.ask(turn.now),
             _ => {}
         }

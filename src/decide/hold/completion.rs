@@ -111,6 +111,15 @@ impl Completion {
         }
     }
 
+    /// The action ends at `end`, whatever is sent: the next try is no further away than a quarter of what is
+    /// left.
+    pub(super) fn hurry_before(&mut self, end: Moment, now: Moment) {
+        if end > now && self.complete.due().is_some() {
+            self.complete
+                .ask(now + (end.since(now) / 4).max(Duration::from_secs(1)));
+        }
+    }
+
     /// There is nothing to complete.
     pub(super) fn nothing(&mut self, why: Nothing, turn: &mut Turn<'_>) {
         self.closed = true;

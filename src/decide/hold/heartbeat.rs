@@ -19,11 +19,9 @@ const LEAST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
     pace: Pace,
-    /// From when on the HeartbeatTimeout counts, as far as known. Where the action went on before this
-    /// process, half of it may be over.
-    base: Moment,
+    /// From when on the HeartbeatTimeout counts; `None` where the action went on before this process.
+    base: Option<Moment>,
     timeout: Option<Duration>,
-    at_once: bool,
     denied: bool,
 }
 
@@ -31,9 +29,8 @@ impl Heartbeat {
     pub(crate) fn new(resumed: bool, now: Moment) -> Self {
         Self {
             pace: Pace::default(),
-            base: now,
+            base: (!resumed).then_some(now),
             timeout: None,
-            at_once: resumed,
             denied: false,
         }
     }
@@ -50,10 +47,11 @@ impl Heartbeat {
 
     /// Never further away than this.
     fn limit(&self, now: Moment) -> Duration {
-        let left = self
-            .timeout
-            .map_or(Duration::ZERO, |timeout| (self.base + timeout).since(now));
-        (left / 4).max(LEAST)
+        let end = self
+            .base
+            .zip(self.timeout)
+            .map(|(base, timeout)| base + timeout);
+        end.map_or(LEAST, |end| (end.since(now) / 4).max(LEAST))
     }
 
     /// Takes in how one went; returns whether it shows that the wait has begun.
@@ -79,7 +77,7 @@ impl Heartbeat {
             Ok(accepted) => {
                 self.pace.succeeded();
                 turn.good(Dependency::AutoScaling);
-                self.base = self.base.max(sent);
+                self.base = self.base.max(Some(sent));
                 self.pace.set(regular);
                 turn.say(Note::HeartbeatAccepted {
                     hook,
@@ -92,7 +90,7 @@ impl Heartbeat {
                 // The wait has not come yet, or the action is over: the next one will tell.
                 self.pace.succeeded();
                 turn.good(Dependency::AutoScaling);
-                self.base = self.base.max(sent);
+                self.base = self.base.max(Some(sent));
                 self.pace.set(regular);
                 turn.say(Note::HeartbeatEarly { hook, next_in });
                 false
@@ -114,15 +112,8 @@ impl Heartbeat {
     pub(super) fn advance(&mut self, found: &Found, turn: &mut Turn<'_>) {
         if self.timeout != Some(found.heartbeat_timeout) {
             self.timeout = Some(found.heartbeat_timeout);
-            if self.at_once {
-                self.base = self.base.min(turn.now - found.heartbeat_timeout / 2);
-            }
             let interval = found.heartbeat_interval.min(self.limit(turn.now));
-            let first = if self.at_once {
-                turn.now
-            } else {
-                self.base + interval
-            };
+            let first = self.base.map_or(turn.now, |base| base + interval);
             self.pace.ask(first.min(turn.now + self.limit(turn.now)));
         }
         let hook = &found.hook;

@@ -35,6 +35,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
     transition: LifecycleTransition,
+    began: Moment,
     /// Which hook?
     pub search: Search,
     /// Is it kept waiting?
@@ -48,6 +49,7 @@ impl Hold {
     pub(crate) fn new(transition: LifecycleTransition, resumed: bool, now: Moment) -> Self {
         Self {
             transition,
+            began: now,
             search: Search::new(transition, now),
             heartbeat: Heartbeat::new(resumed, now),
             completion: Completion::new(transition, now),
@@ -144,6 +146,9 @@ impl Hold {
         }
         self.completion.look(turn);
         if let Verdict::Send(result) = verdict {
+            if let Some(timeout) = found.global_timeout {
+                self.completion.hurry_before(self.began + timeout, turn.now);
+            }
             self.completion.advance(&found.hook, result, turn);
         }
     }
