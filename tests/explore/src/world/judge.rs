@@ -266,9 +266,8 @@ struct Known {
     agreed: bool,
     settled: Option<Ms>,
     ready_ran: bool,
-    /// When the list became empty; when `after-drain` was begun; when `ready.d` had succeeded: of this transition.
+    /// When the list became empty; when `ready.d` had succeeded: of this transition.
     turned: Option<Ms>,
-    drained: Option<Ms>,
     joined: Option<Ms>,
     /// CloudFormation has the signal.
     signalled: bool,
@@ -362,6 +361,8 @@ pub(super) struct Judge {
     calls: u16,
     /// Whose `ec2InstanceId` was seen, and of which the file can know; one bit a registration.
     verified: u32,
+    /// Set DRAINING by the agent, and not seen to be ACTIVE since.
+    pub(super) own: u32,
     verified_on_disk: u32,
     counts: [Count; KINDS],
     denials: [Count; KINDS],
@@ -457,7 +458,7 @@ impl Judge {
             known.empties,
             known.ready_ran,
         ) = (None, None, None, false, 0, false);
-        (known.turned, known.drained, known.joined) = (None, None, None);
+        (known.turned, known.joined) = (None, None);
         known.signalled = false;
     }
 
@@ -684,11 +685,8 @@ impl Truth {
                 self.judge.known.writes.rotate_right(1);
                 self.judge.known.writes[0] = (now, false);
             }
-            Request::RunExecutables(occasion) => {
+            Request::RunExecutables(_) => {
                 self.judge.executing = now + self.spec.policy.executable_timeout;
-                if *occasion == Occasion::AfterDrain {
-                    self.judge.known.drained.get_or_insert(now);
-                }
             }
             _ => {}
         }
@@ -890,7 +888,8 @@ impl Truth {
             // Where it saw none of the tasks, an earlier process may have written it; where the list became
             // empty after the deadline, it timed out.
             (false, false) => match k.turned {
-                Some(it) if it < self.earliest() => Some(k.drained.unwrap_or(it)),
+                Some(it) if it < self.earliest() => Some(it),
+                _ if self.judge.drained.is_some() => None,
                 _ => Some(self.earliest()).filter(|it| *it <= self.now),
             },
             (false, true) => Some(self.earliest()).filter(|it| *it <= self.now),
@@ -1054,7 +1053,7 @@ impl Truth {
             .member
             .max(before)
             .is_some_and(|it| it >= self.join_since());
-        if !seen {
+        if !seen && !self.judge.joined_before {
             self.wrong("joined-without-a-member", || what.into());
         } else if self.spec.policy.executables.ready && !k.ready_ran && !self.judge.joined_before {
             self.wrong("joined-without-a-member", || {
@@ -1256,7 +1255,7 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
-                    (k.agreed, k.settled, k.drained) = (false, None, None);
+                    (k.agreed, k.settled) = (false, None);
                     if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
                     {
                         j.credit = (j.credit.0 + (now - from).saturating_sub(6_000), process);
@@ -1307,6 +1306,7 @@ impl Truth {
                 k.agreed = zero && (k.agreed || k.empties >= 2);
                 if it.status == InstanceStatus::Active && it.connected && it.ours {
                     k.member = Some(now);
+                    j.own &= !(1 << arn.min(31));
                 }
             }
             (Request::SetDraining(_) | Request::SetActive(_), Reply::Failed(_)) => {
@@ -1492,11 +1492,7 @@ impl Truth {
     /// A person sets DRAINING what the agent believes it has set so itself.
     pub(super) fn person_drains(&mut self, arn: Arn) {
         self.judge.person = true;
-        self.judge.ambiguous_placement |= self
-            .judge
-            .known
-            .look
-            .is_some_and(|it| it.1 == arn && it.2 == InstanceStatus::Draining);
+        self.judge.ambiguous_placement |= bit(self.judge.own, usize::from(arn));
     }
 
     pub(super) fn drains_a_persons(&mut self, arn: Arn) {
@@ -1584,7 +1580,9 @@ impl Truth {
             "lapsed-hook-changed"
         } else if !self.alive || self.asleep || self.stopping || now < self.started + 15_000 {
             "lapsed-process-away"
-        } else if self.calm(&[Service::Group]) + 3_500 > now {
+        } else if self.calm(&[Service::Group]) + 3_500 > now
+            || f.until(Lasting::Network) + policy.request_timeout + 3_500 > now
+        {
             "lapsed-unreachable"
         } else if self.leaving() && k.reason.is_none_or(|it| it + 12_000 > now) {
             "lapsed-untold"
@@ -1893,6 +1891,7 @@ impl Truth {
                 let ready = !policy.executables.ready || k.ready_ran;
                 if policy.ready
                     && ready
+                    && !self.faults.deny_describe
                     && self.spot.is_none()
                     && k.reason.is_none()
                     && now

@@ -1237,6 +1237,9 @@ impl Truth {
             Some((InstanceStatus::Draining, true)) => self.drains_a_persons(arn),
             Some(_) => {}
         }
+        if to == InstanceStatus::Draining {
+            self.judge.own |= 1 << arn.min(31);
+        }
         self.set_status(arn, to, false);
         self.describe(arn, false)
     }
