@@ -7,9 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::classes::{Classes, Shrinker, add};
-use super::run::{
-    Fork, Rules, Tally, When, along, finish, fork, guarded, moments, tell, track,
-};
+use super::run::{Fork, Rules, Tally, When, along, finish, fork, guarded, moments, tell, track};
 use super::{Dice, Placed, Planned, line, moves};
 use crate::story::{Boundary, Story};
 
@@ -178,10 +176,7 @@ impl<S: Story> Search<S> {
                 Ok(story) => track(story, &mut Tally::default()),
                 Err(_) => (Vec::new(), tell::<S>(scene, &[], 0, false).rules),
             };
-            (
-                scene,
-                Base { boundaries, rules },
-            )
+            (scene, Base { boundaries, rules })
         };
         let scenes = S::scenes().into_iter().map(base).collect();
         Self {

@@ -148,7 +148,12 @@ impl<A: Agent> World<A> {
                 service(&request),
                 Service::Ecs | Service::Group | Service::Stack
             );
-            let late = if aws && self.truth.faults.felt(Lasting::SlowRequests, self.truth.now) {
+            let late = if aws
+                && self
+                    .truth
+                    .faults
+                    .felt(Lasting::SlowRequests, self.truth.now)
+            {
                 3_000
             } else {
                 0

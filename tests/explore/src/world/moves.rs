@@ -228,8 +228,8 @@ pub(super) fn footprint(kind: Move) -> Footprint {
         PersonActive | PersonDraining => PLACEMENT,
         Reregister | Deregister => PLACEMENT | LOCAL | TASKS,
         IntrospectionAway | Forgetful | Impostor => LOCAL,
-        Kill | KillLong | KillLosing | KillMiddle | KillAfterFirst | KillBeforeLast | Restart | DrainByHand | DrainByHandShort
-        | UndrainByHand => PROCESS,
+        Kill | KillLong | KillLosing | KillMiddle | KillAfterFirst | KillBeforeLast | Restart
+        | DrainByHand | DrainByHandShort | UndrainByHand => PROCESS,
         Reboot => PROCESS | LOCAL | TASKS,
         StateLost | DiskFails | DiskSlow => DISK,
         LostReply | SlowReplies | NoNetwork => ANY_API,
@@ -245,7 +245,9 @@ pub(super) fn footprint(kind: Move) -> Footprint {
         Target404 | TargetGarbage | MetadataAway | Rebalance | Maintenance => METADATA,
         Spot => METADATA,
         StaleTag | GroupGone => METADATA | GROUP,
-        ReplaceRoot | ScaleIn | ToPool | OutOfPool | TerminatePooled | Standby | Detach => METADATA | GROUP,
+        ReplaceRoot | ScaleIn | ToPool | OutOfPool | TerminatePooled | Standby | Detach => {
+            METADATA | GROUP
+        }
         HookReplaced | HookDeleted => GROUP,
         ClockForward | ClockBack => CLOCK,
         GroupThrottled | GroupThrottledLong | DenyComplete | DenyHeartbeat => GROUP_API,

@@ -90,4 +90,3 @@ pub(super) fn footprint(timer: Timer) -> Footprint {
     };
     Footprint { reads, writes }
 }
-

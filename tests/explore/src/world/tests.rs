@@ -165,8 +165,7 @@ impl<const BAD: u8> Decent<BAD> {
     /// Whether what it knows is on the disk.
     fn written(&self) -> bool {
         let writing = |(_, it): &(Ticket, Request)| matches!(it, Request::WriteStateFile(_));
-        BAD == bad::WRITES_LATE
-            || self.memory == self.written && !self.flying.iter().any(writing)
+        BAD == bad::WRITES_LATE || self.memory == self.written && !self.flying.iter().any(writing)
     }
     /// Sends, if it is due and not under way.
     fn ask(&mut self, out: &mut Vec<Request>, request: Request, every: Ms) {
@@ -470,7 +469,10 @@ impl<const BAD: u8> Decent<BAD> {
                     if soon { 3_000 } else { 20_000 },
                 );
             }
-            if let Some(after) = self.policy.standalone_stop_after.filter(|_| BAD != bad::STOPS_NONE)
+            if let Some(after) = self
+                .policy
+                .standalone_stop_after
+                .filter(|_| BAD != bad::STOPS_NONE)
                 && self.wall - since > i64::try_from(after).unwrap()
             {
                 let ids: Vec<_> = self
@@ -1056,8 +1058,13 @@ fn each_spoilt_agent_is_noticed() {
 #[test]
 fn what_is_named_is_listed() {
     let code = [
-        include_str!("judge.rs"),
-        include_str!("truth.rs"),
+        include_str!("judge/mod.rs"),
+        include_str!("judge/rules.rs"),
+        include_str!("judge/told.rs"),
+        include_str!("judge/sending.rs"),
+        include_str!("judge/joining.rs"),
+        include_str!("judge/watch.rs"),
+        include_str!("truth/scaling.rs"),
         include_str!("mod.rs"),
     ]
     .join("");
