@@ -44,6 +44,11 @@ mod bad {
     pub(super) const UNVERIFIED: u8 = 29;
     pub(super) const SLEEPS: u8 = 30;
     pub(super) const LOOKS_OFTEN: u8 = 31;
+    pub(super) const WRITES_LATE: u8 = 32;
+    pub(super) const HAND_FIRST: u8 = 33;
+    pub(super) const SIGNALS_ON: u8 = 34;
+    pub(super) const STOPS_NONE: u8 = 35;
+    pub(super) const KEEPS_ANOTHER: u8 = 36;
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,6 +62,8 @@ struct Memory {
     served: bool,
     signalled: bool,
     pooled: bool,
+    ready: bool,
+    timed_out: bool,
 }
 
 impl Memory {
@@ -69,6 +76,8 @@ impl Memory {
             self.signalled,
             self.pooled,
             self.since.is_some(),
+            self.ready,
+            self.timed_out,
         ];
         let mut bytes: Vec<u8> = flags.iter().map(|it| u8::from(*it)).collect();
         bytes.push(self.ours);
@@ -76,7 +85,7 @@ impl Memory {
         bytes
     }
     fn read(bytes: &[u8]) -> Self {
-        let since = i64::from_le_bytes(bytes[8..16].try_into().unwrap());
+        let since = i64::from_le_bytes(bytes[10..18].try_into().unwrap());
         Self {
             since: (bytes[6] == 1).then_some(since),
             drained: bytes[0] == 1,
@@ -85,7 +94,9 @@ impl Memory {
             served: bytes[3] == 1,
             signalled: bytes[4] == 1,
             pooled: bytes[5] == 1,
-            ours: bytes[7],
+            ready: bytes[7] == 1,
+            timed_out: bytes[8] == 1,
+            ours: bytes[9],
         }
     }
 }
@@ -119,10 +130,12 @@ struct Decent<const BAD: u8> {
     refusals: Ms,
     before: bool,
     after: bool,
-    ready: bool,
     member: bool,
     completed: bool,
     join_since: Ms,
+    /// It started without a file; metadata says what nobody knows.
+    fresh_disk: bool,
+    odd: bool,
     none: bool,
     stop: bool,
 }
@@ -134,7 +147,7 @@ impl<const BAD: u8> Decent<BAD> {
             Some(Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated) => {
                 self.memory.served
             }
-            _ => false,
+            _ => self.state.is_some_and(|it| it.starts_with("Replacing")),
         }
     }
     fn joining(&self) -> bool {
@@ -147,7 +160,12 @@ impl<const BAD: u8> Decent<BAD> {
     fn draining(&self) -> bool {
         self.leaving()
             || self.spot.is_some()
-            || (self.memory.hand || self.warned) && !self.joining()
+            || (self.memory.hand || self.warned) && (!self.joining() || BAD == bad::HAND_FIRST)
+    }
+    /// Whether what it knows is on the disk.
+    fn written(&self) -> bool {
+        let writing = |(_, it): &(Ticket, Request)| matches!(it, Request::WriteStateFile(_));
+        BAD == bad::WRITES_LATE || self.memory == self.written && !self.flying.iter().any(writing)
     }
     /// Sends, if it is due and not under way.
     fn ask(&mut self, out: &mut Vec<Request>, request: Request, every: Ms) {
@@ -208,6 +226,7 @@ impl<const BAD: u8> Decent<BAD> {
                         self.memory.served = true;
                     }
                 }
+                self.odd = target == Ok(Some(Target::Unknown));
                 self.spot = spot.unwrap_or(self.spot);
                 let rebalance = rebalance.is_ok_and(|it| it) && self.policy.on_rebalance.is_some();
                 self.warned = rebalance
@@ -279,6 +298,11 @@ impl<const BAD: u8> Decent<BAD> {
             Reply::ApiTasks(tasks) => self.kinds = tasks,
             Reply::AutoScalingInstance(it) => {
                 self.state = it.map(|it| it.1);
+                // From a new root volume it is new in an old instance.
+                if self.fresh_disk && self.state.is_some_and(|it| it.starts_with("Pending")) {
+                    self.new = Some(true);
+                }
+                self.fresh_disk = false;
                 if self.joining() && self.state == Some("InService") {
                     self.memory.joined = true;
                     self.memory.served = true;
@@ -292,7 +316,7 @@ impl<const BAD: u8> Decent<BAD> {
             Reply::Executables(good) => match request {
                 Request::RunExecutables(Occasion::BeforeDrain) => self.before = true,
                 Request::RunExecutables(Occasion::AfterDrain) => self.after = true,
-                _ => self.ready = good,
+                _ => self.memory.ready = good,
             },
             Reply::Done => match request {
                 Request::Heartbeat(..) => self.beat = Some(self.now),
@@ -336,6 +360,9 @@ impl<const BAD: u8> Decent<BAD> {
         if self.new.is_none() {
             self.ask(out, Request::ReadIdentityDocument, 2_000);
         }
+        if self.odd || self.fresh_disk && self.new == Some(false) {
+            self.ask(out, Request::DescribeAutoScalingInstance, 5_000);
+        }
         self.ask(
             out,
             Request::ReadMetadata,
@@ -375,9 +402,10 @@ impl<const BAD: u8> Decent<BAD> {
             self.join(out);
         } else if self.memory.joined
             && !self.memory.pooled
-            && !self.memory.signalled
+            && (!self.memory.signalled || BAD == bad::SIGNALS_ON)
             && self.new == Some(true)
             && self.policy.stack
+            && self.written()
             && BAD != bad::NEVER_SIGNALS
         {
             self.ask(out, Request::Signal(Status::Success), 5_000);
@@ -422,7 +450,7 @@ impl<const BAD: u8> Decent<BAD> {
             self.ask(out, Request::RunExecutables(Occasion::BeforeDrain), 60_000);
         } else if let Some(arn) = self.arn {
             let active = matches!(self.status, Some(InstanceStatus::Active))
-                || self.status.is_none() && BAD == bad::UNVERIFIED;
+                || self.status.is_none() && matches!(BAD, bad::UNVERIFIED | bad::KEEPS_ANOTHER);
             let busy = self
                 .flying
                 .iter()
@@ -441,7 +469,10 @@ impl<const BAD: u8> Decent<BAD> {
                     if soon { 3_000 } else { 20_000 },
                 );
             }
-            if let Some(after) = self.policy.standalone_stop_after
+            if let Some(after) = self
+                .policy
+                .standalone_stop_after
+                .filter(|_| BAD != bad::STOPS_NONE)
                 && self.wall - since > i64::try_from(after).unwrap()
             {
                 let ids: Vec<_> = self
@@ -507,7 +538,9 @@ impl<const BAD: u8> Decent<BAD> {
             OnTimeout::Abandon if over => Some(ActionResult::Abandon),
             _ => None,
         };
-        let Some(result) = verdict.filter(|_| !self.completed && BAD != bad::NEVER_COMPLETES)
+        self.memory.timed_out |= over && !self.memory.drained;
+        let Some(result) =
+            verdict.filter(|_| !self.completed && BAD != bad::NEVER_COMPLETES && self.written())
         else {
             return;
         };
@@ -570,16 +603,17 @@ impl<const BAD: u8> Decent<BAD> {
         let hook = self.hook.unwrap();
         self.beat(out, hook);
         let pool = self.memory.pooled;
+        self.memory.timed_out |= over && !pool;
         if !pool {
             self.look_for_member(out);
         }
-        if self.member && self.policy.executables.ready && !self.ready {
+        if self.member && self.policy.executables.ready && !self.memory.ready {
             return self.ask(out, Request::RunExecutables(Occasion::Ready), 5_000);
         }
         let result = if self.member || pool || BAD == bad::JOINS_UNSEEN {
             ActionResult::Continue
         } else if over {
-            if self.policy.stack && !self.memory.signalled {
+            if self.policy.stack && !self.memory.signalled && self.written() {
                 self.ask(out, Request::Signal(Status::Failure), 60_000);
             }
             ActionResult::Abandon
@@ -587,7 +621,9 @@ impl<const BAD: u8> Decent<BAD> {
             return;
         };
         let pause = self.refusals.max(2_000);
-        self.ask(out, Request::Complete(Group(0), hook.name, result), pause);
+        if self.written() {
+            self.ask(out, Request::Complete(Group(0), hook.name, result), pause);
+        }
     }
 }
 
@@ -624,10 +660,11 @@ impl<const BAD: u8> Agent for Decent<BAD> {
             refusals: 0,
             before: false,
             after: false,
-            ready: false,
             member: false,
             completed: false,
             join_since: clocks.boot,
+            fresh_disk: disk.is_none(),
+            odd: false,
             none: false,
             stop: false,
         }
@@ -951,11 +988,6 @@ fn each_spoilt_agent_is_noticed() {
             "completed-without-a-look-at-ecs",
         ),
         (
-            "does not count again",
-            anywhere::<{ bad::NOTHING }>("scale-in-wait-45s", Reregister),
-            "completed-while-a-container-ran",
-        ),
-        (
             "unverified",
             rules::<{ bad::UNVERIFIED }>("scale-in", &[(15, Impostor)]),
             "changed-another-instance",
@@ -974,6 +1006,31 @@ fn each_spoilt_agent_is_noticed() {
             "sleeps",
             rules::<{ bad::SLEEPS }>("scale-in", &[]),
             "sleeps-for-ever",
+        ),
+        (
+            "writes late",
+            rules::<{ bad::WRITES_LATE }>("launch-never-registers", &[]),
+            "told-before-written",
+        ),
+        (
+            "hand first",
+            rules::<{ bad::HAND_FIRST }>("launch-rebalance-stays", &[]),
+            "drains-while-joining",
+        ),
+        (
+            "signals on",
+            rules::<{ bad::SIGNALS_ON }>("launch", &[]),
+            "signals-again",
+        ),
+        (
+            "stops none",
+            rules::<{ bad::STOPS_NONE }>("standalone-stop", &[]),
+            "standalone-not-stopped",
+        ),
+        (
+            "keeps another's",
+            rules::<{ bad::KEEPS_ANOTHER }>("scale-in", &[(10, DenyDescribe), (10, Impostor)]),
+            "another-instance-left-changed",
         ),
         (
             "by the wall clock",
@@ -1001,8 +1058,13 @@ fn each_spoilt_agent_is_noticed() {
 #[test]
 fn what_is_named_is_listed() {
     let code = [
-        include_str!("judge.rs"),
-        include_str!("truth.rs"),
+        include_str!("judge/mod.rs"),
+        include_str!("judge/rules.rs"),
+        include_str!("judge/told.rs"),
+        include_str!("judge/sending.rs"),
+        include_str!("judge/joining.rs"),
+        include_str!("judge/watch.rs"),
+        include_str!("truth/scaling.rs"),
         include_str!("mod.rs"),
     ]
     .join("");

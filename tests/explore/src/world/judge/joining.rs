@@ -1,0 +1,157 @@
+//! What it says of a launch: that it has joined, or failed.
+
+use super::super::truth::{NEVER, Service, Truth, Way};
+use crate::wire::{ActionResult, Status};
+
+impl Truth {
+    pub(super) fn sending_launch(&mut self, result: ActionResult) {
+        if self.scaling.way == Some(Way::IntoPool) {
+            if result == ActionResult::Abandon {
+                self.wrong("abandoned-a-member", || {
+                    "on its way into the pool, where nothing is to be joined".into()
+                });
+            }
+            return;
+        }
+        let what = if result == ActionResult::Abandon {
+            "ABANDON"
+        } else {
+            "CONTINUE"
+        };
+        if result == ActionResult::Abandon {
+            self.failed_join(what)
+        } else {
+            self.claimed_member(what)
+        }
+    }
+
+    fn failed_join(&mut self, what: &'static str) {
+        let now = self.now;
+        let deadline = self.join_since() + self.spec.policy.ready_timeout;
+        // A wrong clock makes an instance old or young; the ready timeout is ours all the same.
+        if now + 500 < deadline {
+            self.wrong("abandoned-a-member", || {
+                format!("{what} before the ready timeout at {deadline}")
+            });
+            return;
+        }
+        if self.judge.known.looked {
+            self.judge.decided = true;
+        } else if !self.decided_before() {
+            self.wrong("decided-before-looking", || what.into());
+        }
+        let member = self.mine().map_or(NEVER, |(_, it)| it.member);
+        let calm = self.calm(&[Service::Ecs, Service::Local]);
+        // It is decided once.
+        if !self.judge.state_lost && self.judge.gave_up.is_some_and(|it| it + 1_000 < now) {
+            return;
+        }
+        self.judge.gave_up.get_or_insert(now);
+        let ready = !self.spec.policy.executables.ready || self.judge.known.ready_ran;
+        if ready && !self.faults.deny_describe && now > member.max(calm).max(self.started) + 15_000
+        {
+            self.wrong("abandoned-a-member", || {
+                format!("{what}, and it is a member since {member}")
+            });
+        }
+    }
+
+    fn claimed_member(&mut self, what: &'static str) {
+        let k = self.judge.known;
+        // What an earlier process has seen may be remembered.
+        let before = self.judge.member_seen.filter(|_| !self.judge.state_lost);
+        let seen = k
+            .member
+            .max(before)
+            .is_some_and(|it| it >= self.join_since());
+        if !seen && !self.judge.joined_before {
+            self.wrong("joined-without-a-member", || what.into());
+        } else if self.spec.policy.executables.ready && !k.ready_ran && !self.judge.joined_before {
+            self.wrong("joined-without-a-member", || {
+                format!("{what}, and ready.d has not succeeded")
+            });
+        }
+    }
+
+    pub(super) fn sending_signal(&mut self, status: Status) {
+        let leaving = self.leaving();
+        let since = self.outcome_since(!leaving, status == Status::Failure);
+        self.told_before_written(
+            "the signal",
+            since.filter(|_| !leaving || status == Status::Success),
+        );
+        if self.judge.known.signalled {
+            self.wrong("signals-again", || format!("{status:?}"));
+        }
+        if status == Status::Success {
+            self.judge.sent_success = true;
+            if leaving
+                && self.spec.policy.signal_drained
+                && self.now < self.earliest()
+                && let Some(task) = self.known_running()
+            {
+                self.wrong("success-while-a-container-ran", || format!("task {task}"));
+            } else if (self.scaling.way == Some(Way::Join)
+                || self.scaling.way.is_none() && self.launched())
+                && self.judge.joined.is_none()
+            {
+                self.claimed_member("SUCCESS");
+            }
+            return;
+        }
+        let forgotten = self.judge.state_lost && self.mine().is_none_or(|it| it.1.member == NEVER);
+        if self.judge.sent_success && (leaving || self.signal_is(Status::Success)) {
+            if self.judge.state_lost {
+                self.judge.excuse("forgotten-with-the-file");
+            } else {
+                self.wrong("failure-after-success", String::new);
+            }
+        }
+        if self.judge.launch_failed {
+            // What is true may be said, also by a process that has not looked.
+        } else if leaving {
+            self.failed_before_leaving();
+        } else if self.judge.joined.is_some() && forgotten {
+            self.judge.excuse("forgotten-with-the-file");
+        } else if self.judge.joined.is_some() {
+            self.wrong("abandoned-a-member", || "FAILURE, and it has joined".into());
+        } else if self.scaling.way == Some(Way::Join) {
+            self.failed_join("FAILURE");
+        } else if self.scaling.way == Some(Way::IntoPool) {
+            self.wrong("abandoned-a-member", || {
+                "FAILURE, on its way into the pool, where nothing is to be joined".into()
+            });
+        } else if self.launched() {
+            self.failed_join("FAILURE");
+        } else {
+            self.wrong("failure-of-a-drain", || {
+                "FAILURE, and nothing is launched".into()
+            });
+        }
+    }
+
+    /// An earlier process had looked and decided, and that can be remembered.
+    fn decided_before(&self) -> bool {
+        self.judge.decided && !self.judge.state_lost
+    }
+
+    /// FAILURE of a launch that a termination has overtaken: only if its time was over before that was known.
+    fn failed_before_leaving(&mut self) {
+        let now = self.now;
+        let known = self.judge.told.unwrap_or(now);
+        match self.judge.overtaken {
+            Some(due) if known + 500 >= due && now + 500 >= due => {
+                if !self.judge.known.looked && !self.decided_before() {
+                    self.wrong("decided-before-looking", || {
+                        "FAILURE of a launch that was not abandoned".into()
+                    });
+                }
+            }
+            _ => self.wrong("failure-of-a-drain", String::new),
+        }
+    }
+
+    fn signal_is(&self, status: Status) -> bool {
+        self.judge.signal == Some(status)
+    }
+}

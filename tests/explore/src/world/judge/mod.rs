@@ -1,0 +1,483 @@
+//! What must hold (`CORE.md`), judged by the truth: by what was sent, what arrived, what ran; and by what the
+//! process had been told, never by what it says of itself.
+
+pub use rules::{EXEMPTIONS, RULES};
+
+mod joining;
+mod rules;
+mod sending;
+mod told;
+mod watch;
+
+use super::scene::Begin;
+use super::truth::{NEVER, Service, Task, Truth, Way};
+use crate::story::Violation;
+use crate::wire::{Arn, HookName, InstanceStatus, Ms, Request, Status, Target, Transition};
+
+/// What the process that runs now has been told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// Of a termination, a return to the pool, a Spot interruption: since when.
+    reason: Option<Ms>,
+    /// Of a warning that the policy acts on.
+    warned: Option<Ms>,
+    /// By maintenance alone, whose time is by the wall clock.
+    by_clock: bool,
+    target: Option<Option<Target>>,
+    target_at: Ms,
+    /// Told so by Spot.
+    spot: bool,
+    // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
+    seen: u32,
+    stopped: u32,
+    ecs_stopped: u32,
+    /// The last local read that worked: sent, and whether it was empty.
+    read: Option<(Ms, bool)>,
+    /// The last of the API.
+    api_read: Option<(Ms, bool)>,
+    /// The last local read failed.
+    blind: bool,
+    /// The last word of ECS on a registration.
+    look: Option<(Ms, Arn, InstanceStatus, bool)>,
+    /// Since when ECS has been saying ACTIVE of the registration that it said something of last.
+    active: Option<Ms>,
+    member: Option<Ms>,
+    /// Any answer about tasks or the container instance.
+    looked: bool,
+    hook: Option<(Ms, HookName)>,
+    empties: u8,
+    /// Empty twice, ECS agrees, empty again.
+    agreed: bool,
+    settled: Option<Ms>,
+    ready_ran: bool,
+    /// When the list became empty; when `ready.d` had succeeded: of this transition.
+    turned: Option<Ms>,
+    joined: Option<Ms>,
+    /// CloudFormation has the signal.
+    signalled: bool,
+    /// An answer said that another machine's instance was changed.
+    foreign: Option<Ms>,
+    /// The last writes of the state file: when they were sent, whether they were answered.
+    writes: [(Ms, bool); 4],
+    /// Told that the completion was accepted.
+    accepted: Option<HookName>,
+    /// Told `InService`, `Warmed:…`: when.
+    service: Option<Ms>,
+    pool: Option<Ms>,
+    denied: bool,
+}
+
+/// How often something was asked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    since: Ms,
+    times: u16,
+}
+
+const KINDS: usize = 18;
+
+/// The judge's book.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Judge {
+    known: Known,
+    violations: Vec<Violation>,
+    excused: [u16; 14],
+    pub(super) trouble: [Ms; 6],
+    /// A person has set it DRAINING.
+    pub(super) person: bool,
+    /// A process was started without what the one before it knew.
+    state_lost: bool,
+    pub(super) clock_set: bool,
+    pub(super) hook_changed: Option<Ms>,
+    /// A launch has been abandoned, by whomever: it has failed.
+    pub(super) launch_failed: bool,
+    /// An earlier process had seen it joined.
+    joined_before: bool,
+    /// When this launch was given up.
+    gave_up: Option<Ms>,
+    /// A process that had looked gave this launch up.
+    decided: bool,
+    /// The ready timeout of a launch that a termination has overtaken.
+    overtaken: Option<Ms>,
+    /// It is released or dies; nothing is left to be done.
+    pub(super) finishing: bool,
+    booted_since_way: bool,
+    awake: Ms,
+    // Of this transition.
+    /// When the first read of metadata was sent that told of a reason which was never told to be gone.
+    since: Option<Ms>,
+    /// When the first was answered that told of it, of this transition.
+    told: Option<Ms>,
+    /// Drained in time, and long enough alive to have written it down.
+    drained: Option<Ms>,
+    latched: bool,
+    /// Since when it counts as drained, for which process; and how long it did until that was revoked.
+    spent: Option<(Ms, u16)>,
+    /// Since when all that was read was empty; and how long, where that was revoked, it may have counted as drained.
+    emptied: Option<Ms>,
+    lenient: Ms,
+    credit: (Ms, u16),
+    refused: Option<Ms>,
+    refusals: Count,
+    /// The last heartbeat that counts: when it was sent.
+    beat: Ms,
+    /// When a process was told of the hook for the first time.
+    first_hook: Option<Ms>,
+    /// When an earlier process saw it ACTIVE and connected.
+    member_seen: Option<Ms>,
+    /// The last answer to a heartbeat that failed.
+    beat_failed: Ms,
+    beat_sent: Ms,
+    lost_beat: bool,
+    joined: Option<Ms>,
+    // Of the story.
+    hand: Option<Ms>,
+    hand_changed: Option<Ms>,
+    hand_unsure: bool,
+    /// A process was told that it is in service, in the pool, and lived on.
+    served: bool,
+    pooled: bool,
+    reason_gone: Ms,
+    signal: Option<Status>,
+    sent_success: bool,
+    told_signalled: bool,
+    /// Requests to AWS, but for heartbeats.
+    calls: u16,
+    /// Whose `ec2InstanceId` was seen, and of which the file can know; one bit a registration.
+    verified: u32,
+    /// Set DRAINING by the agent, and not seen to be ACTIVE since.
+    pub(super) own: u32,
+    verified_on_disk: u32,
+    counts: [Count; KINDS],
+    denials: [Count; KINDS],
+    ambiguous_placement: bool,
+    /// The next process starts without a file.
+    forgot: bool,
+    /// When a change of the placement was sent or answered last.
+    placing: Ms,
+    executing: Ms,
+    pub(super) due_on_stop: bool,
+    pub(super) line: String,
+}
+
+fn kind(request: &Request) -> usize {
+    use Request as R;
+    match request {
+        R::ReadIdentityDocument | R::ReadStackTags | R::ReadGroupTag => 0,
+        R::ReadMetadata => 1,
+        R::ReadAgentMetadata => 2,
+        R::ReadTasks => 3,
+        R::SetDraining(_) => 4,
+        R::SetActive(_) => 5,
+        R::DescribeContainerInstance(_) => 6,
+        R::DescribeTasks(..) => 7,
+        R::ListTasks(_) => 8,
+        R::StopTask(..) => 9,
+        R::DescribeAutoScalingInstance => 10,
+        R::DescribeLifecycleHooks(..) => 11,
+        R::Heartbeat(..) => 12,
+        R::Complete(..) => 13,
+        R::Signal(_) => 14,
+        R::WriteStateFile(_) => 15,
+        R::RunExecutables(_) => 16,
+        R::SendMetrics | R::Exit => 17,
+    }
+}
+
+impl Judge {
+    pub(super) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    pub(super) fn exemptions(&self) -> Vec<(&'static str, u32)> {
+        EXEMPTIONS
+            .iter()
+            .zip(self.excused)
+            .filter(|(_, times)| *times > 0)
+            .map(|((name, _), times)| (*name, u32::from(times)))
+            .collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn excused_len(&self) -> usize {
+        self.excused.len()
+    }
+
+    fn excuse(&mut self, name: &'static str) {
+        if let Some(it) = EXEMPTIONS.iter().position(|(it, _)| *it == name) {
+            self.excused[it] += 1;
+        }
+    }
+
+    pub(super) fn new_way(&mut self, way: Way) {
+        self.told = None;
+        self.drained = None;
+        self.latched = false;
+        self.spent = None;
+        self.emptied = None;
+        self.lenient = 0;
+        self.credit = (0, 0);
+        self.first_hook = None;
+        self.refused = None;
+        self.refusals = Count::default();
+        self.beat = 0;
+        self.beat_failed = 0;
+        self.beat_sent = 0;
+        self.lost_beat = false;
+        self.finishing = false;
+        self.booted_since_way = false;
+        if way != Way::Join {
+            self.joined = None;
+        } else {
+            self.decided = false;
+            self.gave_up = None;
+        }
+        self.joined_before = false;
+        let known = &mut self.known;
+        (
+            known.hook,
+            known.accepted,
+            known.settled,
+            known.agreed,
+            known.empties,
+            known.ready_ran,
+        ) = (None, None, None, false, 0, false);
+        (known.turned, known.joined) = (None, None);
+        known.signalled = false;
+    }
+
+    pub(super) fn booted(&mut self) {
+        self.booted_since_way = true;
+    }
+
+    /// From a new root volume: nothing that was known is there.
+    pub(super) fn replaced(&mut self) {
+        (self.served, self.pooled, self.hand, self.hand_changed) = (false, false, None, None);
+        (self.forgot, self.state_lost, self.decided) = (false, false, false);
+        (self.member_seen, self.verified_on_disk) = (None, 0);
+    }
+
+    /// Nothing could be done meanwhile.
+    pub(super) fn awake(&mut self, now: Ms) {
+        self.awake = now;
+        self.trouble = [now; 6];
+    }
+
+    /// What was told less than a second before may not have been written down.
+    pub(super) fn ended(&mut self, now: Ms) {
+        self.member_seen = self.member_seen.max(self.known.member);
+        self.served |= self.known.service.is_some_and(|it| it + 1_000 < now);
+        self.pooled |= self.known.pool.is_some_and(|it| it + 1_000 < now);
+        self.hand_unsure |= self.hand_changed.is_some_and(|it| it + 1_000 > now);
+        self.told = self.told.filter(|it| it + 1_000 < now);
+        self.joined_before |= self.known.joined.is_some();
+        // What was under way, or had just been, nobody knows.
+        // Nor what one that knew a reason was about to do.
+        let reason = self
+            .known
+            .reason
+            .or(self.known.warned)
+            .or(self.hand)
+            .is_some();
+        let about_to = reason
+            && self
+                .known
+                .look
+                .is_some_and(|it| it.2 == InstanceStatus::Active);
+        self.ambiguous_placement |= self.placing + 1_000 > now || about_to;
+        if self.beat_sent > self.beat.max(self.beat_failed) {
+            // Nobody hears how it went.
+            self.beat_failed = now;
+        }
+    }
+
+    /// What is on the disk is not what the process knows: the file is gone, or could not be written.
+    pub(super) fn state_gone(&mut self) {
+        self.forgot = true;
+    }
+
+    /// Written as a whole: what was gone is there again.
+    pub(super) fn state_written(&mut self) {
+        self.forgot = false;
+        self.verified_on_disk = self.verified;
+    }
+
+    pub(super) fn signal_taken(&mut self, status: Status) {
+        self.signal = Some(status);
+    }
+}
+
+impl Truth {
+    pub(super) fn wrong(&mut self, rule: &'static str, detail: impl FnOnce() -> String) {
+        if self.judge.violations.iter().any(|it| it.rule == rule) {
+            return;
+        }
+        let running: Vec<_> = self
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.running(self.now))
+            .map(|(id, _)| id)
+            .collect();
+        let mine = self
+            .mine()
+            .map(|(arn, it)| format!("#{arn} {:?}", it.status));
+        let state = self.scaling.state.unwrap_or("no group");
+        let detail = format!(
+            "{}; containers running: {running:?}, {}, {state}",
+            detail(),
+            mine.unwrap_or("no registration".into())
+        );
+        self.judge.violations.push(Violation {
+            rule,
+            at: self.now,
+            detail,
+        });
+    }
+
+    pub(super) fn process_started(&mut self) {
+        self.judge.known = Known::default();
+        if std::mem::take(&mut self.judge.forgot) {
+            self.judge.state_lost = true;
+        }
+        self.judge.verified = if self.disk.is_some() {
+            self.judge.verified_on_disk
+        } else {
+            0
+        };
+    }
+
+    pub(super) fn hand(&mut self, hand: Option<Option<Ms>>) {
+        self.judge.hand = hand.map(|_| self.now);
+        self.judge.hand_changed = Some(self.now);
+        self.judge.hand_unsure = false;
+        self.judge.reason_gone = self.now;
+    }
+
+    fn launching(&self) -> bool {
+        self.scaling
+            .way
+            .is_some_and(|it| it.transition() == Transition::Launching)
+    }
+
+    fn leaving(&self) -> bool {
+        self.scaling
+            .way
+            .is_some_and(|it| it.transition() == Transition::Terminating)
+    }
+
+    /// The earliest moment at which the deadline may be, by any reading.
+    fn earliest(&self) -> Ms {
+        // The time that it spent drained does not count; a process that was not there need not know.
+        let (credit, process) = self.judge.credit;
+        let credit = if process == self.process { credit } else { 0 };
+        let since = self
+            .judge
+            .since
+            .map_or(NEVER, |it| it + self.spec.policy.drain_timeout + credit);
+        since.min(self.spot.unwrap_or(NEVER)).min(self.capped())
+    }
+
+    /// `GlobalTimeout` caps the deadline. When the wait begins, nobody is told: it may be counted from when the
+    /// reason was known, and room be left for the completion and its retries: a tenth, or two requests and a bit.
+    fn capped(&self) -> Ms {
+        let global = self.scaling.actions[0]
+            .map(|it| it.global)
+            .or(self.spec.global)
+            .filter(|_| self.leaving());
+        let since = self.judge.since.map(|it| it.max(self.scaling.since));
+        let room = |global: Ms| (global / 10).max(2 * self.spec.policy.request_timeout + 2_000);
+        since.zip(global).map_or(NEVER, |(since, global)| {
+            (since + global).saturating_sub(room(global))
+        })
+    }
+
+    /// A transition begins: what of the one before was not over?
+    pub(super) fn overtaken(&mut self) {
+        let joining = self.scaling.way == Some(Way::Join) && self.judge.joined.is_none();
+        self.judge.overtaken = joining.then(|| self.join_since() + self.spec.policy.ready_timeout);
+    }
+
+    /// The latest, where that is known.
+    fn latest(&self) -> Option<Ms> {
+        let j = &self.judge;
+        if j.state_lost
+            || j.clock_set && j.booted_since_way
+            || j.drained.is_some() && j.emptied.is_some()
+        {
+            return None;
+        }
+        j.told
+            .map(|it| it + self.spec.policy.drain_timeout + j.lenient)
+    }
+
+    fn join_since(&self) -> Ms {
+        if self.scaling.generation == 0 {
+            0
+        } else {
+            self.scaling.since
+        }
+    }
+
+    /// Whether the last that Auto Scaling did with it was to launch it.
+    fn launched(&self) -> bool {
+        self.scaling.generation > 0 || matches!(self.spec.begin, Begin::Launched | Begin::IntoPool)
+    }
+
+    /// Whether anything that is waited for is there.
+    fn left(&self, at: Ms) -> bool {
+        let waited = |(id, it): (usize, &Task)| it.left(at) && !bit(self.ignored, id);
+        self.tasks.iter().enumerate().any(waited)
+    }
+
+    /// The last injected trouble of any of these, or the process's start.
+    fn calm(&self, of: &[Service]) -> Ms {
+        let until = |it: Service| {
+            let felt = self.faults.last(it);
+            let away = if it == Service::Local && self.ecs_down > self.now {
+                self.now
+            } else {
+                0
+            };
+            self.judge.trouble[it as usize]
+                .max(felt)
+                .min(self.now)
+                .max(away)
+        };
+        of.iter()
+            .map(|it| until(*it))
+            .max()
+            .unwrap_or(0)
+            .max(self.started)
+    }
+
+    /// The deadline is by a wall clock that was set: of a Spot interruption, or over a reboot.
+    fn clock_unsure(&self) -> bool {
+        self.judge.clock_set
+            && self.leaving()
+            && (self.judge.booted_since_way || self.spot.is_some())
+    }
+
+    /// By a clock that is hours ahead, a new instance looks old; and one of which nobody was told that it has
+    /// been in the pool looks as if it had been in service all the time.
+    fn hidden_launch(&self) -> Option<&'static str> {
+        let j = &self.judge;
+        if self.clock_unsure() {
+            return Some("clock-wrong");
+        }
+        let old = self.spec.begin == Begin::InService;
+        if !self.launching() || self.scaling.replaced {
+            None
+        } else if !old && self.clock_off > 0 {
+            Some("clock-wrong")
+        } else if old && j.known.pool.is_none() && (j.state_lost || !j.pooled) {
+            Some("pool-untold")
+        } else {
+            None
+        }
+    }
+}
+
+fn bit(bits: u32, id: usize) -> bool {
+    id < 32 && bits >> id & 1 == 1
+}

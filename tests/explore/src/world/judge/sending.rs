@@ -1,0 +1,362 @@
+//! What it asks for, just before that leaves.
+
+use super::super::truth::{FOREIGN, MANAGED, Service, Task, Truth, Way, What, service};
+use super::{Count, bit, kind};
+use crate::wire::{ActionResult, Arn, HookName, InstanceStatus, Ms, OnTimeout, Request, Target};
+
+impl Truth {
+    pub(super) fn known_running(&self) -> Option<usize> {
+        let k = &self.judge.known;
+        let known = |id: usize| bit(k.seen, id) && !bit(k.stopped, id) && !bit(k.ecs_stopped, id);
+        self.tasks
+            .iter()
+            .enumerate()
+            .position(|(id, task)| task.running(self.now) && known(id) && !bit(self.ignored, id))
+    }
+
+    /// Just before a request leaves.
+    pub(in crate::world) fn sending(&mut self, request: &Request) {
+        self.count(request);
+        let now = self.now;
+        match request {
+            Request::SetDraining(arn) | Request::SetActive(arn) => {
+                // Until it is answered.
+                self.judge.placing = now + self.spec.policy.request_timeout;
+                let process = self.process;
+                let other = |it: &Request| match request {
+                    Request::SetDraining(_) => *it == Request::SetActive(*arn),
+                    _ => *it == Request::SetDraining(*arn),
+                };
+                let in_flight = self.events.iter().any(|it| match &it.what {
+                    What::Arrive(flight) | What::Deliver(flight, _) => {
+                        flight.process == process && other(&flight.request)
+                    }
+                    What::Timer(_) => false,
+                });
+                if *request == Request::SetDraining(*arn) {
+                    self.drains_while_joining(*arn);
+                }
+                if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
+                    self.wrong("changed-unseen", || format!("{request}"));
+                }
+                if in_flight {
+                    self.wrong("opposite-in-flight", || format!("{request}"));
+                }
+                // A change of another machine's is undone where looking is denied.
+                let undone = *arn == FOREIGN && self.faults.deny_describe;
+                if matches!(request, Request::SetActive(_))
+                    && !undone
+                    && self.judge.known.reason.is_some_and(|it| it + 200 < now)
+                    && self.up
+                {
+                    let target = self.judge.known.target;
+                    self.wrong("active-though-a-reason", || {
+                        format!("{request}, and the target is {target:?}")
+                    });
+                }
+            }
+            Request::Heartbeat(_, hook) => self.sending_heartbeat(*hook),
+            Request::Complete(_, hook, result) => self.sending_completion(*hook, *result),
+            Request::Signal(status) => self.sending_signal(*status),
+            Request::WriteStateFile(_) => {
+                self.judge.known.writes.rotate_right(1);
+                self.judge.known.writes[0] = (now, false);
+            }
+            Request::RunExecutables(_) => {
+                self.judge.executing = now + self.spec.policy.executable_timeout;
+            }
+            _ => {}
+        }
+    }
+
+    /// Warnings and a hand wait for the end of a join, whose action is open or will be.
+    fn drains_while_joining(&mut self, arn: Arn) {
+        let open = matches!(
+            self.scaling.state,
+            Some("Pending" | "Pending:Wait" | "Warmed:Pending" | "Warmed:Pending:Wait")
+        );
+        let f = &self.faults;
+        let denied = f.deny_complete || f.deny_beat || f.deny_describe;
+        if self.launching()
+            && open
+            && !denied
+            && self.scaling.into.is_some()
+            && self.spec.policy.ready
+            && self.judge.known.reason.is_none()
+            && self.judge.since.is_none()
+            && (self.scaling.generation == 0 || self.told_of_join())
+            && self.hidden_launch().is_none()
+            && self.now < self.join_since() + self.spec.policy.ready_timeout
+        {
+            self.wrong("drains-while-joining", || format!("#{arn}"));
+        }
+    }
+
+    fn told_of_join(&self) -> bool {
+        let k = &self.judge.known;
+        k.target == Some(Some(Target::InService)) && k.target_at >= self.scaling.since
+    }
+
+    /// What is told to Auto Scaling or CloudFormation has to survive a kill: since it was known, it was written
+    /// down, or has been on its way to the disk for 250 ms.
+    pub(super) fn told_before_written(&mut self, what: &'static str, since: Option<Ms>) {
+        // What an earlier process knew, it may have written.
+        let Some(since) = since.filter(|it| *it > self.started) else {
+            return;
+        };
+        let writes = self.judge.known.writes;
+        let safe = |(sent, done)| sent >= since && (done || sent + 250 <= self.now);
+        // Or the disk is slow, or refuses.
+        let slow = since + 250 <= self.now && !writes[0].1;
+        if !slow && !writes.into_iter().any(safe) {
+            self.wrong("told-before-written", || {
+                format!("{what}, known since {since}, written {writes:?}")
+            });
+        }
+    }
+
+    fn count(&mut self, request: &Request) {
+        let now = self.now;
+        if matches!(
+            service(request),
+            Service::Ecs | Service::Group | Service::Stack
+        ) && !matches!(request, Request::Heartbeat(..))
+        {
+            self.judge.calls += 1;
+            let calls = self.judge.calls;
+            if self.spec.calls.is_some_and(|it| calls > it) && !self.disturbed {
+                self.wrong("costs-too-much", || format!("call {calls}: {request}"));
+            }
+        }
+        let local = matches!(
+            service(request),
+            Service::Metadata | Service::Local | Service::Machine
+        );
+        let it = &mut self.judge.counts[kind(request)];
+        if now >= it.since + 10_000 {
+            *it = Count {
+                since: now,
+                times: 0,
+            };
+        }
+        it.times += 1;
+        let times = it.times;
+        if times > if local { 60 } else { 15 } {
+            self.wrong("hurries", || format!("{times} times in 10 s: {request}"));
+        }
+    }
+
+    fn sending_heartbeat(&mut self, hook: HookName) {
+        let now = self.now;
+        if hook == MANAGED {
+            self.wrong("touched-another-hook", || "a heartbeat".into());
+        }
+        let policy = &self.spec.policy;
+        let timeout = self.scaling.out.map_or(0, |it| it.1);
+        // Where nothing was left at the deadline, it may well count as drained.
+        let left = self.latest().is_some_and(|it| self.left(it));
+        let none =
+            policy.result_on_timeout == OnTimeout::None && self.judge.drained.is_none() && left;
+        let denied = self.judge.known.denied;
+        self.judge.beat_sent = now;
+        self.judge.lost_beat = false;
+        if self.judge.known.accepted == Some(hook) {
+            self.wrong("heartbeat-after-the-end", || {
+                "the completion was accepted".into()
+            });
+        }
+        if self.leaving()
+            && let Some(latest) = self.latest()
+        {
+            let more = if none || denied { 0 } else { timeout };
+            let executing = self.judge.executing.saturating_sub(latest);
+            if now
+                > latest
+                    + 2_000
+                    + if none || denied {
+                        executing
+                    } else {
+                        executing + more
+                    }
+            {
+                self.wrong("heartbeat-after-the-end", || {
+                    format!("the deadline was at {latest}")
+                });
+            }
+        }
+    }
+
+    fn sending_completion(&mut self, hook: HookName, result: ActionResult) {
+        let now = self.now;
+        if hook == MANAGED {
+            self.wrong("touched-another-hook", || "a completion".into());
+        }
+        if self.stopping && !self.judge.due_on_stop {
+            self.wrong("completed-on-stop", || format!("{result:?}"));
+        }
+        let launching = hook == HookName(1);
+        let since = self.outcome_since(launching, result == ActionResult::Abandon);
+        self.told_before_written("the completion", since);
+        if self.judge.known.accepted == Some(hook) {
+            self.wrong("completed-again", || format!("{result:?}"));
+        }
+        // Which action it can mean: that of now, or none.
+        if launching {
+            if self.launching() {
+                self.sending_launch(result);
+            }
+            return;
+        }
+        if !self.leaving() {
+            return;
+        }
+        let early = now < self.earliest();
+        let known = self.known_running();
+        let policy = self.spec.policy.result_on_timeout;
+        // A Spot interruption's time is by the wall clock, and what a reboot took as well.
+        let clock = self.clock_unsure();
+        if result == ActionResult::Abandon {
+            if early && !clock {
+                self.wrong("abandoned-before-the-deadline", String::new);
+            } else if policy != OnTimeout::Abandon {
+                self.wrong("wrong-verdict", || {
+                    "ABANDON, which the policy does not say".into()
+                });
+            } else {
+                self.given_up("ABANDON");
+            }
+            return;
+        }
+        if early {
+            if clock {
+                self.judge.excuse("clock-wrong");
+            } else {
+                self.early_continue(known);
+            }
+        } else if let Some(task) = known {
+            match policy {
+                OnTimeout::Continue => {}
+                OnTimeout::Abandon => self.wrong("wrong-verdict", || {
+                    format!("CONTINUE with task {task} left")
+                }),
+                OnTimeout::None => {
+                    self.wrong("completed-though-none", || format!("with task {task} left"))
+                }
+            }
+        } else if policy == OnTimeout::None
+            && self
+                .latest()
+                .is_some_and(|it| now > it + 1_000 && self.ran_at(it))
+        {
+            self.wrong("completed-though-none", || {
+                "tasks were left at the deadline".into()
+            });
+        }
+    }
+
+    /// Since when what is told now has been known.
+    pub(super) fn outcome_since(&self, launch: bool, failed: bool) -> Option<Ms> {
+        let k = &self.judge.known;
+        match (launch, failed) {
+            (true, false) => k.joined.filter(|_| !self.judge.joined_before),
+            (true, true) => Some(self.join_since() + self.spec.policy.ready_timeout),
+            // Where it saw none of the tasks, an earlier process may have written it; where the list became
+            // empty after the deadline, it timed out.
+            (false, false) => match k.turned {
+                Some(it) if it < self.earliest() => Some(it),
+                _ if self.judge.drained.is_some() => None,
+                _ => Some(self.earliest()).filter(|it| *it <= self.now),
+            },
+            (false, true) => Some(self.earliest()).filter(|it| *it <= self.now),
+        }
+    }
+
+    /// Whether a task that is known ran at that moment.
+    fn ran_at(&self, at: Ms) -> bool {
+        self.tasks.iter().enumerate().any(|(id, it)| {
+            it.running(at)
+                && bit(self.judge.known.seen & !self.ignored, id)
+                && !bit(self.judge.known.ecs_stopped, id)
+        })
+    }
+
+    fn early_continue(&mut self, known: Option<usize>) {
+        let now = self.now;
+        let k = self.judge.known;
+        if let Some(task) = known {
+            let seen = k.read.map(|it| it.0);
+            self.wrong("completed-while-a-container-ran", || {
+                format!("task {task} was seen and never seen stopped; last read: {seen:?}")
+            });
+        }
+        let fresh = |read: Option<(Ms, bool)>| {
+            read.is_some_and(|(sent, empty)| {
+                empty && now - sent <= 16_000 && self.judge.refused.is_none_or(|it| sent >= it)
+            })
+        };
+        // Out of the pool, never in service, and nothing has ever registered on this machine: there is nothing to look at.
+        let nothing = self.scaling.way == Some(Way::LeavePool)
+            && !self.scaling.been_in_service
+            && self.registrations.is_empty();
+        if !(nothing || fresh(k.read) || k.blind && fresh(k.api_read)) {
+            let refused = self.judge.refused;
+            self.wrong("completed-without-a-fresh-read", || {
+                format!(
+                    "last local read {:?}, of ECS {:?}, refused at {refused:?}",
+                    k.read, k.api_read
+                )
+            });
+        }
+        // Nothing is looked at where no registration ever was.
+        // Another registration has to be seen first.
+        let new = self
+            .mine()
+            .is_some_and(|(_, it)| it.since.max(self.calm(&[Service::Local])) + 20_000 > now);
+        let right = |arn: Arn| new || Some(arn) == self.current;
+        let looked = k.look.is_some_and(|(at, arn, status, _)| {
+            now - at <= 61_000 && status != InstanceStatus::Active && right(arn)
+        });
+        if !looked && self.current.is_some() {
+            self.wrong("completed-without-a-look-at-ecs", || {
+                format!("the last: {:?}", k.look)
+            });
+        }
+        if known.is_none() {
+            // It counts as drained, and that is written down.
+            self.judge.drained.get_or_insert(now);
+            self.judge.latched = true;
+            for id in 0..self.tasks.len() {
+                let task = self.tasks[id];
+                if task.running(now) && !bit(self.ignored, id) {
+                    self.excuse_task(id, task);
+                }
+            }
+        }
+    }
+
+    fn excuse_task(&mut self, id: usize, task: Task) {
+        let k = self.judge.known;
+        let name = if bit(k.ecs_stopped, id) {
+            "ecs-said-stopped"
+        } else if task.orphan {
+            "lost-before-this-process"
+        } else {
+            "placed-unseen"
+        };
+        self.judge.excuse(name);
+    }
+
+    fn given_up(&mut self, what: &'static str) {
+        if !self.judge.known.looked {
+            self.wrong("decided-before-looking", || what.into());
+        }
+        if self.judge.latched && self.clock_unsure() {
+            self.judge.excuse("clock-wrong");
+        } else if self.judge.latched && !self.judge.state_lost {
+            let at = self.judge.drained;
+            self.wrong("drained-but-given-up", || {
+                format!("{what}; drained at {at:?}")
+            });
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! What the process is told, just before it is.
+
+use super::super::faults::Lasting;
+use super::super::scene::Replacing;
+use super::super::truth::{Flight, MANAGED, Service, Truth, Way, service};
+use super::{Count, bit, kind};
+use crate::wire::{
+    ActionResult, Arn, Fault, InstanceStatus, Ms, Occasion, Reply, Request, Target, TaskStatus,
+};
+
+impl Truth {
+    /// Just before a reply is given to the process.
+    pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
+        let now = self.now;
+        let to = service(&flight.request);
+        let j = &mut self.judge;
+        if let Reply::Failed(fault) = reply {
+            use Fault as F;
+            if matches!(
+                fault,
+                F::Timeout
+                    | F::Server
+                    | F::Throttled
+                    | F::Unreachable
+                    | F::Missing
+                    | F::Malformed
+                    | F::Credentials
+            ) {
+                j.trouble[to as usize] = now;
+            }
+            if *fault == F::Denied {
+                // That it may not look is all that there is to be seen.
+                j.known.looked |= to == Service::Ecs;
+                j.known.denied |= matches!(
+                    flight.request,
+                    Request::Heartbeat(..) | Request::Complete(..)
+                );
+                let it = &mut j.denials[kind(&flight.request)];
+                if now >= it.since + 30_000 {
+                    *it = Count {
+                        since: now,
+                        times: 0,
+                    };
+                }
+                it.times += 1;
+                if it.times > 8 {
+                    self.wrong("denied-spins", || format!("{}", flight.request));
+                }
+                return;
+            }
+        }
+        match (&flight.request, reply) {
+            (
+                Request::ReadMetadata,
+                Reply::Metadata {
+                    target,
+                    spot,
+                    rebalance,
+                    maintenance,
+                },
+            ) => {
+                self.told_metadata(flight, *target, *spot, *rebalance, *maintenance);
+            }
+            (Request::ReadTasks, Reply::Tasks(tasks)) => {
+                let mut listed = 0;
+                let over = |it: Lasting| now < self.faults.until(it) + 200;
+                let odd = over(Lasting::Impostor) || over(Lasting::Forgetful);
+                for it in tasks {
+                    let bit = 1_u32 << it.task.min(31);
+                    if it.known == TaskStatus::Stopped {
+                        j.known.stopped |= bit;
+                    } else {
+                        listed |= bit;
+                    }
+                }
+                let k = &mut j.known;
+                k.seen |= listed;
+                k.stopped &= !listed;
+                k.looked = true;
+                k.blind = false;
+                let ignored = self.ignored;
+                let empty = (listed | k.seen & !k.stopped & !k.ecs_stopped) & !ignored == 0;
+                if empty && k.read.is_some_and(|it| !it.1) {
+                    k.turned = Some(now);
+                } else if !empty {
+                    k.turned = None;
+                }
+                k.read = Some((flight.sent, empty));
+                k.empties = if empty {
+                    k.empties.saturating_add(1)
+                } else {
+                    0
+                };
+                if empty {
+                    j.emptied.get_or_insert(now);
+                } else if let Some(from) = j.emptied.take() {
+                    j.lenient += now - from;
+                }
+                if !empty {
+                    (k.agreed, k.settled) = (false, None);
+                    if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
+                    {
+                        j.credit = (j.credit.0 + (now - from).saturating_sub(6_000), process);
+                    }
+                } else if k.agreed && k.settled.is_none() && !odd {
+                    k.settled = Some(now);
+                }
+            }
+            (Request::ReadAgentMetadata, Reply::Failed(_)) => j.known.looked = true,
+            (Request::ReadTasks, Reply::Failed(_)) => {
+                j.known.blind = true;
+                j.known.looked = true;
+                j.known.empties = 0;
+            }
+            (_, Reply::ContainerInstance(it)) => {
+                let (Request::SetDraining(arn)
+                | Request::SetActive(arn)
+                | Request::DescribeContainerInstance(arn)) = flight.request
+                else {
+                    return;
+                };
+                if !matches!(flight.request, Request::DescribeContainerInstance(_)) {
+                    j.placing = now;
+                }
+                let k = &mut j.known;
+                k.looked = true;
+                if !it.ours && it.status == InstanceStatus::Draining {
+                    k.foreign.get_or_insert(now);
+                }
+                if it.ours {
+                    j.verified |= 1_u32 << arn.min(31);
+                }
+                // Its words are of when it arrived.
+                let at = flight.arrived;
+                // A MISSING of one that lives is not knowledge.
+                let missing = it.status == InstanceStatus::Missing
+                    && self.registrations.get(usize::from(arn)).is_none();
+                if k.look.is_none_or(|look| look.0 <= at) && it.ours || missing {
+                    k.look = Some((at, arn, it.status, it.running + it.pending == 0));
+                    k.active = if it.status == InstanceStatus::Active {
+                        k.active.or(Some(now))
+                    } else {
+                        None
+                    };
+                }
+                let zero =
+                    it.running + it.pending == 0 && matches!(it.status, InstanceStatus::Draining);
+                k.agreed = zero && (k.agreed || k.empties >= 2);
+                if it.status == InstanceStatus::Active && it.connected && it.ours {
+                    k.member = Some(now);
+                    j.own &= !(1 << arn.min(31));
+                }
+            }
+            (Request::SetDraining(_) | Request::SetActive(_), Reply::Failed(_)) => {
+                j.ambiguous_placement = true
+            }
+            (Request::DescribeTasks(arn, _) | Request::ListTasks(arn), Reply::ApiTasks(tasks)) => {
+                let living = self
+                    .registrations
+                    .get(usize::from(*arn))
+                    .is_some_and(|it| it.status != InstanceStatus::Inactive);
+                let k = &mut j.known;
+                k.looked = true;
+                let stopped = tasks
+                    .iter()
+                    .filter(|it| it.last == TaskStatus::Stopped)
+                    .fold(0, |bits, it| bits | 1_u32 << it.task.min(31));
+                if living {
+                    k.ecs_stopped |= stopped;
+                }
+                if matches!(flight.request, Request::ListTasks(_)) {
+                    k.api_read = Some((
+                        flight.sent,
+                        tasks.iter().all(|it| {
+                            it.last == TaskStatus::Stopped
+                                || bit(self.ignored, usize::from(it.task))
+                        }),
+                    ));
+                }
+            }
+            (Request::DescribeLifecycleHooks(_, transition), Reply::Hooks(hooks)) => {
+                let way = self.scaling.way.map(Way::transition);
+                if let Some(it) = hooks
+                    .iter()
+                    .find(|it| it.name != MANAGED && Some(*transition) == way)
+                {
+                    let known = j.known.hook.is_some_and(|(_, name)| name == it.name);
+                    if !known {
+                        j.known.hook = Some((now, it.name));
+                    }
+                    j.first_hook.get_or_insert(now);
+                }
+            }
+            (Request::Heartbeat(..), Reply::Done | Reply::Failed(Fault::NoActiveAction)) => {
+                j.beat = j.beat.max(flight.sent)
+            }
+            (Request::Heartbeat(..), Reply::Failed(_)) => {
+                j.beat_failed = now;
+                j.lost_beat = true;
+            }
+            (Request::Complete(_, hook, _), Reply::Done)
+                if flight.arrived >= self.scaling.since =>
+            {
+                j.known.accepted = Some(*hook)
+            }
+            (Request::Complete(..), Reply::Failed(Fault::NoActiveAction)) => {
+                j.refused = Some(flight.sent);
+                if j.refusals.times == 0 {
+                    j.refusals.since = now;
+                }
+                j.refusals.times += 1;
+                let times = Ms::from(j.refusals.times);
+                let over = now - j.refusals.since;
+                if times > 8 + over / 5_000 {
+                    self.wrong("completion-refused-too-often", || {
+                        format!("{times} times in {over} ms")
+                    });
+                }
+            }
+            (Request::Signal(_), Reply::Done | Reply::Failed(Fault::AlreadySignalled)) => {
+                j.told_signalled = true;
+                j.known.signalled |= flight.sent >= self.scaling.since;
+            }
+            (Request::WriteStateFile(_), Reply::Done) => {
+                for it in &mut j.known.writes {
+                    it.1 |= it.0 == flight.sent;
+                }
+            }
+            (Request::RunExecutables(occasion), Reply::Executables(succeeded)) => {
+                j.executing = now;
+                if *occasion == Occasion::Ready {
+                    j.known.ready_ran = *succeeded;
+                    if *succeeded {
+                        j.known.joined.get_or_insert(now);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn told_metadata(
+        &mut self,
+        flight: &Flight,
+        target: Result<Option<Target>, Fault>,
+        spot: Result<Option<i64>, Fault>,
+        rebalance: Result<bool, Fault>,
+        maintenance: Result<Option<i64>, Fault>,
+    ) {
+        let now = self.now;
+        let policy = &self.spec.policy;
+        let j = &mut self.judge;
+        let k = &mut j.known;
+        if target == Ok(Some(Target::InService)) {
+            k.service.get_or_insert(now);
+        }
+        if matches!(
+            target,
+            Ok(Some(
+                Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
+            ))
+        ) {
+            k.pool.get_or_insert(now);
+        }
+        // On the way into the pool, metadata says the same as on the way back.
+        let been =
+            self.scaling.been_in_service && (k.service.is_some() || j.served && !j.state_lost);
+        let leaves = |it: Target| match it {
+            Target::Terminated | Target::WarmedTerminated => true,
+            Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated => been,
+            Target::InService | Target::Detached | Target::Standby | Target::Unknown => false,
+        };
+        if let Ok(Some(target)) = target
+            && target != Target::Unknown
+        {
+            if k.target != Some(Some(target)) {
+                k.target_at = now;
+            }
+            k.target = Some(Some(target));
+        }
+        if let Ok(spot) = spot {
+            k.spot = spot.is_some();
+        }
+        let replacing = target == Ok(Some(Target::Unknown))
+            && self.scaling.way == Some(Way::Replace)
+            && self.spec.replacing == Replacing::Shows(Some(Target::Unknown));
+        let told = k.target.flatten().is_some_and(leaves) || replacing;
+        if told || k.spot {
+            k.reason.get_or_insert(now);
+        } else {
+            k.reason = None;
+            // A 404 takes nothing back.
+            if target.is_ok_and(|it| {
+                it.is_some_and(|it| {
+                    matches!(it, Target::InService | Target::Detached | Target::Standby)
+                })
+            }) {
+                j.since = None;
+            }
+        }
+        let warned = policy.on_rebalance.is_some() && rebalance == Ok(true)
+            || policy.on_maintenance.is_some() && matches!(maintenance, Ok(Some(_)));
+        if warned {
+            k.by_clock = rebalance != Ok(true);
+            k.warned.get_or_insert(now);
+        } else if rebalance.is_ok() && maintenance.is_ok() && k.warned.take().is_some() {
+            j.reason_gone = now;
+        }
+        // The answer is of when the question arrived, which may have been sent before.
+        if let Ok(Some(target)) = target
+            && flight.arrived >= self.scaling.since
+        {
+            let pooled = matches!(
+                target,
+                Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
+            );
+            // It may know from elsewhere that it has been in service.
+            if told || pooled && self.scaling.been_in_service {
+                j.since.get_or_insert(flight.sent);
+            }
+            if leaves(target) || j.known.spot || replacing {
+                j.told.get_or_insert(now);
+            }
+        }
+    }
+
+    pub(in crate::world) fn undid_a_person(&mut self, arn: Arn) {
+        if self.judge.ambiguous_placement || self.judge.state_lost || self.faults.deny_describe {
+            self.judge.excuse("undid-a-person-unknowing");
+        } else {
+            self.wrong("undid-a-person", || format!("#{arn}"));
+        }
+    }
+
+    /// A person sets DRAINING what the agent believes it has set so itself.
+    pub(in crate::world) fn person_drains(&mut self, arn: Arn) {
+        self.judge.person = true;
+        self.judge.ambiguous_placement |= bit(self.judge.own, usize::from(arn));
+    }
+
+    pub(in crate::world) fn drains_a_persons(&mut self, arn: Arn) {
+        // The last it heard was ACTIVE: it cannot know that the person was first.
+        self.judge.ambiguous_placement |= self
+            .judge
+            .known
+            .look
+            .is_some_and(|(_, of, status, _)| of == arn && status == InstanceStatus::Active);
+    }
+
+    pub(in crate::world) fn touched_another_instance(&mut self, to: InstanceStatus) {
+        if self.faults.deny_describe {
+            self.judge.excuse("another-instance-unseen");
+        } else {
+            self.wrong("changed-another-instance", || {
+                format!("{to:?} for another machine's container instance")
+            });
+        }
+    }
+
+    pub(in crate::world) fn completed(&mut self, result: ActionResult) {
+        if result == ActionResult::Continue && self.scaling.way == Some(Way::Join) {
+            self.judge.joined = Some(self.now);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! What has lasted for too long.
+
+use super::super::faults::Lasting;
+use super::super::scene::Begin;
+use super::super::truth::{Action, NEVER, Service, Task, Truth, Way};
+use super::bit;
+use crate::wire::{InstanceStatus, OnTimeout, Target, TaskKind};
+
+impl Truth {
+    /// An action that is ours has lapsed.
+    pub(in crate::world) fn lapsed(&mut self, action: Action) {
+        let now = self.now;
+        let j = &self.judge;
+        let k = &j.known;
+        let f = &self.faults;
+        let policy = &self.spec.policy;
+        let none = policy.result_on_timeout == OnTimeout::None
+            && self.leaving()
+            && now >= self.earliest()
+            && !j.latched;
+        let member = self.mine().is_some_and(|(_, it)| it.member + 15_000 < now);
+        let ready_over = self.launching()
+            && (!policy.ready || now >= self.join_since() + policy.ready_timeout && !member);
+        // A Spot interruption outranks a join: its action is left to Auto Scaling.
+        let outranked = self.launching() && self.spot.is_some();
+        let capped = action.begun + action.global <= now;
+        // Time is compressed: nobody need hurry so much as to catch the end of one of 40 s.
+        let settled = k
+            .settled
+            .is_some_and(|it| it.max(self.calm(&[Service::Group])) + 15_000 < now);
+        let excuse = if capped && !settled {
+            "lapsed-by-global-timeout"
+        } else if none || f.deny_beat || f.deny_complete || ready_over || outranked {
+            "lapsed-by-policy"
+        } else if let Some(hidden) = self.hidden_launch() {
+            hidden
+        } else if j.hook_changed.is_some()
+            && k.hook
+                .is_none_or(|(told, name)| name != action.hook || told + 3_000 > now)
+        {
+            "lapsed-hook-changed"
+        } else if !self.alive || self.asleep || self.stopping || now < self.started + 15_000 {
+            "lapsed-process-away"
+        } else if self.calm(&[Service::Group]) + 3_500 > now
+            || f.until(Lasting::Network) + policy.request_timeout + 3_500 > now
+        {
+            "lapsed-unreachable"
+        } else if self.leaving() && k.reason.is_none_or(|it| it + 12_000 > now) {
+            "lapsed-untold"
+        } else if k.hook.is_none() && self.calm(&[Service::Group, Service::Metadata]) + 12_000 > now
+        {
+            "lapsed-unreachable"
+        } else {
+            let beat = j.beat;
+            return self.wrong("hook-lapsed", || {
+                format!(
+                    "{:?}, begun at {}, the last heartbeat was sent at {beat}",
+                    action.hook, action.begun
+                )
+            });
+        };
+        self.judge.excuse(excuse);
+    }
+
+    /// After each boundary: what has lasted for too long.
+    pub(in crate::world) fn watch(&mut self) {
+        self.watch_drained();
+        if !self.alive || self.stopping || self.asleep || !self.up || self.judge.finishing {
+            return;
+        }
+        self.watch_another();
+        self.watch_standalone();
+        self.watch_placement();
+        self.watch_hook();
+        self.watch_signal();
+    }
+
+    fn watch_drained(&mut self) {
+        if self.judge.since.is_none() || !self.leaving() {
+            return;
+        }
+        let now = self.now;
+        let any = self.left(now);
+        let open = self
+            .registrations
+            .iter()
+            .any(|it| it.connected && it.status == InstanceStatus::Active);
+        let j = &mut self.judge;
+        if any || open {
+            // Contrary evidence: whatever was, is revoked. (That it was, still makes the deadline uncertain.)
+            j.latched = false;
+            j.known.settled = None;
+            j.known.agreed = false;
+            return;
+        }
+        let after = self.spec.policy.executables.after_drain;
+        if let (Some(settled), false, true) = (j.known.settled, j.latched, self.alive)
+            && !after
+            && now >= settled + 6_000
+        {
+            let early = self.earliest();
+            let j = &mut self.judge;
+            if now < early {
+                j.drained.get_or_insert(settled);
+                j.latched = true;
+                j.spent.get_or_insert((settled, self.process));
+            }
+        }
+        if let Some(settled) = self.judge.known.settled {
+            self.judge.drained.get_or_insert(settled);
+        }
+    }
+
+    fn watch_another(&mut self) {
+        let calm = self.calm(&[Service::Ecs]);
+        if let Some(told) = self.judge.known.foreign.filter(|_| self.foreign)
+            && self.now > told.max(calm) + 15_000
+        {
+            self.wrong("another-instance-left-changed", || {
+                format!("told at {told}")
+            });
+        }
+    }
+
+    /// A standalone task that is seen here, and that ECS knows, is told to stop.
+    fn watch_standalone(&mut self) {
+        let (Some(after), Some(reason)) = (
+            self.spec.policy.standalone_stop_after,
+            self.judge.known.reason,
+        ) else {
+            return;
+        };
+        let now = self.now;
+        if now >= self.earliest() || self.judge.clock_set {
+            return;
+        }
+        let from = (reason + after).max(self.calm(&[Service::Ecs, Service::Local]));
+        let late = |(id, it): &(usize, &Task)| {
+            it.kind == TaskKind::Standalone
+                && it.running(now)
+                && it.asked > now
+                && Some(it.arn) == self.current
+                && bit(self.judge.known.seen, *id)
+                && now > from.max(it.local) + 15_000
+        };
+        if let Some((id, _)) = self.tasks.iter().enumerate().find(late) {
+            self.wrong("standalone-not-stopped", || {
+                format!("task {id}, to be stopped from {from}")
+            });
+        }
+    }
+
+    fn watch_placement(&mut self) {
+        let now = self.now;
+        let Some((arn, it)) = self.mine() else { return };
+        let j = &self.judge;
+        let k = &j.known;
+        let policy = &self.spec.policy;
+        // Warnings and a hand wait for the end of a join.
+        let starts_new = self.spec.begin == Begin::Launched && self.scaling.generation == 0
+            || self.scaling.way == Some(Way::Join);
+        let joining = self.launching()
+            || starts_new && now < self.join_since() + policy.ready_timeout + 25_000;
+        let hand = j.hand.filter(|_| !j.hand_unsure && !j.state_lost);
+        // By a wrong clock, maintenance is far away.
+        let warned = k.warned.filter(|_| self.clock_off == 0 || !k.by_clock);
+        let mild = [warned, hand]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| !joining);
+        // A join may just have ended.
+        let mild = mild.map(|it| it.max(self.scaling.since));
+        let reason = [k.reason, mild].into_iter().flatten().min();
+        let mut calm = self.calm(&[Service::Ecs, Service::Local]);
+        if k.reason.is_none() {
+            // Whether it joins has to be known first.
+            calm = calm.max(self.calm(&[Service::Metadata, Service::Group]));
+        }
+        if it.status == InstanceStatus::Active {
+            let Some(reason) = reason else { return };
+            if !self.introspection_up()
+                || self.scaling.state == Some("Warmed:Pending") && !self.scaling.been_in_service
+            {
+                return;
+            }
+            let believed = k
+                .look
+                .is_some_and(|(_, of, status, _)| of == arn && status == InstanceStatus::Draining);
+            let sign = |task: &Task| {
+                task.arn == arn && task.placed >= it.since && task.local <= now && !task.orphan
+            };
+            let sign = self
+                .tasks
+                .iter()
+                .filter(|it| sign(it))
+                .map(|it| it.local)
+                .min();
+            let (from, mut bound) = match sign {
+                Some(sign) if believed => (sign, 14_000),
+                None if believed => (it.since, 66_000),
+                _ => (it.since.max(k.active.unwrap_or(0)), 12_000),
+            };
+            if policy.executables.before_drain {
+                bound += 10_000;
+            }
+            if j.trouble[Service::Ecs as usize] > reason {
+                bound += 12_000;
+            }
+            if j.clock_set {
+                bound += 5_000;
+            }
+            if now > from.max(reason).max(calm) + bound {
+                self.wrong("stays-active", || {
+                    format!(
+                        "#{arn} since {}, a reason is known since {reason}",
+                        it.since
+                    )
+                });
+            }
+        } else if it.status == InstanceStatus::Draining && !it.by_person {
+            let alone = !self.scaling.in_group && self.spec.begin == Begin::Alone;
+            let back =
+                alone || k.target == Some(Some(Target::InService)) && self.scaling.state.is_some();
+            let warning = policy.on_rebalance.is_some() && self.rebalance
+                || policy.on_maintenance.is_some() && self.maintenance.is_some();
+            if reason.is_some()
+                || j.hand.is_some()
+                || k.warned.is_some()
+                || warning
+                || !back
+                || j.state_lost
+                || j.hand_unsure
+                || self.spot.is_some()
+            {
+                return;
+            }
+            let gone = j
+                .reason_gone
+                .max(k.target_at)
+                .max(self.scaling.since)
+                .max(it.since)
+                .max(calm);
+            // Whose it is may take a look; what was ambiguous, a longer one.
+            let bound = if self.judge.ambiguous_placement {
+                30_000
+            } else {
+                15_000
+            };
+            if now > gone.max(self.calm(&[Service::Metadata, Service::Group])) + bound {
+                self.wrong("left-draining", || {
+                    format!("#{arn}; nothing asks for it since {gone}")
+                });
+            }
+        }
+    }
+
+    fn watch_hook(&mut self) {
+        let now = self.now;
+        let Some(way) = self.scaling.way else { return };
+        let j = &self.judge;
+        let k = &j.known;
+        let f = &self.faults;
+        if k.accepted.is_some()
+            || k.denied
+            || f.deny_beat
+            || f.deny_complete
+            || self.hidden_launch().is_some()
+        {
+            return;
+        }
+        let policy = &self.spec.policy;
+        let calm = self.calm(&[Service::Group]);
+        let action = self.scaling.actions[0].filter(|it| !it.done);
+        let waits = self.scaling.waits_since;
+        // Heartbeats.
+        if let (Some((told, hook)), Some(timeout)) = (k.hook, action.map(|it| it.timeout))
+            && action.is_some_and(|it| it.hook == hook)
+            && (self.leaving() && k.reason.is_some() && now < self.earliest()
+                || way == Way::Join
+                    && policy.ready
+                    && self.spot.is_none()
+                    && now < self.join_since() + policy.ready_timeout)
+        {
+            // Before the first, what is left can be known only from when the hook was.
+            let last = if j.beat > 0 {
+                j.beat
+            } else {
+                waits.max(j.first_hook.unwrap_or(told))
+            };
+            let in_flight = j.beat_sent > last && j.beat_sent > j.beat_failed;
+            let failed = j.beat_failed;
+            let from = last
+                .max(failed)
+                .max(told)
+                .max(self.started)
+                .max(j.awake)
+                .max(waits.min(last + timeout / 4));
+            let left = (last + timeout).saturating_sub(from);
+            if now > from + (left / 4).max(1_000) + 300 && !in_flight {
+                self.wrong("heartbeat-gap", || format!("the last one that counts was sent at {last}, one failed at {failed}, of {timeout}"));
+            }
+        }
+        let Some(_) = action else { return };
+        // A hook of another name has to be found again.
+        let calm = calm
+            .max(waits)
+            .max(self.judge.hook_changed.map_or(0, |it| it + 30_000));
+        let j = &self.judge;
+        let k = &j.known;
+        match way {
+            Way::Leave | Way::ToPool | Way::LeavePool | Way::Replace => {
+                if k.reason.is_none() {
+                    return;
+                }
+                let early = self.earliest();
+                // What was written down counts over a restart.
+                let latched = j.drained.filter(|_| j.latched && !j.state_lost);
+                let settled = k
+                    .settled
+                    .filter(|it| *it + 6_000 < early || j.latched)
+                    .or(latched);
+                let after = if policy.executables.after_drain {
+                    10_000
+                } else {
+                    0
+                };
+                let calm = calm.max(j.executing.min(now));
+                let in_vain = j.state_lost && policy.result_on_timeout == OnTimeout::None;
+                let from = match settled {
+                    Some(settled) if !in_vain => Some(settled),
+                    _ if policy.result_on_timeout == OnTimeout::None => None,
+                    _ => self.latest(),
+                };
+                let calm = calm.max(self.calm(&[Service::Ecs, Service::Local]));
+                if let Some(from) = from
+                    && now > from.max(calm) + 40_000 + after
+                {
+                    self.wrong("not-completed", || {
+                        format!("over since {from}, waits since {waits}")
+                    });
+                }
+            }
+            Way::IntoPool => {
+                if policy.ready
+                    && self.spot.is_none()
+                    && now > calm.max(self.calm(&[Service::Metadata])) + 40_000
+                {
+                    self.wrong("not-joined", || {
+                        format!("on its way into the pool, waits since {waits}")
+                    });
+                }
+            }
+            Way::Join => {
+                let Some((_, it)) = self.mine() else { return };
+                let ready = !policy.executables.ready || k.ready_ran;
+                if policy.ready
+                    && ready
+                    && !self.faults.deny_describe
+                    && self.spot.is_none()
+                    && k.reason.is_none()
+                    && now
+                        > it.member.max(calm).max(self.calm(&[
+                            Service::Ecs,
+                            Service::Local,
+                            Service::Metadata,
+                        ])) + 40_000
+                {
+                    self.wrong("not-joined", || {
+                        format!("a member since {}, waits since {waits}", it.member)
+                    });
+                }
+            }
+        }
+    }
+
+    fn watch_signal(&mut self) {
+        // Where no hook waits, it has joined as soon as it is a member in service.
+        let ready = self.launched()
+            && self.scaling.way.is_none()
+            && self.scaling.state == Some("InService")
+            && !self.spec.policy.executables.ready;
+        let member = self
+            .mine()
+            .map(|it| it.1.member)
+            .filter(|it| ready && *it < NEVER && !self.judge.launch_failed);
+        let Some(joined) = self.judge.joined.or(member) else {
+            return;
+        };
+        // That it has joined, a process that was away sees by its being a member.
+        let joined = joined.max(self.mine().map_or(NEVER, |it| it.1.member));
+        let into_pool = self.spec.begin == Begin::IntoPool && self.scaling.generation == 0;
+        if self.clock_off > 0
+            || !self.spec.waits
+            || !self.spec.policy.stack
+            || self.signalled
+            || into_pool
+            || self.leaving()
+            || self.judge.state_lost
+        {
+            return;
+        }
+        let calm = self.calm(&[Service::Stack]);
+        if self.now > joined.max(calm) + 60_000 {
+            self.wrong("not-signalled", || format!("joined at {joined}"));
+        }
+    }
+}
