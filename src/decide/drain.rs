@@ -496,6 +496,9 @@ impl Drain {
         if self.nothing_ran(world, turn) {
             return true;
         }
+        if world.here.is_some_and(|here| here.may_be_reopened(turn)) {
+            return false;
+        }
         let fresh = self.is_fresh(world, turn);
         // Past the deadline missing evidence revokes nothing.
         let deadline = self.deadline(turn.policy).at;

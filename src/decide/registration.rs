@@ -259,6 +259,16 @@ impl Registration {
         setting.is_some() || self.doubt.is_some_and(|doubt| !turn.reached(doubt.until))
     }
 
+    /// Whether a request that ends DRAINING is under way, or in doubt.
+    pub(crate) fn may_be_reopened(&self, turn: &mut Turn<'_>) -> bool {
+        let arn = &self.target.arn;
+        turn.flying(|action| matches!(action, Action::SetActive(to) if to.arn == *arn))
+            .is_some()
+            || self
+                .doubt
+                .is_some_and(|doubt| doubt.draining != Some(true) && !turn.reached(doubt.until))
+    }
+
     /// Whether ECS shows it ACTIVE, and nothing is under way that could end that.
     pub(crate) fn is_surely_active(&self, turn: &mut Turn<'_>) -> bool {
         let active = self

@@ -330,7 +330,9 @@ impl Tasks {
                         self.changed_at = now;
                     }
                 }
-                (Some(_), _) if !gone.believed => here.look_from(now),
+                (Some(stopped), _) if !gone.believed => {
+                    here.look_from_now_if_older(stopped + Duration::from_millis(1), now);
+                }
                 _ => {}
             }
         }
@@ -521,7 +523,7 @@ impl Tasks {
             .view()
             .filter(|seen| seen.sent + Duration::from_millis(1) == from);
         let Some(seen) = again else {
-            return here.look_from(from.max(turn.now));
+            return here.look_from_now_if_older(from, turn.now);
         };
         if !std::mem::replace(&mut self.said_disagrees, true) {
             turn.say(Note::EcsDisagrees {

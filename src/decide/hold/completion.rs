@@ -15,7 +15,7 @@ use crate::model::{
     Action, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleActionResult,
     LifecycleState, LifecycleTransition, Moment, Note, Nothing, TargetLifecycleState,
 };
-use crate::pace::{Pace, growing, jitter};
+use crate::pace::{Pace, jitter};
 use crate::turn::Turn;
 
 /// Two refusals so far apart, both during the wait, or where Auto Scaling does not know the instance, are no
@@ -23,10 +23,9 @@ use crate::turn::Turn;
 const APART: Duration = Duration::from_secs(15);
 /// After this many refusals the instance is looked at again.
 const LOOK_EVERY: u32 = 5;
-/// So long the completion is tried quickly, as the wait may begin any moment.
-const QUICK_FOR: Duration = Duration::from_secs(180);
-const QUICK_CAP: Duration = Duration::from_secs(4);
-const SLOW: Duration = Duration::from_secs(60);
+/// What is too early is tried again after this at first, and after that at last.
+const SOONEST: Duration = Duration::from_secs(1);
+const SELDOM: Duration = Duration::from_secs(60);
 
 /// The end of a lifecycle action.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,25 +164,18 @@ impl Completion {
         }
     }
 
-    /// A second or two at first; after the first minutes once a minute.
+    /// A quarter of the time that it has been too early for: the longer the wait takes to begin, the more
+    /// seldom it is asked for.
     fn early_delay(&self, turn: &Turn<'_>) -> Duration {
         if let Some(since) = self.closed_since {
             // To be confirmed once.
-            return (since + APART).since(turn.now).max(Duration::from_secs(1));
+            return (since + APART).since(turn.now).max(SOONEST);
         }
-        let quick = self
+        let early_for = self
             .first_refused_at
-            .is_none_or(|at| turn.now.since(at) < QUICK_FOR);
-        if quick {
-            growing(
-                Duration::from_secs(1),
-                QUICK_CAP,
-                self.refusals / 3,
-                turn.seed,
-            )
-        } else {
-            jitter(SLOW, self.refusals, turn.seed)
-        }
+            .map_or(Duration::ZERO, |at| turn.now.since(at));
+        let delay = (early_for / 4).min(SELDOM);
+        jitter(delay, self.refusals, turn.seed).max(SOONEST)
     }
 
     pub(super) fn absorb_look(

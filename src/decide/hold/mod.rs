@@ -81,25 +81,28 @@ impl Hold {
                 let before = self.hook().cloned();
                 self.search.absorb_hooks(result, &flight.action, turn);
                 if before.is_some() && self.hook() != before.as_ref() {
-                    self.heartbeat = Heartbeat::new(true, turn.now);
-                    self.completion.start_over(turn.now);
+                    self.start_over(turn.now);
                 }
             }
             (Answer::Group(result), Action::FindGroup { tags }) => {
-                if let (Ok(Some(found)), false) = (&result, tags) {
-                    self.search.is_in(&found.group, turn);
-                }
+                let hook = self.hook().cloned();
+                let moved = match (&result, tags) {
+                    (Ok(Some(found)), false) => self.search.is_in(&found.group, turn),
+                    _ => false,
+                };
                 let action = &flight.action;
                 if self.search.wants_group(*tags) {
                     self.search.absorb_group(result.clone(), action, turn);
                 }
                 if !tags {
-                    let hook = self.hook().cloned();
                     self.completion
                         .absorb_look(result, hook, flight, target, turn);
                     if self.completion.doubts_the_hook() {
                         self.search.ask_again(turn.now);
                     }
+                }
+                if moved {
+                    self.start_over(turn.now);
                 }
             }
             (Answer::Heartbeat(result), Action::Heartbeat(hook)) if self.is_ours(hook) => {
@@ -117,6 +120,12 @@ impl Hold {
             }
             _ => {}
         }
+    }
+
+    /// The hook is another one: nothing is known of how that is kept waiting.
+    fn start_over(&mut self, now: Moment) {
+        self.heartbeat = Heartbeat::new(true, now);
+        self.completion.start_over(now);
     }
 
     fn is_ours(&self, hook: &HookRef) -> bool {

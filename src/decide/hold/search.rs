@@ -126,10 +126,10 @@ impl Search {
         }
     }
 
-    /// Auto Scaling has said in which group the instance is.
-    pub(super) fn is_in(&mut self, group: &str, turn: &Turn<'_>) {
+    /// Auto Scaling has said in which group the instance is. Returns whether it was taken to be in another.
+    pub(super) fn is_in(&mut self, group: &str, turn: &Turn<'_>) -> bool {
         if turn.policy.autoscaling.auto_scaling_group_name.is_some() {
-            return;
+            return false;
         }
         let other = self.group.as_ref().is_some_and(|(known, _)| known != group);
         if other {
@@ -140,6 +140,7 @@ impl Search {
             self.group = Some((group.to_owned(), true));
             self.pace.set(turn.now);
         }
+        other
     }
 
     /// Whether the answer to such a question is one that it waits for.
