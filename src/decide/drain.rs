@@ -524,7 +524,9 @@ impl Drain {
         let closed = world.here.is_some_and(|here| {
             here.is_closed() && !here.is_looking() && is_fresh(here.view(), LOOK_LIMIT, turn.now)
         });
-        world.tasks.nothing_since(from) && local && closed
+        // Every try follows a local read of its own.
+        let due = self.hold.completion.due().unwrap_or(from);
+        world.tasks.nothing_since(from.max(due)) && local && closed
     }
 
     /// From when on a look at ECS has to be, for the next completion: `None` where none is needed.
@@ -532,6 +534,13 @@ impl Drain {
         let waits =
             self.told_at.is_some() && self.has_action() && self.hold.completion.is_due(turn);
         waits.then(|| turn.now - LOOK_LIMIT)
+    }
+
+    /// From when on a local read has to be, for the next completion.
+    pub(crate) fn wants_read(&self, turn: &mut Turn<'_>) -> Option<Moment> {
+        let waits =
+            self.told_at.is_some() && self.has_action() && self.hold.completion.is_due(turn);
+        self.hold.completion.due().filter(|_| waits)
     }
 
     /// Whether a heartbeat may be sent: until the deadline; past it only for executables, and for a

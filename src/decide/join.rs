@@ -34,6 +34,8 @@ const STACK_PATIENCE: Duration = Duration::from_secs(30);
 const COMPLETION_HEAD_START: Duration = Duration::from_secs(30);
 /// A deadline that has passed while the process was away waits so long for a look at the world.
 const LOOK_GRACE: Duration = Duration::from_secs(60);
+/// Nothing is given up without one more look, which may take so long.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// Which resource waits for a signal?
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +54,7 @@ pub struct Join {
     looks: u32,
     /// When the last look was asked for that showed no member.
     looked_at: Option<Moment>,
+    looked_last: bool,
     ready: Executables,
     failed_command: Option<String>,
     stack: Stack,
@@ -77,6 +80,7 @@ impl Join {
             hold: Hold::new(LifecycleTransition::Launching, true, turn.now),
             looks: 0,
             looked_at: None,
+            looked_last: false,
             ready: Executables::of(CommandEvent::Ready, turn.now),
             failed_command: None,
             stack,
@@ -221,6 +225,12 @@ impl Join {
             if let Some(here) = here.as_deref_mut().filter(|_| !returning) {
                 self.look(here, turn);
             }
+            let due = turn.reached(self.deadline(turn.policy));
+            if let (Some(here), true) = (here.as_deref_mut(), due)
+                && !std::mem::replace(&mut self.looked_last, true)
+            {
+                here.look_now(turn.now);
+            }
             let here = here.as_deref();
             self.run_ready(here, turn);
             self.over = self
@@ -257,7 +267,11 @@ impl Join {
             JoinOutcome::TimedOut => LifecycleActionResult::Abandon,
         };
         self.hold.advance(holding, Verdict::Send(result), turn);
-        self.signal(outcome, at, turn) && self.hold.is_closed()
+        let told = self.signal(outcome, at, turn);
+        // Where completing is denied, a person may still grant it: until the deadline.
+        let given_up =
+            self.hold.completion.is_denied() && turn.reached(at.max(self.deadline(turn.policy)));
+        told && (self.hold.is_closed() || given_up)
     }
 
     /// Looks whether it is a member, ever more seldom, until it is.
@@ -309,21 +323,23 @@ impl Join {
             turn.say(Note::Joined { took });
             return Some(JoinOutcome::Joined);
         }
-        if !turn.reached(self.deadline(turn.policy)) {
+        let deadline = self.deadline(turn.policy);
+        if !turn.reached(deadline) {
             return None;
         }
-        if let Some(resumed_at) = self.resumed_at {
-            let away = self.deadline(turn.policy) <= resumed_at;
-            let looked = here.is_some_and(|here| {
-                let there = here
-                    .view()
-                    .is_some_and(|seen| !away || seen.value.agent_connected);
-                here.may_not_look() || there && !here.is_member()
-            });
-            // That it is still DRAINING is our own doing.
-            if (!looked || returning) && !turn.reached(resumed_at + LOOK_GRACE) {
-                return None;
-            }
+        let resumed = self.resumed_at.is_some();
+        let away = self.resumed_at.is_some_and(|at| deadline <= at);
+        let looked = here.map_or(!resumed, |here| {
+            let seen = here
+                .view()
+                .is_some_and(|seen| seen.sent >= deadline && (!away || seen.value.agent_connected));
+            here.may_not_look() || seen && !(resumed && here.is_member())
+        });
+        let grace = self.resumed_at.map(|at| at + LOOK_GRACE);
+        let grace = grace.max(Some(deadline + LAST_LOOK)).unwrap_or(deadline);
+        // That it is still DRAINING is our own doing.
+        if (!looked || resumed && returning) && !turn.reached(grace) {
+            return None;
         }
         turn.say(Note::JoinTimedOut {
             took,

@@ -311,6 +311,12 @@ impl Registration {
         }
     }
 
+    /// Asks for a look now, also where the last one has failed a moment ago.
+    pub(crate) fn look_now(&mut self, now: Moment) {
+        self.look_from = Some(now);
+        self.look.ask(now);
+    }
+
     /// Asks for a look that is sent at `from` or later.
     pub(crate) fn look_from(&mut self, from: Moment) {
         if self.view.as_ref().is_none_or(|seen| seen.sent < from) {

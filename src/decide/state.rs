@@ -1141,6 +1141,9 @@ impl State {
         }
         let Some(drain) = &mut self.drain else { return };
         drain.leave_at(self.leave_at);
+        if let Some(from) = drain.wants_read(turn) {
+            self.tasks.read_if_older(from, turn.now);
+        }
         self.tasks
             .advance(self.registration.as_mut(), &mut self.leftovers, turn);
         if !drain.is_over() {

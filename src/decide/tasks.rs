@@ -219,6 +219,13 @@ impl Tasks {
         self.read.ask(now);
     }
 
+    /// Reads at once where the last read was sent before `from`.
+    pub(crate) fn read_if_older(&mut self, from: Moment, now: Moment) {
+        if self.source == Source::Introspection && self.read_sent < from {
+            self.read.ask(now);
+        }
+    }
+
     /// Takes in the ECS agent's list. `arn` is the container instance that it is of.
     pub(crate) fn absorb_local(
         &mut self,

@@ -21,8 +21,8 @@ use crate::turn::Turn;
 /// Two refusals so far apart, both during the wait, or where Auto Scaling does not know the instance, are no
 /// mistake.
 const APART: Duration = Duration::from_secs(15);
-/// After this many refusals the instance is looked at again.
-const LOOK_EVERY: u32 = 5;
+/// The instance is looked at no more often than this.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What is too early is tried again after this at first, and after that at last.
 const SOONEST: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(60);
@@ -36,12 +36,16 @@ pub struct Completion {
     look: Option<Pace>,
     refusals: u32,
     first_refused_at: Option<Moment>,
+    /// When the last look was asked for.
+    looked_at: Option<Moment>,
     /// When the last refusal was heard: whatever was seen before it has to be seen again.
     refused_at: Option<Moment>,
     /// Since when refusals have met a wait, or an instance that Auto Scaling does not know.
     closed_since: Option<Moment>,
     doubts: bool,
     denied: bool,
+    /// The last try has failed in another way than by being too early.
+    fails: bool,
     closed: bool,
 }
 
@@ -54,10 +58,12 @@ impl Completion {
             look: None,
             refusals: 0,
             first_refused_at: None,
+            looked_at: None,
             refused_at: None,
             closed_since: None,
             doubts: false,
             denied: false,
+            fails: false,
             closed: false,
         }
     }
@@ -111,12 +117,22 @@ impl Completion {
     }
 
     /// The action ends at `end`, whatever is sent: the next try is no further away than a quarter of what is
-    /// left.
-    pub(super) fn hurry_before(&mut self, end: Moment, now: Moment) {
-        if end > now && self.complete.due().is_some() {
-            self.complete
-                .ask(now + (end.since(now) / 4).max(Duration::from_secs(1)));
+    /// left. Where trying fails, no further than `limit` either: the hook may lapse.
+    pub(super) fn hurry_before(&mut self, limit: Duration, end: Option<Moment>, now: Moment) {
+        if self.denied || self.complete.due().is_none() {
+            return;
         }
+        if let Some(end) = end.filter(|end| *end > now) {
+            self.complete.ask(now + (end.since(now) / 4).max(SOONEST));
+        }
+        if self.fails {
+            self.complete.ask(now + limit);
+        }
+    }
+
+    /// When the next try is due.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        self.complete.due()
     }
 
     /// There is nothing to complete.
@@ -147,8 +163,8 @@ impl Completion {
             }
             Err(failure) if failure.kind == FailureKind::NoActiveAction => {
                 turn.good(Dependency::AutoScaling);
-                self.denied = false;
-                if self.refusals.is_multiple_of(LOOK_EVERY) || self.closed_since.is_some() {
+                (self.denied, self.fails) = (false, false);
+                if self.wants_look(turn.now) {
                     self.look = Some(Pace::at(turn.now));
                 }
                 self.refused_at = Some(turn.now);
@@ -159,22 +175,31 @@ impl Completion {
             }
             Err(failure) => {
                 self.denied |= failure.kind == FailureKind::Denied;
+                self.fails = true;
                 turn.failed(action.operation(), &failure, &mut self.complete);
             }
         }
     }
 
-    /// A quarter of the time that it has been too early for: the longer the wait takes to begin, the more
+    /// Where the instance is, is asked more seldom than whether it may be completed: the answer costs more.
+    fn wants_look(&self, now: Moment) -> bool {
+        let seldom = (self.early_for(now) / 3).max(LOOK_EVERY);
+        self.closed_since.is_some() || self.looked_at.is_none_or(|at| now.since(at) >= seldom)
+    }
+
+    fn early_for(&self, now: Moment) -> Duration {
+        self.first_refused_at
+            .map_or(Duration::ZERO, |at| now.since(at))
+    }
+
+    /// A third of the time that it has been too early for: the longer the wait takes to begin, the more
     /// seldom it is asked for.
     fn early_delay(&self, turn: &Turn<'_>) -> Duration {
         if let Some(since) = self.closed_since {
             // To be confirmed once.
             return (since + APART).since(turn.now).max(SOONEST);
         }
-        let early_for = self
-            .first_refused_at
-            .map_or(Duration::ZERO, |at| turn.now.since(at));
-        let delay = (early_for / 4).min(SELDOM);
+        let delay = (self.early_for(turn.now) * 3 / 8).min(SELDOM);
         jitter(delay, self.refusals, turn.seed).max(SOONEST)
     }
 
@@ -253,6 +278,7 @@ impl Completion {
             && look.is_due(turn)
         {
             look.sent();
+            self.looked_at = Some(turn.now);
             turn.send(Action::FindGroup { tags: false });
         }
     }

@@ -46,7 +46,7 @@ impl Heartbeat {
     }
 
     /// Never further away than this.
-    fn limit(&self, now: Moment) -> Duration {
+    pub(super) fn limit(&self, now: Moment) -> Duration {
         let end = self
             .base
             .zip(self.timeout)

@@ -155,9 +155,9 @@ impl Hold {
         }
         self.completion.look(turn);
         if let Verdict::Send(result) = verdict {
-            if let Some(timeout) = found.global_timeout {
-                self.completion.hurry_before(self.began + timeout, turn.now);
-            }
+            let end = found.global_timeout.map(|timeout| self.began + timeout);
+            let limit = self.heartbeat.limit(turn.now);
+            self.completion.hurry_before(limit, end, turn.now);
             self.completion.advance(&found.hook, result, turn);
         }
     }
