@@ -343,6 +343,19 @@ impl Truth {
         } else {
             "placed-unseen"
         };
+        // What a read a second before would have shown is no excuse.
+        let old = |read: (Ms, bool)| read.0 + 1_000 < self.now;
+        if name == "placed-unseen"
+            && task.local + 1_000 < self.now
+            && k.read.is_some_and(old)
+            && !k.blind
+            && self.local_status(id).is_some()
+        {
+            self.wrong("completed-while-a-container-ran", || {
+                format!("task {id} is listed; last read {:?}", k.read)
+            });
+            return;
+        }
         self.judge.excuse(name);
     }
 
