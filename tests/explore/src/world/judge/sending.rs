@@ -101,8 +101,8 @@ impl Truth {
     /// down, or has been on its way to the disk for 250 ms.
     pub(super) fn told_before_written(&mut self, what: &'static str, since: Option<Ms>) {
         // What an earlier process knew, it may have written.
-        let clock = self.judge.clock_set && self.judge.booted_since_way;
-        let Some(since) = since.filter(|it| *it > self.started && !clock) else {
+        // By a clock that is set, a deadline may have come before.
+        let Some(since) = since.filter(|it| *it > self.started && !self.judge.clock_set) else {
             return;
         };
         let writes = self.judge.known.writes;
@@ -158,7 +158,7 @@ impl Truth {
         let left = self.latest().is_some_and(|it| self.left(it));
         let none =
             policy.result_on_timeout == OnTimeout::None && self.judge.drained.is_none() && left;
-        let denied = self.judge.known.denied;
+        let denied = self.judge.known.complete_denied;
         self.judge.beat_sent = now;
         self.judge.lost_beat = false;
         if self.judge.known.accepted == Some(hook) {
