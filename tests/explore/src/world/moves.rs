@@ -27,127 +27,146 @@ use part::{
     PLACEMENT, PROCESS, STACK, TASKS,
 };
 
-/// One disturbance. Each of them is something that AWS, the machine or a person does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Move {
-    /// ECS places a task, if it can: on an ACTIVE registration, or decided just before it was DRAINING.
-    PlaceTask,
-    /// A person sets the registration ACTIVE; ECS then places a task.
-    PersonActive,
-    /// A person sets it DRAINING, in the console.
-    PersonDraining,
-    /// The ECS agent loses its data and registers anew; what ran runs on, unknown to it.
-    Reregister,
-    /// Introspection refuses connections for 12 s.
-    IntrospectionAway,
-    /// Introspection lists nothing for 10 s, while containers run.
-    Forgetful,
-    /// A person deregisters the container instance.
-    Deregister,
-    /// kill -9; systemd starts it again after 2 s. What was under way arrives.
-    Kill,
-    /// kill -9; started again after 50 s. What was under way is lost.
-    KillLong,
-    /// SIGTERM, and started again: an upgrade.
-    Restart,
-    /// The machine reboots.
-    Reboot,
-    /// The state file is gone.
-    StateLost,
-    /// The reply to the next request to AWS is lost, after it has worked.
-    LostReply,
-    /// The next change at AWS is throttled.
-    Throttled,
-    /// The next request about a container instance or tasks: MISSING, or left out.
-    Missing,
-    /// `DescribeContainerInstances` answers for 6 s as it was before the last change.
-    StaleDescribe,
-    /// The target state is 404 for 12 s.
-    Target404,
-    /// A Spot interruption, 30 s ahead; then EC2 does it.
-    Spot,
-    /// `drain`
-    DrainByHand,
-    /// `undrain`
-    UndrainByHand,
-    /// Somebody replaces the group's terminating hook by another.
-    HookReplaced,
-    /// The clock is set three hours forward.
-    ClockForward,
-    /// The clock is set three hours back.
-    ClockBack,
-    /// The ECS API answers 500 for 9 s.
-    EcsTrouble,
-    /// Auto Scaling throttles for 15 s.
-    GroupThrottled,
+/// The moves, each with what it changes: an enum, and the lists of it.
+macro_rules! moves {
+    ($($list:ident { $($(#[$doc:meta])* $name:ident: $writes:expr;)* })*) => {
+        /// One disturbance. Each of them is something that AWS, the machine or a person does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Move {
+            $($($(#[$doc])* $name,)*)*
+        }
 
-    // The others.
-    /// Auto Scaling takes the instance.
-    ScaleIn,
-    /// Auto Scaling returns the instance to the warm pool.
-    ToPool,
-    /// Auto Scaling takes the instance out of the warm pool.
-    OutOfPool,
-    /// kill -9; systemd starts it again after 2 s. What was under way is lost.
-    KillLosing,
-    /// kill -9; started again after 20 s.
-    KillMiddle,
-    /// AWS answers 4 s late for 10 s.
-    SlowReplies,
-    /// Requests to AWS arrive 3 s late for 8 s.
-    SlowRequests,
-    /// The target state is garbage for 12 s.
-    TargetGarbage,
-    /// A rebalance recommendation, which goes after 25 s.
-    Rebalance,
-    /// Scheduled maintenance in 60 s, cancelled after 25 s.
-    Maintenance,
-    /// Auto Scaling puts it on standby, and back into service after 20 s.
-    Standby,
-    /// It is detached from its group.
-    Detach,
-    /// The next executables hang until their time is over.
-    ExecutableHangs,
-    /// The next executables fail.
-    ExecutableFails,
-    /// The tag in metadata names a former group, for good.
-    StaleTag,
-    /// The tag in metadata names a group that was deleted, for good.
-    GroupGone,
-    /// kill -9 in mid-step: of the next two requests or more that are sent at once, the first leaves.
-    KillAfterFirst,
-    /// kill -9 in mid-step: of the next two requests or more that are sent at once, the last does not leave.
-    KillBeforeLast,
-    /// An instance refresh replaces the root volume: the terminating hook, a reboot without state, the launching hook.
-    ReplaceRoot,
-    /// `CompleteLifecycleAction` is denied, for good.
-    DenyComplete,
-    /// `RecordLifecycleActionHeartbeat` is denied, for good.
-    DenyHeartbeat,
-    /// `DescribeContainerInstances` is denied, for good.
-    DenyDescribe,
-    /// Somebody deletes the group's hooks.
-    HookDeleted,
-    /// Writes to the disk fail for 10 s.
-    DiskFails,
-    /// Writes to the disk take a second, for 10 s.
-    DiskSlow,
-    /// `drain --timeout 4s`
-    DrainByHandShort,
-    /// Instance metadata does not answer for 12 s.
-    MetadataAway,
-    /// ECS throttles for 15 s.
-    EcsThrottled,
-    /// Auto Scaling throttles for 24 s.
-    GroupThrottledLong,
-    /// Somebody runs a standalone task here.
-    RunTask,
-    /// Another process answers in the ECS agent's place for 8 s, with the ARN of another instance.
-    Impostor,
-    /// All of AWS is out of reach for 10 s: no answer, nothing works.
-    NoNetwork,
-    /// Auto Scaling terminates the instance out of the warm pool; where it is stopped, it is started first.
-    TerminatePooled,
+        $(pub(super) const $list: &[Move] = &[$(Move::$name),*];)*
+
+        const fn writes(kind: Move) -> u32 {
+            match kind {
+                $($(Move::$name => $writes,)*)*
+            }
+        }
+    };
+}
+
+moves! {
+    NAMED {
+        /// ECS places a task, if it can: on an ACTIVE registration, or decided just before it was DRAINING.
+        PlaceTask: TASKS;
+        /// A person sets the registration ACTIVE; ECS then places a task.
+        PersonActive: PLACEMENT;
+        /// A person sets it DRAINING, in the console.
+        PersonDraining: PLACEMENT;
+        /// The ECS agent loses its data and registers anew; what ran runs on, unknown to it.
+        Reregister: PLACEMENT | LOCAL | TASKS;
+        /// Introspection refuses connections for 12 s.
+        IntrospectionAway: LOCAL;
+        /// Introspection lists nothing for 10 s, while containers run.
+        Forgetful: LOCAL;
+        /// A person deregisters the container instance.
+        Deregister: PLACEMENT | LOCAL | TASKS;
+        /// kill -9; systemd starts it again after 2 s. What was under way arrives.
+        Kill: PROCESS;
+        /// kill -9; started again after 50 s. What was under way is lost.
+        KillLong: PROCESS;
+        /// SIGTERM, and started again: an upgrade.
+        Restart: PROCESS;
+        /// The machine reboots.
+        Reboot: PROCESS | LOCAL | TASKS;
+        /// The state file is gone.
+        StateLost: DISK;
+        /// The reply to the next request to AWS is lost, after it has worked.
+        LostReply: ANY_API;
+        /// Auto Scaling takes the instance.
+        ScaleIn: METADATA | GROUP;
+        /// The next request about a container instance or tasks: MISSING, or left out.
+        Missing: ECS_API;
+        /// `DescribeContainerInstances` answers for 6 s as it was before the last change.
+        StaleDescribe: PLACEMENT;
+        /// The target state is 404 for 12 s.
+        Target404: METADATA;
+        /// A Spot interruption, 30 s ahead; then EC2 does it.
+        Spot: METADATA;
+        /// `drain --timeout 4s`
+        DrainByHandShort: PROCESS;
+        /// `undrain`
+        UndrainByHand: PROCESS;
+        /// Somebody replaces the group's terminating hook by another.
+        HookReplaced: GROUP;
+        /// The clock is set three hours forward.
+        ClockForward: CLOCK;
+        /// The clock is set three hours back.
+        ClockBack: CLOCK;
+        /// The ECS API answers 500 for 9 s.
+        EcsTrouble: ECS_API;
+        /// Auto Scaling throttles for 15 s.
+        GroupThrottled: GROUP_API;
+    }
+    OTHERS {
+        /// The next change at AWS is throttled.
+        Throttled: ANY_CHANGE;
+        /// `drain`
+        DrainByHand: PROCESS;
+        /// kill -9 in mid-step: of the next two requests or more that are sent at once, the first leaves.
+        KillAfterFirst: PROCESS;
+        /// kill -9 in mid-step: of the next two requests or more that are sent at once, the last does not leave.
+        KillBeforeLast: PROCESS;
+        /// The tag in metadata names a group that was deleted, for good.
+        GroupGone: METADATA | GROUP;
+        /// Auto Scaling returns the instance to the warm pool.
+        ToPool: METADATA | GROUP;
+        /// Auto Scaling takes the instance out of the warm pool.
+        OutOfPool: METADATA | GROUP;
+        /// kill -9; systemd starts it again after 2 s. What was under way is lost.
+        KillLosing: PROCESS;
+        /// kill -9; started again after 20 s.
+        KillMiddle: PROCESS;
+        /// AWS answers 4 s late for 10 s.
+        SlowReplies: ANY_API;
+        /// Requests to AWS arrive 3 s late for 8 s.
+        SlowRequests: ANY_API;
+        /// The target state is garbage for 12 s.
+        TargetGarbage: METADATA;
+        /// A rebalance recommendation, which goes after 25 s.
+        Rebalance: METADATA;
+        /// Scheduled maintenance in 60 s, cancelled after 25 s.
+        Maintenance: METADATA;
+        /// Auto Scaling puts it on standby, and back into service after 20 s.
+        Standby: METADATA | GROUP;
+        /// It is detached from its group.
+        Detach: METADATA | GROUP;
+        /// The next executables hang until their time is over.
+        ExecutableHangs: EXECUTABLES;
+        /// The next executables fail.
+        ExecutableFails: EXECUTABLES;
+        /// The tag in metadata names a former group, for good.
+        StaleTag: METADATA | GROUP;
+        /// `CompleteLifecycleAction` is denied, for good.
+        DenyComplete: GROUP_API;
+        /// `RecordLifecycleActionHeartbeat` is denied, for good.
+        DenyHeartbeat: GROUP_API;
+        /// `DescribeContainerInstances` is denied, for good.
+        DenyDescribe: ECS_API;
+        /// Somebody deletes the group's hooks.
+        HookDeleted: GROUP;
+        /// Writes to the disk fail for 10 s.
+        DiskFails: DISK;
+        /// Writes to the disk take a second, for 10 s.
+        DiskSlow: DISK;
+        /// Instance metadata does not answer for 12 s.
+        MetadataAway: METADATA;
+        /// ECS throttles for 15 s.
+        EcsThrottled: ECS_API;
+        /// Auto Scaling throttles for 24 s.
+        GroupThrottledLong: GROUP_API;
+        /// Somebody runs a standalone task here.
+        RunTask: TASKS;
+        /// Another process answers in the ECS agent's place for 8 s, with the ARN of another instance.
+        Impostor: LOCAL;
+        /// All of AWS is out of reach for 10 s: no answer, nothing works.
+        NoNetwork: ANY_API;
+        /// Auto Scaling terminates the instance out of the warm pool; where it is stopped, it is started first.
+        TerminatePooled: METADATA | GROUP;
+        /// An instance refresh replaces the root volume: the terminating hook, a reboot without state, the launching hook.
+        ReplaceRoot: METADATA | GROUP;
+    }
 }
 
 impl fmt::Display for Move {
@@ -156,104 +175,15 @@ impl fmt::Display for Move {
     }
 }
 
-use Move::*;
-
-pub(super) const NAMED: [Move; 25] = [
-    PlaceTask,
-    PersonActive,
-    PersonDraining,
-    Reregister,
-    IntrospectionAway,
-    Forgetful,
-    Deregister,
-    Kill,
-    KillLong,
-    Restart,
-    Reboot,
-    StateLost,
-    LostReply,
-    ScaleIn,
-    Missing,
-    StaleDescribe,
-    Target404,
-    Spot,
-    DrainByHandShort,
-    UndrainByHand,
-    HookReplaced,
-    ClockForward,
-    ClockBack,
-    EcsTrouble,
-    GroupThrottled,
-];
-
-pub(super) const OTHERS: [Move; 33] = [
-    Throttled,
-    DrainByHand,
-    KillAfterFirst,
-    KillBeforeLast,
-    GroupGone,
-    ReplaceRoot,
-    ToPool,
-    OutOfPool,
-    KillLosing,
-    KillMiddle,
-    SlowReplies,
-    SlowRequests,
-    TargetGarbage,
-    Rebalance,
-    Maintenance,
-    Standby,
-    Detach,
-    ExecutableHangs,
-    ExecutableFails,
-    StaleTag,
-    DenyComplete,
-    DenyHeartbeat,
-    DenyDescribe,
-    HookDeleted,
-    DiskFails,
-    DiskSlow,
-    MetadataAway,
-    EcsThrottled,
-    GroupThrottledLong,
-    RunTask,
-    Impostor,
-    NoNetwork,
-    TerminatePooled,
-];
-
 pub(super) fn footprint(kind: Move) -> Footprint {
-    let writes = match kind {
-        PlaceTask | RunTask => TASKS,
-        PersonActive | PersonDraining => PLACEMENT,
-        Reregister | Deregister => PLACEMENT | LOCAL | TASKS,
-        IntrospectionAway | Forgetful | Impostor => LOCAL,
-        Kill | KillLong | KillLosing | KillMiddle | KillAfterFirst | KillBeforeLast | Restart
-        | DrainByHand | DrainByHandShort | UndrainByHand => PROCESS,
-        Reboot => PROCESS | LOCAL | TASKS,
-        StateLost | DiskFails | DiskSlow => DISK,
-        LostReply | SlowReplies | NoNetwork => ANY_API,
-        SlowRequests => {
-            return Footprint {
-                reads: PROCESS,
-                writes: ANY_API,
-            };
-        }
-        Throttled => ANY_CHANGE,
-        Missing | EcsTrouble | EcsThrottled | DenyDescribe => ECS_API,
-        StaleDescribe => PLACEMENT,
-        Target404 | TargetGarbage | MetadataAway | Rebalance | Maintenance => METADATA,
-        Spot => METADATA,
-        StaleTag | GroupGone => METADATA | GROUP,
-        ReplaceRoot | ScaleIn | ToPool | OutOfPool | TerminatePooled | Standby | Detach => {
-            METADATA | GROUP
-        }
-        HookReplaced | HookDeleted => GROUP,
-        ClockForward | ClockBack => CLOCK,
-        GroupThrottled | GroupThrottledLong | DenyComplete | DenyHeartbeat => GROUP_API,
-        ExecutableHangs | ExecutableFails => EXECUTABLES,
+    // Whoever sends feels that requests are slow.
+    let reads = if kind == Move::SlowRequests {
+        PROCESS
+    } else {
+        0
     };
-    Footprint { reads: 0, writes }
+    let writes = writes(kind);
+    Footprint { reads, writes }
 }
 
 /// Of a request's arrival.

@@ -163,6 +163,14 @@ const fn service(takes: Ms) -> Work {
     }
 }
 
+/// It never stops.
+const fn stuck() -> Work {
+    Work {
+        takes: None,
+        ..service(0)
+    }
+}
+
 const fn standalone(ends: Ms) -> Work {
     Work {
         kind: TaskKind::Standalone,
@@ -248,543 +256,255 @@ fn quiet(name: &'static str, goal: &'static str) -> Spec {
     }
 }
 
-fn with(mut spec: Spec, change: impl FnOnce(&mut Spec)) -> Spec {
-    change(&mut spec);
-    spec
+/// The scenes: what each begins from, its name, its goal, and what is different in it.
+macro_rules! scenes {
+    ($it:ident: $($base:ident $name:literal $goal:literal { $($change:tt)* })*) => {
+        vec![$({
+            #[allow(unused_mut, reason = "of some nothing is different")]
+            let mut $it = $base($name, $goal);
+            $($change)*
+            $it
+        }),*]
+    };
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn specs() -> Vec<Spec> {
-    vec![
-        with(
-            scale_in("scale-in", "drained, then CONTINUE, in six calls"),
-            |it| it.calls = Some(6),
-        ),
-        with(
-            scale_in(
-                "scale-in-wait-15s",
-                "drained, then CONTINUE once the wait has begun",
-            ),
-            |it| it.wait_after = 18 * S,
-        ),
-        with(
-            scale_in("scale-in-hook-30s", "the hook is kept waiting; CONTINUE"),
-            |it| {
-                it.out = Some(30 * S);
-                it.tags = false;
-                it.work = vec![service(6 * S), standalone(36 * S)];
-            },
-        ),
-        with(
-            scale_in(
-                "scale-in-wait-45s",
-                "few refusals while a load balancer deregisters; CONTINUE",
-            ),
-            |it| {
-                it.wait_after = 45 * S;
-                it.out = Some(30 * S);
-                it.horizon = 160 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "stuck-continue",
-                "a task is stuck: CONTINUE at the deadline, not before",
-            ),
-            |it| {
-                it.out = Some(30 * S);
-                it.work.push(Work {
-                    kind: TaskKind::Service,
-                    takes: None,
-                    ends: None,
-                });
-            },
-        ),
-        with(
-            scale_in(
-                "stuck-abandon",
-                "a task is stuck: ABANDON at the deadline, not before",
-            ),
-            |it| {
-                it.policy.result_on_timeout = OnTimeout::Abandon;
-                it.work.push(Work {
-                    kind: TaskKind::Service,
-                    takes: None,
-                    ends: None,
-                });
-            },
-        ),
-        with(
-            scale_in(
-                "stuck-none",
-                "a task is stuck: never completed, the hook lapses",
-            ),
-            |it| {
-                it.policy.result_on_timeout = OnTimeout::None;
-                it.out = Some(30 * S);
-                it.work.push(Work {
-                    kind: TaskKind::Service,
-                    takes: None,
-                    ends: None,
-                });
-                it.horizon = 150 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "drained-none-late-wait",
-                "drained in time, waits until after the deadline: CONTINUE all the same",
-            ),
-            |it| {
-                it.policy.result_on_timeout = OnTimeout::None;
-                it.wait_after = 46 * S;
-                it.horizon = 160 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "drained-abandon-late-wait",
-                "drained in time, waits until after the deadline: CONTINUE, and no ABANDON",
-            ),
-            |it| {
-                it.policy.result_on_timeout = OnTimeout::Abandon;
-                it.policy.stack = true;
-                it.policy.signal_drained = true;
-                it.wait_after = 46 * S;
-                it.horizon = 160 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "standalone-wait",
-                "a standalone task outlives the deadline: ABANDON there",
-            ),
-            |it| {
-                it.policy.result_on_timeout = OnTimeout::Abandon;
-                it.work = vec![service(4 * S), standalone(70 * S)];
-            },
-        ),
-        with(
-            scale_in(
-                "standalone-stop",
-                "a standalone task is stopped after 10 s; CONTINUE",
-            ),
-            |it| {
-                it.policy.standalone_stop_after = Some(10 * S);
-                it.policy.result_on_timeout = OnTimeout::Abandon;
-                it.work = vec![service(4 * S), standalone(300 * S)];
-            },
-        ),
-        with(
-            scale_in(
-                "executables",
-                "before-drain and after-drain run, the 30 s hook is kept waiting; CONTINUE",
-            ),
-            |it| {
-                it.policy.executables = Executables {
-                    before_drain: true,
-                    after_drain: true,
-                    ready: false,
-                };
-                it.out = Some(30 * S);
-            },
-        ),
-        with(
-            scale_in(
-                "global-timeout",
-                "GlobalTimeout ends it before the deadline would: nothing is completed too early",
-            ),
-            |it| {
-                it.policy.drain_timeout = 60 * S;
-                it.out = Some(30 * S);
-                it.global = Some(40 * S);
-                it.work.push(Work {
-                    kind: TaskKind::Service,
-                    takes: None,
-                    ends: None,
-                });
-            },
-        ),
-        with(
-            scale_in(
-                "global-timeout-late-task",
-                "drained in time, a standalone task at the end of it: CONTINUE",
-            ),
-            |it| {
-                it.policy.result_on_timeout = OnTimeout::Abandon;
-                it.policy.standalone_stop_after = Some(25 * S);
-                it.policy.drain_timeout = 50 * S;
-                it.out = Some(30 * S);
-                it.global = Some(42 * S);
-                it.wait_after = 15 * S;
-                it.work = vec![service(4 * S), standalone(300 * S)];
-            },
-        ),
-        with(
-            scale_in(
-                "managed-draining",
-                "ECS has a hook of its own, which is not ours; CONTINUE for ours",
-            ),
-            |it| {
-                it.managed = true;
-                it.calls = Some(6);
-            },
-        ),
-        with(scale_in("no-hook", "drains; nobody waits"), |it| {
-            it.out = None;
-            it.wait_after = 25 * S;
-        }),
-        with(
-            scale_in(
-                "introspection-slow",
-                "each local answer takes 3 s; drained, then CONTINUE",
-            ),
-            |it| it.intro_takes = 3 * S,
-        ),
-        with(launch("launch", "a member: CONTINUE, SUCCESS"), |it| {
-            it.policy.stack = true;
-            it.waits = true;
-        }),
-        with(
-            launch(
-                "launch-no-hook",
-                "nobody waits in the group: a member, SUCCESS",
-            ),
-            |it| {
-                it.policy.stack = true;
-                it.waits = true;
-                it.into = None;
-            },
-        ),
-        with(
-            launch(
-                "launch-404-already",
-                "the target is 404 for long, the signal was sent before: CONTINUE",
-            ),
-            |it| {
-                it.policy.stack = true;
-                it.into = Some(30 * S);
-                it.target_from = 30 * S;
-                it.waits = true;
-                it.signalled = true;
-                it.registers = 18 * S;
-                it.policy.executables.ready = true;
-            },
-        ),
-        with(
-            launch(
-                "launch-never-registers",
-                "no member by the ready timeout: ABANDON, FAILURE",
-            ),
-            |it| {
-                it.policy.stack = true;
-                it.waits = true;
-                it.registers = 500 * S;
-            },
-        ),
-        with(
-            launch(
-                "launch-then-scale-in",
-                "joins, then drains: CONTINUE for both",
-            ),
-            |it| {
-                it.script = vec![(24 * S, Move::ScaleIn)];
-                it.horizon = 130 * S;
-            },
-        ),
-        with(
-            launch(
-                "scaled-in-while-pending",
-                "taken back while it joins: DRAINING, and released",
-            ),
-            |it| {
-                it.script = vec![(8 * S, Move::ScaleIn)];
-                it.registers = 12 * S;
-                it.horizon = 130 * S;
-            },
-        ),
-        with(
-            launch(
-                "pool-in-and-out",
-                "into the pool: CONTINUE at once; out of it: joins",
-            ),
-            |it| {
-                it.begin = Begin::IntoPool;
-                it.policy.stack = true;
-                it.waits = true;
-                it.script = vec![(25 * S, Move::OutOfPool)];
-                it.horizon = 120 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "pool-back-stopped",
-                "back to the pool: drained, CONTINUE, stopped; out again: ACTIVE and joined",
-            ),
-            |it| {
-                it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::OutOfPool)];
-                it.horizon = 140 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "pool-back-running",
-                "the same, running meanwhile, and back again",
-            ),
-            |it| {
-                it.pool = Pool::Running;
-                it.out = Some(30 * S);
-                it.into = Some(30 * S);
-                it.script = vec![
-                    (3 * S, Move::ToPool),
-                    (40 * S, Move::OutOfPool),
-                    (90 * S, Move::ToPool),
-                ];
-                it.horizon = 170 * S;
-            },
-        ),
-        with(
-            scale_in("pool-back-hibernated", "the same, hibernated meanwhile"),
-            |it| {
-                it.pool = Pool::Hibernated;
-                it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::OutOfPool)];
-                it.horizon = 140 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "pool-stopped-terminated",
-                "back to the pool, stopped; started to be terminated: CONTINUE",
-            ),
-            |it| {
-                it.out = Some(30 * S);
-                it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::TerminatePooled)];
-                it.horizon = 120 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "pool-running-terminated",
-                "back to the pool, running; terminated there: CONTINUE",
-            ),
-            |it| {
-                it.pool = Pool::Running;
-                it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::TerminatePooled)];
-                it.horizon = 120 * S;
-            },
-        ),
-        with(
-            launch(
-                "pool-never-in-service",
-                "into the pool, and terminated there: CONTINUE for both",
-            ),
-            |it| {
-                it.begin = Begin::IntoPool;
-                it.script = vec![(25 * S, Move::TerminatePooled)];
-                it.horizon = 110 * S;
-            },
-        ),
-        with(
-            quiet(
-                "spot-in-group",
-                "DRAINING; then Auto Scaling takes it, and it is released",
-            ),
-            |it| {
-                it.script = vec![(3 * S, Move::Spot), (12 * S, Move::ScaleIn)];
-            },
-        ),
-        with(
-            quiet(
-                "spot-stop-alone",
-                "in no group, stopped by Spot and started again: ACTIVE again",
-            ),
-            |it| {
-                it.begin = Begin::Alone;
-                it.spot_stops = true;
-                it.script = vec![(3 * S, Move::Spot)];
-                it.horizon = 120 * S;
-            },
-        ),
-        with(
-            quiet(
-                "by-hand",
-                "drained by hand, taken back: ACTIVE again; then scaled in",
-            ),
-            |it| {
-                it.script = vec![
-                    (3 * S, Move::DrainByHand),
-                    (22 * S, Move::UndrainByHand),
-                    (72 * S, Move::ScaleIn),
-                ];
-                it.horizon = 160 * S;
-            },
-        ),
-        with(
-            quiet(
-                "undrain-then-scale-in",
-                "scaled in while the instance is being set back: DRAINING, and released",
-            ),
-            |it| {
-                it.wait_after = 8 * S;
-                it.script = vec![
-                    (3 * S, Move::DrainByHand),
-                    (22 * S, Move::UndrainByHand),
-                    (23 * S, Move::ScaleIn),
-                ];
-                it.horizon = 110 * S;
-            },
-        ),
-        with(
-            quiet(
-                "warnings",
-                "a rebalance recommendation and maintenance come and go: ACTIVE again",
-            ),
-            |it| {
-                it.policy.on_rebalance = Some(40 * S);
-                it.policy.on_maintenance = Some(100 * S);
-                it.script = vec![(3 * S, Move::Rebalance), (66 * S, Move::Maintenance)];
-                it.horizon = 135 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "executable-outlasts-hook",
-                "an after-drain executable runs past the deadline under a 30 s hook: CONTINUE after it",
-            ),
-            |it| {
-                it.policy.executables.after_drain = true;
-                it.policy.executable_timeout = 70 * S;
-                it.out = Some(30 * S);
-                it.script.push((4 * S, Move::ExecutableHangs));
-                it.horizon = 160 * S;
-            },
-        ),
-        with(
-            launch(
-                "launch-rebalance-stays",
-                "launched under a rebalance recommendation that stays: CONTINUE, SUCCESS, then DRAINING",
-            ),
-            |it| {
-                it.policy.stack = true;
-                it.waits = true;
-                it.warnings_last = 500 * S;
-                it.script = vec![(5, Move::Rebalance)];
-            },
-        ),
-        with(
-            quiet(
-                "spot-late",
-                "EC2 is 45 s late after the notice's time: DRAINING until then",
-            ),
-            |it| {
-                it.begin = Begin::Alone;
-                it.spot_late = 45 * S;
-                it.script = vec![(3 * S, Move::Spot)];
-                it.horizon = 100 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "standalone-still",
-                "the drain stands still on standalone tasks; set ACTIVE meanwhile, it is seen: CONTINUE",
-            ),
-            |it| {
-                it.policy.drain_timeout = 150 * S;
-                it.policy.recheck_after = 20 * S;
-                it.full = true;
-                it.work = vec![
-                    standalone(118 * S),
-                    standalone(119 * S),
-                    standalone(120 * S),
-                    standalone(121 * S),
-                ];
-                it.horizon = 190 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "pool-back-late-wait",
-                "back to the pool, the wait comes late: CONTINUE; out again: ACTIVE and joined",
-            ),
-            |it| {
-                it.wait_after = 18 * S;
-                it.out = Some(30 * S);
-                it.script = vec![(3 * S, Move::ToPool), (60 * S, Move::OutOfPool)];
-                it.horizon = 150 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "pool-running-late-wait",
-                "running in the pool, terminated there, the state follows late: CONTINUE for both",
-            ),
-            |it| {
-                it.pool = Pool::Running;
-                it.wait_after = 18 * S;
-                it.begun_after = 16 * S;
-                it.out = Some(30 * S);
-                it.script = vec![(3 * S, Move::ToPool), (60 * S, Move::TerminatePooled)];
-                it.horizon = 150 * S;
-            },
-        ),
-        with(
-            quiet(
-                "standby-then-scale-in",
-                "terminated out of Standby, the state follows late: CONTINUE",
-            ),
-            |it| {
-                it.wait_after = 18 * S;
-                it.begun_after = 16 * S;
-                it.out = Some(30 * S);
-                it.script = vec![(3 * S, Move::Standby), (12 * S, Move::ScaleIn)];
-                it.horizon = 130 * S;
-            },
-        ),
-        with(
-            quiet(
-                "by-hand-alone",
-                "in no group, drained by hand and taken back: ACTIVE again",
-            ),
-            |it| {
-                it.begin = Begin::Alone;
-                it.script = vec![(3 * S, Move::DrainByHand), (22 * S, Move::UndrainByHand)];
-                it.horizon = 100 * S;
-            },
-        ),
-        with(
-            scale_in(
-                "daemon-ignored",
-                "a daemon's container runs on, and is not waited for: CONTINUE",
-            ),
-            |it| {
-                it.policy.ignore_daemons = true;
-                it.work = vec![service(6 * S), daemon(None)];
-            },
-        ),
-        with(
-            scale_in(
-                "daemon-waited-for",
-                "a daemon stops last, and is waited for: CONTINUE",
-            ),
-            |it| it.work = vec![service(6 * S), daemon(Some(18 * S))],
-        ),
-        with(
-            replaced(
-                "root-volume-unknown",
-                "its root volume is replaced, metadata says a state that nobody knows: CONTINUE for both",
-            ),
-            |it| it.replacing = Replacing::Shows(Some(Target::Unknown)),
-        ),
-        with(
-            replaced(
-                "root-volume-404",
-                "the same, and metadata says nothing: CONTINUE for both",
-            ),
-            |it| it.replacing = Replacing::Shows(None),
-        ),
-        replaced(
-            "root-volume-same",
-            "the same, and metadata says InService all the time: CONTINUE for the launch",
-        ),
-    ]
+    scenes! { it:
+        scale_in "scale-in"
+            "drained, then CONTINUE, in six calls" {
+            it.calls = Some(6);
+        }
+        scale_in "scale-in-wait-15s"
+            "drained, then CONTINUE once the wait has begun" {
+            it.wait_after = 18 * S;
+        }
+        scale_in "scale-in-hook-30s"
+            "the hook is kept waiting; CONTINUE" {
+            it.out = Some(30 * S); it.tags = false;
+            it.work = vec![service(6 * S), standalone(36 * S)];
+        }
+        scale_in "scale-in-wait-45s"
+            "few refusals while a load balancer deregisters; CONTINUE" {
+            it.wait_after = 45 * S; it.out = Some(30 * S); it.horizon = 160 * S;
+        }
+        scale_in "stuck-continue"
+            "a task is stuck: CONTINUE at the deadline, not before" {
+            it.out = Some(30 * S); it.work.push(stuck());
+        }
+        scale_in "stuck-abandon"
+            "a task is stuck: ABANDON at the deadline, not before" {
+            it.policy.result_on_timeout = OnTimeout::Abandon; it.work.push(stuck());
+        }
+        scale_in "stuck-none"
+            "a task is stuck: never completed, the hook lapses" {
+            it.policy.result_on_timeout = OnTimeout::None; it.out = Some(30 * S);
+            it.work.push(stuck()); it.horizon = 150 * S;
+        }
+        scale_in "drained-none-late-wait"
+            "drained in time, waits until after the deadline: CONTINUE all the same" {
+            it.policy.result_on_timeout = OnTimeout::None; it.wait_after = 46 * S;
+            it.horizon = 160 * S;
+        }
+        scale_in "drained-abandon-late-wait"
+            "drained in time, waits until after the deadline: CONTINUE, and no ABANDON" {
+            it.policy.result_on_timeout = OnTimeout::Abandon; it.policy.stack = true;
+            it.policy.signal_drained = true; it.wait_after = 46 * S; it.horizon = 160 * S;
+        }
+        scale_in "standalone-wait"
+            "a standalone task outlives the deadline: ABANDON there" {
+            it.policy.result_on_timeout = OnTimeout::Abandon;
+            it.work = vec![service(4 * S), standalone(70 * S)];
+        }
+        scale_in "standalone-stop"
+            "a standalone task is stopped after 10 s; CONTINUE" {
+            it.policy.standalone_stop_after = Some(10 * S);
+            it.policy.result_on_timeout = OnTimeout::Abandon;
+            it.work = vec![service(4 * S), standalone(300 * S)];
+        }
+        scale_in "executables"
+            "before-drain and after-drain run, the 30 s hook is kept waiting; CONTINUE" {
+            it.policy.executables = Executables { before_drain: true, after_drain: true, ready: false};
+            it.out = Some(30 * S);
+        }
+        scale_in "global-timeout"
+            "GlobalTimeout ends it before the deadline would: nothing is completed too early" {
+            it.policy.drain_timeout = 60 * S; it.out = Some(30 * S); it.global = Some(40 * S);
+            it.work.push(stuck());
+        }
+        scale_in "global-timeout-late-task"
+            "drained in time, a standalone task at the end of it: CONTINUE" {
+            it.policy.result_on_timeout = OnTimeout::Abandon;
+            it.policy.standalone_stop_after = Some(25 * S); it.policy.drain_timeout = 50 * S;
+            it.out = Some(30 * S); it.global = Some(42 * S); it.wait_after = 15 * S;
+            it.work = vec![service(4 * S), standalone(300 * S)];
+        }
+        scale_in "managed-draining"
+            "ECS has a hook of its own, which is not ours; CONTINUE for ours" {
+            it.managed = true; it.calls = Some(6);
+        }
+        scale_in "no-hook"
+            "drains; nobody waits" {
+            it.out = None; it.wait_after = 25 * S;
+        }
+        scale_in "introspection-slow"
+            "each local answer takes 3 s; drained, then CONTINUE" {
+            it.intro_takes = 3 * S;
+        }
+        launch "launch"
+            "a member: CONTINUE, SUCCESS" {
+            it.policy.stack = true; it.waits = true;
+        }
+        launch "launch-no-hook"
+            "nobody waits in the group: a member, SUCCESS" {
+            it.policy.stack = true; it.waits = true; it.into = None;
+        }
+        launch "launch-404-already"
+            "the target is 404 for long, the signal was sent before: CONTINUE" {
+            it.policy.stack = true; it.into = Some(30 * S); it.target_from = 30 * S;
+            it.waits = true; it.signalled = true; it.registers = 18 * S;
+            it.policy.executables.ready = true;
+        }
+        launch "launch-never-registers"
+            "no member by the ready timeout: ABANDON, FAILURE" {
+            it.policy.stack = true; it.waits = true; it.registers = 500 * S;
+        }
+        launch "launch-then-scale-in"
+            "joins, then drains: CONTINUE for both" {
+            it.script = vec![(24 * S, Move::ScaleIn)]; it.horizon = 130 * S;
+        }
+        launch "scaled-in-while-pending"
+            "taken back while it joins: DRAINING, and released" {
+            it.script = vec![(8 * S, Move::ScaleIn)]; it.registers = 12 * S; it.horizon = 130 * S;
+        }
+        launch "pool-in-and-out"
+            "into the pool: CONTINUE at once; out of it: joins" {
+            it.begin = Begin::IntoPool; it.policy.stack = true; it.waits = true;
+            it.script = vec![(25 * S, Move::OutOfPool)]; it.horizon = 120 * S;
+        }
+        scale_in "pool-back-stopped"
+            "back to the pool: drained, CONTINUE, stopped; out again: ACTIVE and joined" {
+            it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::OutOfPool)];
+            it.horizon = 140 * S;
+        }
+        scale_in "pool-back-running"
+            "the same, running meanwhile, and back again" {
+            it.pool = Pool::Running; it.out = Some(30 * S); it.into = Some(30 * S);
+            it.script = vec![(3 * S, Move::ToPool), (40 * S, Move::OutOfPool), (90 * S, Move::ToPool)];
+            it.horizon = 170 * S;
+        }
+        scale_in "pool-back-hibernated"
+            "the same, hibernated meanwhile" {
+            it.pool = Pool::Hibernated;
+            it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::OutOfPool)];
+            it.horizon = 140 * S;
+        }
+        scale_in "pool-stopped-terminated"
+            "back to the pool, stopped; started to be terminated: CONTINUE" {
+            it.out = Some(30 * S);
+            it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::TerminatePooled)];
+            it.horizon = 120 * S;
+        }
+        scale_in "pool-running-terminated"
+            "back to the pool, running; terminated there: CONTINUE" {
+            it.pool = Pool::Running;
+            it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::TerminatePooled)];
+            it.horizon = 120 * S;
+        }
+        launch "pool-never-in-service"
+            "into the pool, and terminated there: CONTINUE for both" {
+            it.begin = Begin::IntoPool; it.script = vec![(25 * S, Move::TerminatePooled)];
+            it.horizon = 110 * S;
+        }
+        quiet "spot-in-group"
+            "DRAINING; then Auto Scaling takes it, and it is released" {
+            it.script = vec![(3 * S, Move::Spot), (12 * S, Move::ScaleIn)];
+        }
+        quiet "spot-stop-alone"
+            "in no group, stopped by Spot and started again: ACTIVE again" {
+            it.begin = Begin::Alone; it.spot_stops = true; it.script = vec![(3 * S, Move::Spot)];
+            it.horizon = 120 * S;
+        }
+        quiet "by-hand"
+            "drained by hand, taken back: ACTIVE again; then scaled in" {
+            it.script = vec![(3 * S, Move::DrainByHand), (22 * S, Move::UndrainByHand), (72 * S, Move::ScaleIn)];
+            it.horizon = 160 * S;
+        }
+        quiet "undrain-then-scale-in"
+            "scaled in while the instance is being set back: DRAINING, and released" {
+            it.wait_after = 8 * S;
+            it.script = vec![(3 * S, Move::DrainByHand), (22 * S, Move::UndrainByHand), (23 * S, Move::ScaleIn)];
+            it.horizon = 110 * S;
+        }
+        quiet "warnings"
+            "a rebalance recommendation and maintenance come and go: ACTIVE again" {
+            it.policy.on_rebalance = Some(40 * S); it.policy.on_maintenance = Some(100 * S);
+            it.script = vec![(3 * S, Move::Rebalance), (66 * S, Move::Maintenance)];
+            it.horizon = 135 * S;
+        }
+        scale_in "executable-outlasts-hook"
+            "an after-drain executable runs past the deadline under a 30 s hook: CONTINUE after it" {
+            it.policy.executables.after_drain = true; it.policy.executable_timeout = 70 * S;
+            it.out = Some(30 * S); it.script.push((4 * S, Move::ExecutableHangs));
+            it.horizon = 160 * S;
+        }
+        launch "launch-rebalance-stays"
+            "launched under a rebalance recommendation that stays: CONTINUE, SUCCESS, then DRAINING" {
+            it.policy.stack = true; it.waits = true; it.warnings_last = 500 * S;
+            it.script = vec![(5, Move::Rebalance)];
+        }
+        quiet "spot-late"
+            "EC2 is 45 s late after the notice's time: DRAINING until then" {
+            it.begin = Begin::Alone; it.spot_late = 45 * S; it.script = vec![(3 * S, Move::Spot)];
+            it.horizon = 100 * S;
+        }
+        scale_in "standalone-still"
+            "the drain stands still on standalone tasks; set ACTIVE meanwhile, it is seen: CONTINUE" {
+            it.policy.drain_timeout = 150 * S; it.policy.recheck_after = 20 * S; it.full = true;
+            it.work = vec![standalone(118 * S), standalone(119 * S), standalone(120 * S), standalone(121 * S)];
+            it.horizon = 190 * S;
+        }
+        scale_in "pool-back-late-wait"
+            "back to the pool, the wait comes late: CONTINUE; out again: ACTIVE and joined" {
+            it.wait_after = 18 * S; it.out = Some(30 * S);
+            it.script = vec![(3 * S, Move::ToPool), (60 * S, Move::OutOfPool)];
+            it.horizon = 150 * S;
+        }
+        scale_in "pool-running-late-wait"
+            "running in the pool, terminated there, the state follows late: CONTINUE for both" {
+            it.pool = Pool::Running; it.wait_after = 18 * S; it.begun_after = 16 * S;
+            it.out = Some(30 * S);
+            it.script = vec![(3 * S, Move::ToPool), (60 * S, Move::TerminatePooled)];
+            it.horizon = 150 * S;
+        }
+        quiet "standby-then-scale-in"
+            "terminated out of Standby, the state follows late: CONTINUE" {
+            it.wait_after = 18 * S; it.begun_after = 16 * S; it.out = Some(30 * S);
+            it.script = vec![(3 * S, Move::Standby), (12 * S, Move::ScaleIn)]; it.horizon = 130 * S;
+        }
+        quiet "by-hand-alone"
+            "in no group, drained by hand and taken back: ACTIVE again" {
+            it.begin = Begin::Alone;
+            it.script = vec![(3 * S, Move::DrainByHand), (22 * S, Move::UndrainByHand)];
+            it.horizon = 100 * S;
+        }
+        scale_in "daemon-ignored"
+            "a daemon's container runs on, and is not waited for: CONTINUE" {
+            it.policy.ignore_daemons = true; it.work = vec![service(6 * S), daemon(None)];
+        }
+        scale_in "daemon-waited-for"
+            "a daemon stops last, and is waited for: CONTINUE" {
+            it.work = vec![service(6 * S), daemon(Some(18 * S))];
+        }
+        replaced "root-volume-unknown"
+            "its root volume is replaced, metadata says a state that nobody knows: CONTINUE for both" {
+            it.replacing = Replacing::Shows(Some(Target::Unknown));
+        }
+        replaced "root-volume-404"
+            "the same, and metadata says nothing: CONTINUE for both" {
+            it.replacing = Replacing::Shows(None);
+        }
+        replaced "root-volume-same"
+            "the same, and metadata says InService all the time: CONTINUE for the launch" {}
+    }
 }

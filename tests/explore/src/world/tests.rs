@@ -12,43 +12,23 @@ use crate::wire::*;
 
 /// What is wrong with it, if anything.
 mod bad {
-    pub(super) const NOTHING: u8 = 0;
-    pub(super) const COMPLETES_AT_ONCE: u8 = 1;
-    pub(super) const NO_HEARTBEATS: u8 = 2;
-    pub(super) const DRAINS_ONCE: u8 = 3;
-    pub(super) const NO_FRESH_READ: u8 = 4;
-    pub(super) const NEVER_COMPLETES: u8 = 5;
-    pub(super) const COMPLETES_ON_STOP: u8 = 6;
-    pub(super) const NEVER_PUTS_BACK: u8 = 7;
-    pub(super) const HURRIES: u8 = 8;
-    pub(super) const ABANDONS: u8 = 9;
-    pub(super) const NO_DEADLINE: u8 = 10;
-    pub(super) const PUTS_ALL_BACK: u8 = 11;
-    pub(super) const JOINS_UNSEEN: u8 = 12;
-    pub(super) const FORGETS_DRAINED: u8 = 13;
-    pub(super) const SPINS: u8 = 14;
-    pub(super) const COMPLETES_ALL_HOOKS: u8 = 15;
-    pub(super) const NEVER_SIGNALS: u8 = 16;
-    pub(super) const NEVER_DRAINS: u8 = 17;
-    pub(super) const BELIEVES_EMPTY: u8 = 18;
-    pub(super) const NEVER_JOINS: u8 = 19;
-    pub(super) const IMPATIENT: u8 = 20;
-    pub(super) const GOES_ON: u8 = 21;
-    pub(super) const SIGNALS_EARLY: u8 = 22;
-    pub(super) const SIGNALS_FAILURE: u8 = 23;
-    pub(super) const OPPOSITES: u8 = 24;
-    pub(super) const POLLS: u8 = 25;
-    pub(super) const ALWAYS_CONTINUE: u8 = 26;
-    pub(super) const LOOKS_NOT: u8 = 27;
-    pub(super) const NO_LOOK: u8 = 28;
-    pub(super) const UNVERIFIED: u8 = 29;
-    pub(super) const SLEEPS: u8 = 30;
-    pub(super) const LOOKS_OFTEN: u8 = 31;
-    pub(super) const WRITES_LATE: u8 = 32;
-    pub(super) const HAND_FIRST: u8 = 33;
-    pub(super) const SIGNALS_ON: u8 = 34;
-    pub(super) const STOPS_NONE: u8 = 35;
-    pub(super) const KEEPS_ANOTHER: u8 = 36;
+    macro_rules! count {
+        ($at:expr;) => {};
+        ($at:expr; $name:ident $($rest:ident)*) => {
+            pub(super) const $name: u8 = $at;
+            count!($at + 1; $($rest)*);
+        };
+    }
+    count!(0;
+        NOTHING COMPLETES_AT_ONCE NO_HEARTBEATS DRAINS_ONCE NO_FRESH_READ
+        NEVER_COMPLETES COMPLETES_ON_STOP NEVER_PUTS_BACK HURRIES ABANDONS
+        NO_DEADLINE PUTS_ALL_BACK JOINS_UNSEEN FORGETS_DRAINED SPINS
+        COMPLETES_ALL_HOOKS NEVER_SIGNALS NEVER_DRAINS BELIEVES_EMPTY NEVER_JOINS
+        IMPATIENT GOES_ON SIGNALS_EARLY SIGNALS_FAILURE OPPOSITES
+        POLLS ALWAYS_CONTINUE LOOKS_NOT NO_LOOK UNVERIFIED
+        SLEEPS LOOKS_OFTEN WRITES_LATE HAND_FIRST SIGNALS_ON
+        STOPS_NONE KEEPS_ANOTHER
+    );
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -767,23 +747,6 @@ fn rules<const BAD: u8>(name: &str, moves: &[(Ms, Move)]) -> Vec<&'static str> {
     world.violations().iter().map(|it| it.rule).collect()
 }
 
-/// What comes of one move, wherever it is made.
-fn anywhere<const BAD: u8>(name: &str, kind: Move) -> Vec<&'static str> {
-    let mut base = World::<Decent<BAD>>::begin(scene(name));
-    let mut found = Vec::new();
-    while base.next().is_some() {
-        let mut fork = base.clone();
-        if fork.disturb(kind) {
-            while fork.next().is_some() {
-                fork.advance();
-            }
-            found.extend(fork.violations().iter().map(|it| it.rule));
-        }
-        base.advance();
-    }
-    found
-}
-
 #[test]
 fn a_decent_agent_passes_every_undisturbed_scene() {
     let mut bad = Vec::new();
@@ -807,237 +770,59 @@ fn a_decent_agent_passes_every_undisturbed_scene() {
 #[test]
 fn each_spoilt_agent_is_noticed() {
     use Move::*;
-    let found: Vec<(&str, Vec<&str>, &str)> = vec![
-        (
-            "at once",
-            rules::<{ bad::COMPLETES_AT_ONCE }>("scale-in", &[]),
-            "completed-while-a-container-ran",
-        ),
-        (
-            "no heartbeats",
-            rules::<{ bad::NO_HEARTBEATS }>("scale-in-hook-30s", &[]),
-            "hook-lapsed",
-        ),
-        (
-            "no heartbeats",
-            rules::<{ bad::NO_HEARTBEATS }>("scale-in-hook-30s", &[]),
-            "heartbeat-gap",
-        ),
-        (
-            "drains once",
-            rules::<{ bad::DRAINS_ONCE }>("stuck-continue", &[(12_000, PersonActive)]),
-            "stays-active",
-        ),
-        (
-            "no fresh read",
-            rules::<{ bad::NO_FRESH_READ }>("scale-in-wait-15s", &[(16_000, PersonActive)]),
-            "completed-without-a-fresh-read",
-        ),
-        (
-            "never completes",
-            rules::<{ bad::NEVER_COMPLETES }>("scale-in", &[]),
-            "not-completed",
-        ),
-        (
-            "on stop",
-            rules::<{ bad::COMPLETES_ON_STOP }>("stuck-continue", &[(12_000, Restart)]),
-            "completed-on-stop",
-        ),
-        (
-            "never back",
-            rules::<{ bad::NEVER_PUTS_BACK }>("by-hand", &[]),
-            "left-draining",
-        ),
-        (
-            "never back",
-            rules::<{ bad::NEVER_PUTS_BACK }>("spot-stop-alone", &[]),
-            "left-draining",
-        ),
-        (
-            "hurries",
-            rules::<{ bad::HURRIES }>("scale-in-wait-45s", &[]),
-            "completion-refused-too-often",
-        ),
-        (
-            "abandons",
-            rules::<{ bad::ABANDONS }>("drained-abandon-late-wait", &[]),
-            "abandoned-before-the-deadline",
-        ),
-        (
-            "no deadline",
-            rules::<{ bad::NO_DEADLINE }>("stuck-continue", &[]),
-            "not-completed",
-        ),
-        (
-            "puts all back",
-            rules::<{ bad::PUTS_ALL_BACK }>("by-hand", &[(40_000, PersonDraining)]),
-            "undid-a-person",
-        ),
-        (
-            "joins unseen",
-            rules::<{ bad::JOINS_UNSEEN }>("launch", &[]),
-            "joined-without-a-member",
-        ),
-        (
-            "forgets",
-            rules::<{ bad::FORGETS_DRAINED }>("drained-abandon-late-wait", &[]),
-            "drained-but-given-up",
-        ),
-        ("spins", rules::<{ bad::SPINS }>("scale-in", &[]), "spins"),
-        (
-            "all hooks",
-            rules::<{ bad::COMPLETES_ALL_HOOKS }>("managed-draining", &[]),
-            "touched-another-hook",
-        ),
-        (
-            "never signals",
-            rules::<{ bad::NEVER_SIGNALS }>("launch", &[]),
-            "not-signalled",
-        ),
-        (
-            "never drains",
-            rules::<{ bad::NEVER_DRAINS }>("no-hook", &[]),
-            "stays-active",
-        ),
-        (
-            "believes empty",
-            rules::<{ bad::BELIEVES_EMPTY }>("stuck-continue", &[(9_000, Reregister)]),
-            "completed-while-a-container-ran",
-        ),
-        (
-            "never joins",
-            rules::<{ bad::NEVER_JOINS }>("launch", &[]),
-            "not-joined",
-        ),
-        (
-            "impatient",
-            rules::<{ bad::IMPATIENT }>("launch-never-registers", &[]),
-            "abandoned-a-member",
-        ),
-        (
-            "goes on",
-            rules::<{ bad::GOES_ON }>("scale-in", &[]),
-            "completed-again",
-        ),
-        (
-            "goes on",
-            rules::<{ bad::GOES_ON }>("pool-back-running", &[(14_000, Throttled)]),
-            "completed-again",
-        ),
-        (
-            "signals early",
-            rules::<{ bad::SIGNALS_EARLY }>("drained-abandon-late-wait", &[]),
-            "success-while-a-container-ran",
-        ),
-        (
-            "signals failure",
-            rules::<{ bad::SIGNALS_FAILURE }>("drained-abandon-late-wait", &[]),
-            "failure-of-a-drain",
-        ),
-        (
-            "signals failure",
-            rules::<{ bad::SIGNALS_FAILURE }>("drained-abandon-late-wait", &[]),
-            "failure-after-success",
-        ),
-        (
-            "opposites",
-            rules::<{ bad::OPPOSITES }>("scale-in", &[]),
-            "opposite-in-flight",
-        ),
-        (
-            "opposites",
-            rules::<{ bad::OPPOSITES }>("scale-in", &[(5_071, LostReply)]),
-            "active-though-a-reason",
-        ),
-        ("polls", rules::<{ bad::POLLS }>("scale-in", &[]), "hurries"),
-        (
-            "always continue",
-            rules::<{ bad::ALWAYS_CONTINUE }>("stuck-abandon", &[]),
-            "wrong-verdict",
-        ),
-        (
-            "always continue",
-            rules::<{ bad::ALWAYS_CONTINUE }>("stuck-none", &[]),
-            "completed-though-none",
-        ),
-        (
-            "looks not",
-            rules::<{ bad::LOOKS_NOT }>("stuck-abandon", &[(20_000, KillLong)]),
-            "decided-before-looking",
-        ),
-        (
-            "denied",
-            rules::<{ bad::NOTHING }>("scale-in", &[(6_000, DenyComplete)]),
-            "denied-spins",
-        ),
-        (
-            "denied",
-            rules::<{ bad::NOTHING }>("stuck-continue", &[(6_000, DenyComplete)]),
-            "heartbeat-after-the-end",
-        ),
-        (
-            "no look",
-            rules::<{ bad::NO_LOOK }>(
-                "scale-in",
-                &[
-                    (2_900, EcsThrottled),
-                    (5_100, Reboot),
-                    (12_000, EcsThrottled),
-                ],
-            ),
-            "completed-without-a-look-at-ecs",
-        ),
-        (
-            "unverified",
-            rules::<{ bad::UNVERIFIED }>("scale-in", &[(15, Impostor)]),
-            "changed-another-instance",
-        ),
-        (
-            "unverified",
-            rules::<{ bad::UNVERIFIED }>("scale-in", &[]),
-            "changed-unseen",
-        ),
-        (
-            "looks often",
-            rules::<{ bad::LOOKS_OFTEN }>("scale-in", &[]),
-            "costs-too-much",
-        ),
-        (
-            "sleeps",
-            rules::<{ bad::SLEEPS }>("scale-in", &[]),
-            "sleeps-for-ever",
-        ),
-        (
-            "writes late",
-            rules::<{ bad::WRITES_LATE }>("launch-never-registers", &[]),
-            "told-before-written",
-        ),
-        (
-            "hand first",
-            rules::<{ bad::HAND_FIRST }>("launch-rebalance-stays", &[]),
-            "drains-while-joining",
-        ),
-        (
-            "signals on",
-            rules::<{ bad::SIGNALS_ON }>("launch", &[]),
-            "signals-again",
-        ),
-        (
-            "stops none",
-            rules::<{ bad::STOPS_NONE }>("standalone-stop", &[]),
-            "standalone-not-stopped",
-        ),
-        (
-            "keeps another's",
-            rules::<{ bad::KEEPS_ANOTHER }>("scale-in", &[(10, DenyDescribe), (10, Impostor)]),
-            "another-instance-left-changed",
-        ),
-        (
-            "by the wall clock",
-            rules::<{ bad::NOTHING }>("scale-in", &[(6_000, ClockForward)]),
-            "completed-while-a-container-ran",
-        ),
-    ];
+    macro_rules! spoilt {
+        ($($bad:ident $scene:literal [$($moves:tt)*] => $rule:literal;)*) => {
+            vec![$((stringify!($bad), rules::<{ bad::$bad }>($scene, &[$($moves)*]), $rule)),*]
+        };
+    }
+    let found: Vec<(&str, Vec<&str>, &str)> = spoilt! {
+        COMPLETES_AT_ONCE "scale-in" [] => "completed-while-a-container-ran";
+        NO_HEARTBEATS "scale-in-hook-30s" [] => "hook-lapsed";
+        NO_HEARTBEATS "scale-in-hook-30s" [] => "heartbeat-gap";
+        DRAINS_ONCE "stuck-continue" [(12_000, PersonActive)] => "stays-active";
+        NO_FRESH_READ "scale-in-wait-15s" [(16_000, PersonActive)] => "completed-without-a-fresh-read";
+        NEVER_COMPLETES "scale-in" [] => "not-completed";
+        COMPLETES_ON_STOP "stuck-continue" [(12_000, Restart)] => "completed-on-stop";
+        NEVER_PUTS_BACK "by-hand" [] => "left-draining";
+        NEVER_PUTS_BACK "spot-stop-alone" [] => "left-draining";
+        HURRIES "scale-in-wait-45s" [] => "completion-refused-too-often";
+        ABANDONS "drained-abandon-late-wait" [] => "abandoned-before-the-deadline";
+        NO_DEADLINE "stuck-continue" [] => "not-completed";
+        PUTS_ALL_BACK "by-hand" [(40_000, PersonDraining)] => "undid-a-person";
+        JOINS_UNSEEN "launch" [] => "joined-without-a-member";
+        FORGETS_DRAINED "drained-abandon-late-wait" [] => "drained-but-given-up";
+        SPINS "scale-in" [] => "spins";
+        COMPLETES_ALL_HOOKS "managed-draining" [] => "touched-another-hook";
+        NEVER_SIGNALS "launch" [] => "not-signalled";
+        NEVER_DRAINS "no-hook" [] => "stays-active";
+        BELIEVES_EMPTY "stuck-continue" [(9_000, Reregister)] => "completed-while-a-container-ran";
+        NEVER_JOINS "launch" [] => "not-joined";
+        IMPATIENT "launch-never-registers" [] => "abandoned-a-member";
+        GOES_ON "scale-in" [] => "completed-again";
+        GOES_ON "pool-back-running" [(14_000, Throttled)] => "completed-again";
+        SIGNALS_EARLY "drained-abandon-late-wait" [] => "success-while-a-container-ran";
+        SIGNALS_FAILURE "drained-abandon-late-wait" [] => "failure-of-a-drain";
+        SIGNALS_FAILURE "drained-abandon-late-wait" [] => "failure-after-success";
+        OPPOSITES "scale-in" [] => "opposite-in-flight";
+        OPPOSITES "scale-in" [(5_071, LostReply)] => "active-though-a-reason";
+        POLLS "scale-in" [] => "hurries";
+        ALWAYS_CONTINUE "stuck-abandon" [] => "wrong-verdict";
+        ALWAYS_CONTINUE "stuck-none" [] => "completed-though-none";
+        LOOKS_NOT "stuck-abandon" [(20_000, KillLong)] => "decided-before-looking";
+        NOTHING "scale-in" [(6_000, DenyComplete)] => "denied-spins";
+        NOTHING "stuck-continue" [(6_000, DenyComplete)] => "heartbeat-after-the-end";
+        NO_LOOK "scale-in" [(2_900, EcsThrottled), (5_100, Reboot), (12_000, EcsThrottled)] => "completed-without-a-look-at-ecs";
+        UNVERIFIED "scale-in" [(15, Impostor)] => "changed-another-instance";
+        UNVERIFIED "scale-in" [] => "changed-unseen";
+        LOOKS_OFTEN "scale-in" [] => "costs-too-much";
+        SLEEPS "scale-in" [] => "sleeps-for-ever";
+        WRITES_LATE "launch-never-registers" [] => "told-before-written";
+        HAND_FIRST "launch-rebalance-stays" [] => "drains-while-joining";
+        SIGNALS_ON "launch" [] => "signals-again";
+        STOPS_NONE "standalone-stop" [] => "standalone-not-stopped";
+        KEEPS_ANOTHER "scale-in" [(10, DenyDescribe), (10, Impostor)] => "another-instance-left-changed";
+        NOTHING "scale-in" [(6_000, ClockForward)] => "completed-while-a-container-ran";
+    };
     let shown: std::collections::BTreeSet<&str> = found.iter().map(|it| it.2).collect();
     let blunt: Vec<_> = RULES
         .iter()
@@ -1119,7 +904,7 @@ fn a_move_that_is_not_possible_changes_nothing() {
         let mut world = World::<Decent<{ bad::NOTHING }>>::begin(scene);
         while world.next().is_some() {
             let print = format!("{:?}", world.truth);
-            for kind in moves::NAMED.into_iter().chain(moves::OTHERS) {
+            for kind in moves::NAMED.iter().chain(moves::OTHERS).copied() {
                 let mut fork = world.clone();
                 if !fork.disturb(kind) {
                     assert_eq!(print, format!("{:?}", fork.truth), "{scene} {kind}");
@@ -1138,7 +923,7 @@ fn the_world_survives_anything() {
         usize::try_from(BuildHasherDefault::<DefaultHasher>::default().hash_one(seed) % of as u64)
             .unwrap()
     };
-    let all: Vec<Move> = moves::NAMED.into_iter().chain(moves::OTHERS).collect();
+    let all: Vec<Move> = moves::NAMED.iter().chain(moves::OTHERS).copied().collect();
     let scenes = Scene::all();
     for seed in 0..3_000 {
         let mut world =
@@ -1168,7 +953,7 @@ fn singles() {
     for scene in Scene::all() {
         let mut base = World::<Decent<{ bad::NOTHING }>>::begin(scene);
         while base.next().is_some() {
-            for kind in moves::NAMED.into_iter().chain(moves::OTHERS) {
+            for kind in moves::NAMED.iter().chain(moves::OTHERS).copied() {
                 let mut fork = base.clone();
                 if !fork
                     .next()

@@ -65,6 +65,7 @@ struct Known {
     service: Option<Ms>,
     pool: Option<Ms>,
     denied: bool,
+    complete_denied: bool,
 }
 
 /// How often something was asked.

@@ -101,7 +101,8 @@ impl Truth {
     /// down, or has been on its way to the disk for 250 ms.
     pub(super) fn told_before_written(&mut self, what: &'static str, since: Option<Ms>) {
         // What an earlier process knew, it may have written.
-        let Some(since) = since.filter(|it| *it > self.started) else {
+        // By a clock that is set, a deadline may have come before.
+        let Some(since) = since.filter(|it| *it > self.started && !self.judge.clock_set) else {
             return;
         };
         let writes = self.judge.known.writes;
@@ -157,7 +158,7 @@ impl Truth {
         let left = self.latest().is_some_and(|it| self.left(it));
         let none =
             policy.result_on_timeout == OnTimeout::None && self.judge.drained.is_none() && left;
-        let denied = self.judge.known.denied;
+        let denied = self.judge.known.complete_denied;
         self.judge.beat_sent = now;
         self.judge.lost_beat = false;
         if self.judge.known.accepted == Some(hook) {
@@ -343,6 +344,19 @@ impl Truth {
         } else {
             "placed-unseen"
         };
+        // What a read a second before would have shown is no excuse.
+        let old = |read: (Ms, bool)| read.0 + 1_000 < self.now;
+        if name == "placed-unseen"
+            && task.local + 1_000 < self.now
+            && k.read.is_some_and(old)
+            && !k.blind
+            && self.local_status(id).is_some()
+        {
+            self.wrong("completed-while-a-container-ran", || {
+                format!("task {id} is listed; last read {:?}", k.read)
+            });
+            return;
+        }
         self.judge.excuse(name);
     }
 

@@ -35,6 +35,7 @@ impl Truth {
                     flight.request,
                     Request::Heartbeat(..) | Request::Complete(..)
                 );
+                j.known.complete_denied |= matches!(flight.request, Request::Complete(..));
                 let it = &mut j.denials[kind(&flight.request)];
                 if now >= it.since + 30_000 {
                     *it = Count {

@@ -171,12 +171,11 @@ impl Truth {
             .filter(|_| !joining);
         // A join may just have ended.
         let mild = mild.map(|it| it.max(self.scaling.since));
+        // Whether it joins has to be known first.
+        let away = self.calm(&[Service::Metadata, Service::Group]);
+        let mild = mild.map(|it| it.max(away));
         let reason = [k.reason, mild].into_iter().flatten().min();
-        let mut calm = self.calm(&[Service::Ecs, Service::Local]);
-        if k.reason.is_none() {
-            // Whether it joins has to be known first.
-            calm = calm.max(self.calm(&[Service::Metadata, Service::Group]));
-        }
+        let calm = self.calm(&[Service::Ecs, Service::Local]);
         if it.status == InstanceStatus::Active {
             let Some(reason) = reason else { return };
             if !self.introspection_up()
