@@ -330,10 +330,14 @@ impl Drain {
         }
         let holding = self.may_hold(self.deadline(turn.policy), turn);
         if self.has_action() {
-            self.hold.advance(holding, verdict, turn);
+            self.hold.advance(self.started_at, holding, verdict, turn);
         } else if self.told_at.is_some() && !self.hold.is_closed() {
-            self.hold
-                .advance(false, Verdict::Never(Nothing::NoAction), turn);
+            self.hold.advance(
+                self.started_at,
+                false,
+                Verdict::Never(Nothing::NoAction),
+                turn,
+            );
         }
     }
 
@@ -368,7 +372,13 @@ impl Drain {
         let outcome = if self.nothing_ran(world, turn) || world.lacking(turn).is_none() {
             Outcome::Drained
         } else if turn.reached(deadline.at) && self.may_time_out(world, deadline, turn) {
-            Outcome::TimedOut
+            // That ECS cannot be asked is no evidence against what is seen here.
+            match world.lacking(turn) {
+                Some(Lacking::Agreement(_)) if world.here.is_some_and(Registration::looks_fail) => {
+                    Outcome::Drained
+                }
+                _ => Outcome::TimedOut,
+            }
         } else {
             return None;
         };
@@ -507,26 +517,26 @@ impl Drain {
         fresh || missing && turn.reached(grace) && !world.tasks.waits(world.leftovers, turn.policy)
     }
 
-    /// Whether what is seen is of now: nothing here a moment ago, and ECS places nothing.
+    /// Whether what is seen is of now: nothing here a moment ago, and ECS places nothing. Every try follows
+    /// local reads of its own, of what runs and of who we are.
     fn is_fresh(&self, world: World<'_>, turn: &Turn<'_>) -> bool {
-        let every = match world.tasks.source() {
-            crate::tasks::Source::Introspection => turn.policy.ecs.introspection_poll_interval,
-            crate::tasks::Source::Api => turn.policy.ecs.api_poll_interval,
+        let Some(from) = self.reads_from() else {
+            return false;
         };
-        let from = turn.now - every - every / 2;
-        let from = self
-            .hold
-            .completion
-            .refused_at()
-            .map_or(from, |refused| refused.max(from));
         let local = world.tasks.source() == crate::tasks::Source::Api
             || world.identity.read_at.is_some_and(|at| at >= from);
         let closed = world.here.is_some_and(|here| {
             here.is_closed() && !here.is_looking() && is_fresh(here.view(), LOOK_LIMIT, turn.now)
         });
-        // Every try follows a local read of its own.
-        let due = self.hold.completion.due().unwrap_or(from);
-        world.tasks.nothing_since(from.max(due)) && local && closed
+        world.tasks.nothing_since(from, turn) && local && closed
+    }
+
+    /// From when on the local reads have to be that the next completion rests on.
+    fn reads_from(&self) -> Option<Moment> {
+        self.hold
+            .completion
+            .due()
+            .max(self.hold.completion.refused_at())
     }
 
     /// From when on a look at ECS has to be, for the next completion: `None` where none is needed.
@@ -536,11 +546,11 @@ impl Drain {
         waits.then(|| turn.now - LOOK_LIMIT)
     }
 
-    /// From when on a local read has to be, for the next completion.
-    pub(crate) fn wants_read(&self, turn: &mut Turn<'_>) -> Option<Moment> {
+    /// From when on local reads have to be, for the completion that is due.
+    pub(crate) fn wants_reads(&self, turn: &mut Turn<'_>) -> Option<Moment> {
         let waits =
             self.told_at.is_some() && self.has_action() && self.hold.completion.is_due(turn);
-        self.hold.completion.due().filter(|_| waits)
+        self.reads_from().filter(|_| waits)
     }
 
     /// Whether a heartbeat may be sent: until the deadline; past it only for executables, and for a
@@ -549,7 +559,7 @@ impl Drain {
         if !turn.reached(deadline.at) {
             return true;
         }
-        if self.hold.heartbeat.is_denied() {
+        if self.hold.heartbeat.is_denied() || self.hold.completion.is_denied() {
             return false;
         }
         let late = self.over.is_none_or(|over| !over.outcome.in_time());

@@ -259,14 +259,20 @@ impl Join {
     pub(crate) fn tell(&mut self, remembered: bool, turn: &mut Turn<'_>) -> bool {
         let holding = self.may_hold(turn);
         let Some((outcome, at)) = self.over.filter(|_| remembered) else {
-            self.hold.advance(holding, Verdict::NotYet, turn);
+            self.hold
+                .advance(self.remembered.started_at, holding, Verdict::NotYet, turn);
             return false;
         };
         let result = match outcome {
             JoinOutcome::Joined => LifecycleActionResult::Continue,
             JoinOutcome::TimedOut => LifecycleActionResult::Abandon,
         };
-        self.hold.advance(holding, Verdict::Send(result), turn);
+        self.hold.advance(
+            self.remembered.started_at,
+            holding,
+            Verdict::Send(result),
+            turn,
+        );
         let told = self.signal(outcome, at, turn);
         // Where completing is denied, a person may still grant it: until the deadline.
         let given_up =

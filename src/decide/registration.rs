@@ -55,6 +55,14 @@ impl Identity {
         self.read.ask(now);
     }
 
+    /// Reads at once where the last answered read was sent before `from`.
+    pub(crate) fn read_again(&mut self, from: Moment, turn: &Turn<'_>) {
+        let flying = turn.flying(|action| matches!(action, Action::ReadContainerInstance));
+        if flying.is_none() && self.read_at.is_none_or(|at| at < from) {
+            self.read.ask(turn.now);
+        }
+    }
+
     /// Takes in an answer; returns what the ECS agent says we are.
     pub(crate) fn absorb(
         &mut self,

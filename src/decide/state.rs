@@ -343,14 +343,14 @@ impl State {
                 if let Some(here) = self.about(action) {
                     here.absorb_set(draining, result, sent, &ours, turn);
                 }
-                self.expose();
+                self.expose(turn);
             }
             Answer::ContainerInstance(result) => {
                 let ours = self.instance_id();
                 if let Some(here) = self.about(action) {
                     here.absorb_look(result, sent, &ours, turn);
                 }
-                self.expose();
+                self.expose(turn);
             }
             Answer::Group(result) => {
                 if let (Ok(found), Action::FindGroup { tags: false }) = (&result, action) {
@@ -398,7 +398,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// The registration that an action was about, where it is still the one that we are.
+    /// The registration that an action was about, where it is the one that we are, or were before.
     fn about(&mut self, action: &Action) -> Option<&mut Registration> {
         let (Action::SetDraining(about)
         | Action::SetActive(about)
@@ -407,8 +407,9 @@ impl State {
             return None;
         };
         self.registration
-            .as_mut()
-            .filter(|here| here.target.arn == about.arn)
+            .iter_mut()
+            .chain(&mut self.displaced)
+            .find(|known| known.target.arn == about.arn)
     }
 
     fn absorb_hold(&mut self, answer: Answer, flight: &Flight, turn: &mut Turn<'_>) {
@@ -559,14 +560,14 @@ impl State {
     }
 
     /// Whoever answers on the ECS agent's port is of another machine: what was known before still holds.
-    fn expose(&mut self) {
+    fn expose(&mut self, turn: &Turn<'_>) {
         match &self.registration {
             Some(here) if here.is_foreign() && !here.has_to_undo() => {
                 self.foreign = Some(here.target.arn.clone());
                 self.impostor = true;
-                self.registration = self.displaced.take();
+                self.tasks.was_another(turn.now);
+                self.registration = self.displaced.take().filter(|before| !before.is_foreign());
             }
-            Some(here) if here.is_verified() => self.displaced = None,
             _ => {}
         }
     }
@@ -1141,8 +1142,9 @@ impl State {
         }
         let Some(drain) = &mut self.drain else { return };
         drain.leave_at(self.leave_at);
-        if let Some(from) = drain.wants_read(turn) {
-            self.tasks.read_if_older(from, turn.now);
+        if let Some(from) = drain.wants_reads(turn) {
+            self.tasks.read_again(from, turn);
+            self.identity.read_again(from, turn);
         }
         self.tasks
             .advance(self.registration.as_mut(), &mut self.leftovers, turn);
@@ -1208,6 +1210,9 @@ impl State {
         let needs_prior = want == Placement::Draining
             && may_return
             && self.memory.drain.as_ref().is_some_and(|drain| !drain.ours);
+        if let Some(other) = self.displaced.as_mut().filter(|other| other.has_to_undo()) {
+            other.advance(Placement::Active, false, turn);
+        }
         let Some(here) = &mut self.registration else {
             return;
         };

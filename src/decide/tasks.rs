@@ -31,6 +31,8 @@ const QUIET: Duration = Duration::from_secs(3);
 const ARRIVAL_GRACE: Duration = Duration::from_secs(5);
 /// How seldom ECS is asked why a task that came late is not told to stop.
 const SUSPICION_CAP: Duration = Duration::from_secs(300);
+/// How long ago a local read may have been answered that a completion rests on.
+const READ_LIMIT: Duration = Duration::from_secs(1);
 /// The longest wait before ECS is asked again whether it agrees that nothing is left.
 const DISAGREEMENT_CAP: Duration = Duration::from_secs(10);
 
@@ -83,14 +85,16 @@ struct Empty {
     from: Option<Moment>,
     /// When the last of them was sent.
     to: Option<Moment>,
+    /// When it was answered.
+    answered: Option<Moment>,
     reads: u32,
 }
 
 impl Empty {
-    fn saw(&mut self, nothing: bool, sent: Moment) {
+    fn saw(&mut self, nothing: bool, sent: Moment, now: Moment) {
         if nothing {
             self.from.get_or_insert(sent);
-            self.to = Some(sent);
+            (self.to, self.answered) = (Some(sent), Some(now));
             self.reads = self.reads.saturating_add(1);
         } else {
             *self = Self::default();
@@ -219,13 +223,6 @@ impl Tasks {
         self.read.ask(now);
     }
 
-    /// Reads at once where the last read was sent before `from`.
-    pub(crate) fn read_if_older(&mut self, from: Moment, now: Moment) {
-        if self.source == Source::Introspection && self.read_sent < from {
-            self.read.ask(now);
-        }
-    }
-
     /// Takes in the ECS agent's list. `arn` is the container instance that it is of.
     pub(crate) fn absorb_local(
         &mut self,
@@ -250,7 +247,7 @@ impl Tasks {
                 self.settle_open(&tasks, arn);
                 self.take(tasks, turn.now);
                 let nothing = !self.waits(leftovers, turn.policy);
-                self.local.saw(nothing, sent);
+                self.local.saw(nothing, sent, turn.now);
                 // The confirming read need not wait a whole interval.
                 if self.local.reads == 1 {
                     next = turn.now + every / 2;
@@ -383,7 +380,7 @@ impl Tasks {
             || self
                 .vanished()
                 .any(|arn| !leftovers.is_ignored(arn, turn.policy));
-        self.api.saw(!waits, sent);
+        self.api.saw(!waits, sent, turn.now);
     }
 
     fn disagree(&mut self, turn: &mut Turn<'_>) {
@@ -462,11 +459,26 @@ impl Tasks {
         }
     }
 
-    /// Whether the last look showed that nothing is here, sent at `from` or later.
-    pub(crate) fn nothing_since(&self, from: Moment) -> bool {
-        match self.source {
-            Source::Introspection => self.local.to.is_some_and(|to| to >= from),
-            Source::Api => self.api.to.is_some_and(|to| to >= from),
+    /// Whether nothing was here a moment ago, in a look that was sent at `from` or later.
+    pub(crate) fn nothing_since(&self, from: Moment, turn: &Turn<'_>) -> bool {
+        let (seen, limit) = match self.source {
+            Source::Introspection => (&self.local, READ_LIMIT),
+            Source::Api => (&self.api, turn.policy.ecs.api_poll_interval * 3 / 2),
+        };
+        seen.to.is_some_and(|to| to >= from)
+            && seen.answered.is_some_and(|at| turn.now.since(at) <= limit)
+    }
+
+    /// Whoever has answered was of another machine.
+    pub(crate) fn was_another(&mut self, now: Moment) {
+        (self.local, self.was_read) = (Empty::default(), false);
+        self.read.ask(now);
+    }
+
+    /// Reads at once where the last read was sent before `from`, or answered too long ago.
+    pub(crate) fn read_again(&mut self, from: Moment, turn: &Turn<'_>) {
+        if self.source == Source::Introspection && !self.nothing_since(from, turn) {
+            self.read.ask(turn.now);
         }
     }
 

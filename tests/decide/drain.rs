@@ -141,7 +141,7 @@ fn a_completion_that_is_too_early_is_tried_again() {
     agent.run(Duration::from_mins(10));
     assert_eq!(agent.phase(), "completing");
     let tries = agent.count("Complete");
-    assert!((40..=90).contains(&tries), "{tries}");
+    assert!((15..=40).contains(&tries), "{tries}");
     assert!(agent.said("CompleteEarly") > 0);
     agent.world.failing.clear();
     agent.run(Duration::from_secs(61));

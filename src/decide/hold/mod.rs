@@ -35,7 +35,6 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
     transition: LifecycleTransition,
-    began: Moment,
     /// Which hook?
     pub search: Search,
     /// Is it kept waiting?
@@ -49,7 +48,6 @@ impl Hold {
     pub(crate) fn new(transition: LifecycleTransition, resumed: bool, now: Moment) -> Self {
         Self {
             transition,
-            began: now,
             search: Search::new(transition, now),
             heartbeat: Heartbeat::new(resumed, now),
             completion: Completion::new(transition, now),
@@ -132,8 +130,15 @@ impl Hold {
         self.hook() == Some(hook)
     }
 
-    /// Starts what is due. `holding`: whether heartbeats may be sent now.
-    pub(crate) fn advance(&mut self, holding: bool, verdict: Verdict, turn: &mut Turn<'_>) {
+    /// Starts what is due. `since`: when the action began, as far as known; `holding`: whether heartbeats may
+    /// be sent now.
+    pub(crate) fn advance(
+        &mut self,
+        since: Moment,
+        holding: bool,
+        verdict: Verdict,
+        turn: &mut Turn<'_>,
+    ) {
         if self.completion.is_closed() {
             return;
         }
@@ -155,7 +160,7 @@ impl Hold {
         }
         self.completion.look(turn);
         if let Verdict::Send(result) = verdict {
-            let end = found.global_timeout.map(|timeout| self.began + timeout);
+            let end = found.global_timeout.map(|timeout| since + timeout);
             let limit = self.heartbeat.limit(turn.now);
             self.completion.hurry_before(limit, end, turn.now);
             self.completion.advance(&found.hook, result, turn);
