@@ -59,6 +59,7 @@ struct Known {
     foreign: Option<Ms>,
     /// The last writes of the state file: when they were sent, whether they were answered.
     writes: [(Ms, bool); 4],
+    disk_refuses: bool,
     /// Told that the completion was accepted.
     accepted: Option<HookName>,
     /// Told `InService`, `Warmed:…`: when.

@@ -222,7 +222,9 @@ impl Truth {
                 j.told_signalled = true;
                 j.known.signalled |= flight.sent >= self.scaling.since;
             }
+            (Request::WriteStateFile(_), Reply::Failed(_)) => j.known.disk_refuses = true,
             (Request::WriteStateFile(_), Reply::Done) => {
+                j.known.disk_refuses = false;
                 for it in &mut j.known.writes {
                     it.1 |= it.0 == flight.sent;
                 }
@@ -302,7 +304,11 @@ impl Truth {
         let warned = policy.on_rebalance.is_some() && rebalance == Ok(true)
             || policy.on_maintenance.is_some() && matches!(maintenance, Ok(Some(_)));
         if warned {
-            k.by_clock = rebalance != Ok(true);
+            let by_clock = rebalance != Ok(true);
+            if k.by_clock && !by_clock {
+                k.warned = None;
+            }
+            k.by_clock = by_clock;
             k.warned.get_or_insert(now);
         } else if rebalance.is_ok() && maintenance.is_ok() && k.warned.take().is_some() {
             j.reason_gone = now;

@@ -195,6 +195,10 @@ impl Truth {
                 .filter(|it| sign(it))
                 .map(|it| it.local)
                 .min();
+            if sign.is_none() && believed && k.accepted.is_some() && !self.left(now) {
+                // Nothing is left that it could end by.
+                return;
+            }
             let (from, mut bound) = match sign {
                 Some(sign) if believed => (sign, 14_000),
                 None if believed => (it.since, 66_000),
