@@ -265,7 +265,7 @@ impl Truth {
             // empty after the deadline, it timed out.
             (false, false) => match k.turned {
                 Some(it) if it < self.earliest() => Some(it),
-                _ if self.judge.drained.is_some() => None,
+                _ if k.read.is_some_and(|it| it.1) => None,
                 _ => Some(self.earliest()).filter(|it| *it <= self.now),
             },
             (false, true) => Some(self.earliest()).filter(|it| *it <= self.now),
@@ -345,7 +345,7 @@ impl Truth {
             "placed-unseen"
         };
         // What a read a second before would have shown is no excuse.
-        let old = |read: (Ms, bool)| read.0 + 1_000 < self.now;
+        let old = |read: (Ms, bool)| read.0 + 1_000 + self.spec.intro_takes < self.now;
         if name == "placed-unseen"
             && task.local + 1_000 < self.now
             && k.read.is_some_and(old)
