@@ -548,8 +548,8 @@ impl Drain {
 
     /// From when on local reads have to be, for the completion that is due.
     pub(crate) fn wants_reads(&self, turn: &mut Turn<'_>) -> Option<Moment> {
-        let waits =
-            self.told_at.is_some() && self.has_action() && self.hold.completion.is_due(turn);
+        let drained = self.outcome() == Some(Outcome::Drained) && self.told_at.is_some();
+        let waits = drained && self.has_action() && self.hold.completion.is_due(turn);
         self.reads_from().filter(|_| waits)
     }
 

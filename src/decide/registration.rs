@@ -55,10 +55,9 @@ impl Identity {
         self.read.ask(now);
     }
 
-    /// Reads at once where the last answered read was sent before `from`.
+    /// Reads at once where the last read was sent before `from`.
     pub(crate) fn read_again(&mut self, from: Moment, turn: &Turn<'_>) {
-        let flying = turn.flying(|action| matches!(action, Action::ReadContainerInstance));
-        if flying.is_none() && self.read_at.is_none_or(|at| at < from) {
+        if self.last.is_none_or(|at| at < from) {
             self.read.ask(turn.now);
         }
     }

@@ -477,7 +477,9 @@ impl Tasks {
 
     /// Reads at once where the last read was sent before `from`, or answered too long ago.
     pub(crate) fn read_again(&mut self, from: Moment, turn: &Turn<'_>) {
-        if self.source == Source::Introspection && !self.nothing_since(from, turn) {
+        let old =
+            self.read_sent < from || self.away_since.is_none() && !self.nothing_since(from, turn);
+        if self.source == Source::Introspection && old {
             self.read.ask(turn.now);
         }
     }

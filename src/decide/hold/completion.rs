@@ -35,7 +35,8 @@ pub struct Completion {
     complete: Pace,
     look: Option<Pace>,
     refusals: u32,
-    first_refused_at: Option<Moment>,
+    /// Since when the action is on its way, as far as known.
+    since: Moment,
     /// When the last look was asked for.
     looked_at: Option<Moment>,
     /// When the last refusal was heard: whatever was seen before it has to be seen again.
@@ -57,7 +58,7 @@ impl Completion {
             complete: Pace::at(now),
             look: None,
             refusals: 0,
-            first_refused_at: None,
+            since: now,
             looked_at: None,
             refused_at: None,
             closed_since: None,
@@ -103,6 +104,7 @@ impl Completion {
         if !self.closed {
             *self = Self {
                 decided_at: self.decided_at,
+                since: self.since,
                 refused_at: self.refused_at,
                 ..Self::new(self.transition, now)
             };
@@ -168,7 +170,6 @@ impl Completion {
                     self.look = Some(Pace::at(turn.now));
                 }
                 self.refused_at = Some(turn.now);
-                self.first_refused_at.get_or_insert(turn.now);
                 let delay = self.early_delay(turn);
                 self.complete.retry_in(delay, turn.now);
                 self.refusals = self.refusals.saturating_add(1);
@@ -183,23 +184,18 @@ impl Completion {
 
     /// Where the instance is, is asked more seldom than whether it may be completed: the answer costs more.
     fn wants_look(&self, now: Moment) -> bool {
-        let seldom = (self.early_for(now) / 3).max(LOOK_EVERY);
+        let seldom = (now.since(self.since) / 3).max(LOOK_EVERY);
         self.closed_since.is_some() || self.looked_at.is_none_or(|at| now.since(at) >= seldom)
     }
 
-    fn early_for(&self, now: Moment) -> Duration {
-        self.first_refused_at
-            .map_or(Duration::ZERO, |at| now.since(at))
-    }
-
-    /// A third of the time that it has been too early for: the longer the wait takes to begin, the more
+    /// A third of the time that the action has been on its way: the longer the wait takes to begin, the more
     /// seldom it is asked for.
     fn early_delay(&self, turn: &Turn<'_>) -> Duration {
         if let Some(since) = self.closed_since {
             // To be confirmed once.
             return (since + APART).since(turn.now).max(SOONEST);
         }
-        let delay = (self.early_for(turn.now) * 3 / 8).min(SELDOM);
+        let delay = (turn.now.since(self.since) * 3 / 8).min(SELDOM);
         jitter(delay, self.refusals, turn.seed).max(SOONEST)
     }
 
@@ -266,6 +262,11 @@ impl Completion {
                 now.since(since) >= APART
             }
         }
+    }
+
+    /// The action has been on its way since `since`.
+    pub(super) fn began_at(&mut self, since: Moment) {
+        self.since = since;
     }
 
     /// Looks at the instance after a refusal, whatever is still wanted to be completed.

@@ -158,6 +158,7 @@ impl Hold {
         if holding && !self.completion.is_denied() {
             self.heartbeat.advance(&found, turn);
         }
+        self.completion.began_at(since);
         self.completion.look(turn);
         if let Verdict::Send(result) = verdict {
             let end = found.global_timeout.map(|timeout| since + timeout);
