@@ -40,7 +40,7 @@ test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about 
 	@# Every single move, and a part of the rest; everything: make explore.
 	$(EXPLORE) singles --expected tests/explore/expected.txt
 	$(EXPLORE) random --count 20000 --seed 1 --expected tests/explore/expected.txt
-	$(EXPLORE) reduction --count 1000
+	$(EXPLORE) reduction --count 1000 --expected tests/explore/expected.txt
 	@# By themselves: a thousand agents each, with seconds where the others have minutes.
 	$(MAKE) faults
 	$(MAKE) crash
@@ -96,7 +96,7 @@ faults: ## Every call × every fault × every phase, against the real binary (th
 .PHONY: explore
 explore: $(EXPLORE) ## The adversary against the core: single moves, pairs, 200,000 random stories (a quarter of an hour)
 	$(EXPLORE) singles --expected tests/explore/expected.txt --stories target/stories
-	$(EXPLORE) reduction --count 10000
+	$(EXPLORE) reduction --count 10000 --expected tests/explore/expected.txt
 	$(EXPLORE) random --count 200000 --expected tests/explore/expected.txt --stories target/stories
 	$(EXPLORE) pairs --expected tests/explore/expected.txt --stories target/stories
 

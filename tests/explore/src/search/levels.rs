@@ -568,7 +568,9 @@ impl<S: Story> Search<S> {
             *part.uneven.entry(super::name(second)).or_default() += 1;
         }
         // A move that is not possible changes nothing.
-        let (a, b) = (a.as_ref().unwrap_or(&rules), b.as_ref().unwrap_or(&rules));
+        // What goes wrong undisturbed says nothing of the moment.
+        let new = |it: &Option<Rules>| &it.clone().unwrap_or_else(|| rules.clone()) - &base.rules;
+        let (a, b) = (new(a), new(b));
         if a != b {
             let told = |at: usize| {
                 let all = before.iter().copied().chain([(second, at)]);

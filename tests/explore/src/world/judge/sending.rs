@@ -153,7 +153,12 @@ impl Truth {
             self.wrong("touched-another-hook", || "a heartbeat".into());
         }
         let policy = &self.spec.policy;
-        let timeout = self.scaling.out.map_or(0, |it| it.1);
+        let timeout = self
+            .scaling
+            .out
+            .map(|it| it.1)
+            .or(self.spec.out)
+            .unwrap_or(0);
         // Where nothing was left at the deadline, it may well count as drained.
         let left = self.latest().is_some_and(|it| self.left(it));
         let none =
