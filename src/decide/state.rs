@@ -897,7 +897,12 @@ impl State {
             spent: Duration::ZERO,
         });
         // Out of the pool, and it has never left it: the ECS agent was never started, or has told us.
+        let old = self
+            .instance
+            .as_ref()
+            .is_some_and(|known| self.is_old(known, turn, self.new_for(turn)));
         let nothing_ever_ran = !self.memory.was_in_service
+            && !old
             && self.target == Some(TargetLifecycleState::WarmedTerminated);
         let drain = Drain::begin(
             reason,
