@@ -23,6 +23,7 @@ impl World {
             return None;
         }
         let cluster = instance.cluster.clone();
+        let registration = instance.container_instance_arn.clone();
         let number = self.number("task");
         let arn = self.ecs_arn(&format!("task/{cluster}/{}", ids::hex32(2, number)));
         if let Some(name) = spec.kind.service() {
@@ -38,6 +39,8 @@ impl World {
             arn: arn.clone(),
             cluster,
             instance: id.to_owned(),
+            registration,
+            forgotten: false,
             spec,
             placed_at: now,
             running_at: None,
