@@ -144,7 +144,8 @@ impl World {
 
     fn begin_stop(&mut self, arn: &str) {
         let now = self.now();
-        let Some(task) = self.tasks.get_mut(arn) else {
+        // An ECS agent that has lost its data knows nothing of it.
+        let Some(task) = self.tasks.get_mut(arn).filter(|t| !t.forgotten) else {
             return;
         };
         task.stopping_at = Some(now);
