@@ -65,10 +65,11 @@ async fn a_join_is_looked_at_before_its_deadline_counts() {
     scene.kill().await;
     scene.passes(s(5)).await;
     scene.start();
-    scene.happens("a signal", |what| {
-        matches!(what, What::SignalReceived { .. })
-    })
-    .await;
+    scene
+        .happens("a signal", |what| {
+            matches!(what, What::SignalReceived { .. })
+        })
+        .await;
     assert_eq!(scene.results(LAUNCH), [Continue], "{}", scene.log());
     assert_eq!(scene.signals(), ["SUCCESS"]);
 }

@@ -48,7 +48,10 @@ async fn a_signal_that_exists_already_is_a_success() {
         status: "SUCCESS".to_owned(),
         auth: SignalAuth::InstanceIdentity(scene.id()),
     };
-    scene.simulator.change(|world| world.signal(signal)).unwrap();
+    scene
+        .simulator
+        .change(|world| world.signal(signal))
+        .unwrap();
     scene.start();
     scene.asked(SIGNAL, 1).await;
     scene.passes(s(8)).await;

@@ -12,9 +12,7 @@ async fn a_task_is_placed_after(event: impl Fn(&Instance)) {
     let scene = scene.watching().await;
     scene.instance.terminate();
     scene.asked(COMPLETE, 1).await;
-    scene
-        .instance
-        .schedule_whenever_active(web(1_000), ms(300));
+    scene.instance.schedule_whenever_active(web(1_000), ms(0));
     event(&scene.instance);
     scene.runs().await;
     scene.ends_well().await;
@@ -35,7 +33,7 @@ async fn registered_anew_after_the_drain_it_drains_again() {
 /// 5: an ACTIVE request that is under way when the termination comes does not outlast it.
 #[tokio::test]
 async fn an_active_request_under_way_does_not_outlast_a_termination() {
-    let scene = Scene::added(group(ms(100), s(3600)), member([web(300)])).await;
+    let scene = Scene::added(group(ms(100), s(3600)), member([web(4_000)])).await;
     let scene = scene.watching().await;
     assert_eq!(scene.command(&["drain"]).await.code, Some(0));
     scene.becomes(Draining).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ecs_lifecycle_rig::AgentProcess;
 use ecs_lifecycle_simulator::{
     ContainerInstanceStatus, Fault, FaultKind, GroupSpec, HookSpec, InstanceSpec,
-    LifecycleActionResult, TaskSpec, What,
+    LifecycleActionResult, TaskSpec, What, World,
 };
 
 use crate::control::{self, Output, socket};
@@ -15,7 +15,7 @@ use crate::newcomer::{DRAIN, LAUNCH, Newcomer, TARGET, ms};
 use crate::stage::PATIENCE;
 
 pub use ContainerInstanceStatus::{Active, Draining};
-pub use LifecycleActionResult::{Abandon, Continue};
+pub use LifecycleActionResult::Continue;
 
 pub const SET: &str = "ecs:UpdateContainerInstancesState";
 pub const LOOK: &str = "ecs:DescribeContainerInstances";
@@ -112,10 +112,12 @@ impl Scene {
     }
 
     pub fn log(&self) -> String {
-        self.agent.as_ref().map_or_else(String::new, AgentProcess::text)
+        self.agent
+            .as_ref()
+            .map_or_else(String::new, AgentProcess::text)
     }
 
-    pub async fn until(&self, what: &str, is: impl FnMut(&ecs_lifecycle_simulator::World) -> bool) {
+    pub async fn until(&self, what: &str, is: impl FnMut(&World) -> bool) {
         let waited = self.simulator.wait_until(what, PATIENCE, is).await;
         if let Err(error) = waited {
             panic!("{error}\n{}", self.log());
@@ -129,14 +131,17 @@ impl Scene {
 
     /// Waits until a request of this kind has arrived so often.
     pub async fn asked(&self, operation: &str, times: usize) {
-        self.until(operation, |world| world.requests().count(operation) >= times)
-            .await;
+        self.until(operation, |world| {
+            world.requests().count(operation) >= times
+        })
+        .await;
     }
 
     /// Waits until so much time has passed.
     pub async fn passes(&self, time: Duration) {
         let until = self.simulator.now() + time;
-        self.until("time passes", |world| world.now() >= until).await;
+        self.until("time passes", |world| world.now() >= until)
+            .await;
     }
 
     /// Waits for more polls of the metadata.
@@ -167,7 +172,8 @@ impl Scene {
 
     /// An operation fails in this way so often.
     pub fn fails(&self, operation: &str, kind: FaultKind, times: u64) {
-        self.simulator.fault(Fault::on(operation, kind).times(times));
+        self.simulator
+            .fault(Fault::on(operation, kind).times(times));
     }
 
     /// Metadata shows no target state for so many reads.
@@ -178,24 +184,46 @@ impl Scene {
     /// Waits for the end. The action was completed once, with `CONTINUE`, on a container instance that was
     /// `DRAINING`, and no container was killed.
     pub async fn ends_well(&self) {
-        self.happens("a completion", |what| {
-            matches!(what, What::HookCompleted { hook, .. } if hook == DRAIN)
-        })
+        self.happens(
+            "a completion",
+            |what| matches!(what, What::HookCompleted { hook, .. } if hook == DRAIN),
+        )
         .await;
         self.instance.wait_until_gone(PATIENCE).await.unwrap();
         assert_eq!(self.results(DRAIN), [Continue], "{}", self.log());
         self.simulator.world(|world| {
-            assert!(world.killed().is_empty(), "killed:\n{}", self.log());
+            let told = || self.told(world);
+            assert!(world.killed().is_empty(), "killed: {}", told());
             let mut status = None;
             for event in world.events_of(self.instance.id()) {
                 match &event.what {
                     What::ContainerInstanceRegistered => status = Some(Active),
                     What::ContainerInstanceStatusChanged { to, .. } => status = Some(*to),
-                    What::HookCompleted { .. } => assert_eq!(status, Some(Draining)),
+                    What::HookCompleted { .. } => assert_eq!(status, Some(Draining), "{}", told()),
                     _ => {}
                 }
             }
         });
+    }
+
+    /// What really happened, what AWS was asked, and the agent's log.
+    fn told(&self, world: &World) -> String {
+        let events = world.events_of(self.instance.id());
+        let events = events.map(|event| (event.at_real, format!("{:?}", event.what)));
+        let asked = world.requests().aws_calls().map(|request| {
+            let outcome = &request.outcome;
+            let status = &request.params["status"];
+            (
+                request.at_real,
+                format!("  {} {status} {outcome:?}", request.operation),
+            )
+        });
+        let mut all: Vec<_> = events.chain(asked).collect();
+        all.sort();
+        let lines = all
+            .iter()
+            .map(|(at, what)| format!("{:8.3} {what}\n", at.as_secs_f64()));
+        format!("{}{}", lines.collect::<String>(), self.log())
     }
 
     /// Whether the action was left to lapse.
@@ -206,9 +234,10 @@ impl Scene {
 
     /// Waits until the launching action is completed, with `CONTINUE`, and nothing has lapsed.
     pub async fn joins(&self) {
-        self.happens("the launching action's completion", |what| {
-            matches!(what, What::HookCompleted { hook, .. } if hook == LAUNCH)
-        })
+        self.happens(
+            "the launching action's completion",
+            |what| matches!(what, What::HookCompleted { hook, .. } if hook == LAUNCH),
+        )
         .await;
         assert_eq!(self.results(LAUNCH), [Continue], "{}", self.log());
         assert!(!self.has_lapsed(), "{}", self.log());

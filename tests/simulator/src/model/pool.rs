@@ -17,7 +17,10 @@ impl World {
     /// Terminating hooks are done: into the pool. Containers are not killed, but if some still run
     /// while the instance is stopped or hibernated, `Suspended` says so.
     pub(crate) fn land_in_pool(&mut self, id: &str, target: TargetLifecycleState) {
-        let returning = self.instances.get_mut(id).map(|i| std::mem::take(&mut i.returning));
+        let returning = self
+            .instances
+            .get_mut(id)
+            .map(|i| std::mem::take(&mut i.returning));
         if returning != Some(true) {
             self.set_lifecycle(id, Some(LifecycleState::WarmedPending));
         }

@@ -126,12 +126,15 @@ fn registrations<'a>(world: &'a World, cluster: &str) -> impl Iterator<Item = Re
         .instances()
         .filter(move |i| i.registered && i.cluster == cluster);
     of_cluster.flat_map(|instance| {
-        let former = instance.former.iter().map(move |(arn, status)| Registration {
-            instance,
-            arn,
-            status: *status,
-            connected: false,
-        });
+        let former = instance
+            .former
+            .iter()
+            .map(move |(arn, status)| Registration {
+                instance,
+                arn,
+                status: *status,
+                connected: false,
+            });
         former.chain([Registration {
             instance,
             arn: &instance.container_instance_arn,
