@@ -1,5 +1,7 @@
 //! Drained by hand, and back.
 
+use std::time::Duration;
+
 use ecs_lifecycle_rig::AgentProcess;
 use ecs_lifecycle_simulator::{
     ContainerInstanceStatus, GroupSpec, HookSpec, InstanceSpec, LifecycleActionResult, TaskSpec,
@@ -13,7 +15,12 @@ use super::stage::{PATIENCE, web};
 const DRAINING: &str = "ecs:UpdateContainerInstancesState";
 
 pub async fn stage(tasks: Vec<TaskSpec>) -> Newcomer {
-    let hook = HookSpec::terminating(DRAIN).heartbeat_timeout(std::time::Duration::from_secs(3600));
+    with_heartbeat(Duration::from_secs(3600), tasks).await
+}
+
+/// With a `HeartbeatTimeout` of the test's own.
+pub async fn with_heartbeat(timeout: Duration, tasks: Vec<TaskSpec>) -> Newcomer {
+    let hook = HookSpec::terminating(DRAIN).heartbeat_timeout(timeout);
     let group = GroupSpec::new("demo-asg")
         .wait_delay(ms(100))
         .terminate_delay(ms(100))
@@ -76,7 +83,7 @@ async fn drained_and_back() {
 
 #[tokio::test]
 async fn undrained_in_the_middle_what_has_not_begun_to_stop_stays() {
-    let stays = TaskSpec::service("web").replacement_delay(std::time::Duration::from_secs(3600));
+    let stays = TaskSpec::service("web").replacement_delay(Duration::from_secs(3600));
     let stage = stage(vec![stays]).await;
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);

@@ -139,27 +139,18 @@ async fn the_ecs_agent_restarts_in_mid_drain() {
     );
 }
 
-#[tokio::test]
-async fn a_task_is_placed_just_after_draining() {
-    let late = web(700)
-        .after_draining(Duration::from_millis(150))
-        .pending_for(Duration::from_millis(300));
-    let stage = Stage::new(vec![web(200), late]).await;
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
-    ends_well(&stage).await;
-}
-
 /// An instance that looks empty must drain too, or what arrives a moment later dies.
 #[tokio::test]
-async fn a_task_is_placed_on_an_instance_that_was_empty() {
-    let late = web(700)
-        .after_draining(Duration::from_millis(50))
-        .pending_for(Duration::from_millis(300));
-    let stage = Stage::new(vec![late]).await;
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
-    ends_well(&stage).await;
+async fn a_task_is_placed_just_after_draining() {
+    for (there, after) in [(vec![web(200)], 150), (Vec::new(), 50)] {
+        let late = web(700)
+            .after_draining(Duration::from_millis(after))
+            .pending_for(Duration::from_millis(300));
+        let stage = Stage::new(there.into_iter().chain([late]).collect()).await;
+        let _agent = stage.watching().await;
+        stage.instance.terminate();
+        ends_well(&stage).await;
+    }
 }
 
 #[tokio::test]
@@ -171,30 +162,6 @@ async fn ecs_lags_behind_the_containers() {
     let _agent = stage.watching().await;
     stage.instance.terminate();
     ends_well(&stage).await;
-}
-
-#[tokio::test]
-async fn somebody_sets_the_instance_back_while_it_drains() {
-    // ECS tells the task to stop only after a while; set back before that, it never does.
-    let slow = web(300).replacement_delay(Duration::from_millis(1_500));
-    let stage = Stage::new(vec![slow])
-        .await
-        .set("drain", "recheck_after", "1s");
-    let agent = stage.watching().await;
-    stage.instance.terminate();
-    stage
-        .until("DRAINING", |world| world.requests().accepted(DRAINING) > 0)
-        .await;
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Active);
-    ends_well(&stage).await;
-    assert_eq!(stage.count(DRAINING), 2);
-    assert!(
-        agent
-            .text()
-            .contains("somebody set the container instance back")
-    );
 }
 
 #[tokio::test]

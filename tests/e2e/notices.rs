@@ -32,15 +32,6 @@ fn announce(stage: &Newcomer, code: &str, state: &str, within: Duration) {
 }
 
 #[tokio::test]
-async fn a_rebalance_recommendation_is_no_reason_unless_configured() {
-    let stage = stage(vec![web(300)]).await;
-    let agent = watching(&stage).await;
-    stage.instance.recommend_rebalance();
-    stage.polls(&agent, 30).await;
-    assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent.text());
-}
-
-#[tokio::test]
 async fn a_rebalance_recommendation_drains_where_configured() {
     let stage = stage(vec![web(300)])
         .await
@@ -96,15 +87,6 @@ async fn a_drain_for_a_rebalance_has_its_own_deadline() {
     );
 }
 
-#[tokio::test]
-async fn maintenance_is_no_reason_unless_configured() {
-    let stage = stage(vec![web(300)]).await;
-    let agent = watching(&stage).await;
-    announce(&stage, "instance-retirement", "active", ms(60_000));
-    stage.polls(&agent, 30).await;
-    assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent.text());
-}
-
 /// A stop, a reboot or a retirement, once it is near enough; NotBefore is the deadline.
 #[tokio::test]
 async fn maintenance_that_stops_the_instance_drains_it_in_time() {
@@ -136,27 +118,26 @@ async fn maintenance_that_stops_the_instance_drains_it_in_time() {
     }
 }
 
-/// What is far off, does not stop the instance, or is over, is no reason.
+/// What is not configured, far off, does not stop the instance, or is over, is no reason.
 #[tokio::test]
-async fn other_maintenance_is_no_reason() {
-    for (code, state, within) in [
-        ("instance-stop", "active", HOUR * 2),
-        ("system-maintenance", "active", HOUR / 2),
-        ("system-reboot", "canceled", HOUR / 2),
-        ("instance-retirement", "completed", HOUR / 2),
+async fn other_notices_are_no_reason() {
+    for (configured, code, state, within) in [
+        (false, "instance-retirement", "active", ms(60_000)),
+        (true, "instance-stop", "active", HOUR * 2),
+        (true, "system-maintenance", "active", HOUR / 2),
+        (true, "system-reboot", "canceled", HOUR / 2),
+        (true, "instance-retirement", "completed", HOUR / 2),
     ] {
-        let stage = stage(vec![web(300)])
-            .await
-            .set("drain", "on_maintenance", "1h");
+        let mut stage = stage(vec![web(300)]).await;
+        if configured {
+            stage = stage.set("drain", "on_maintenance", "1h");
+        }
         let agent = watching(&stage).await;
         announce(&stage, code, state, within);
+        stage.instance.recommend_rebalance();
         stage.polls(&agent, 30).await;
-        assert_eq!(
-            stage.count(AWS_CALLS),
-            0,
-            "{code} {state}\n{}",
-            agent.text()
-        );
+        let calls = stage.count(AWS_CALLS);
+        assert_eq!(calls, 0, "{code} {state}\n{}", agent.text());
     }
 }
 

@@ -8,25 +8,6 @@ use super::stage::{PATIENCE, Stage, group, web};
 
 const DRAINING: &str = "ecs:UpdateContainerInstancesState";
 
-#[tokio::test]
-async fn killed_in_mid_drain_it_takes_the_drain_up_again() {
-    let stage = Stage::new(vec![web(3_000)]).await;
-    let mut agent = stage.watching().await;
-    stage.instance.terminate();
-    stage
-        .until("DRAINING", |world| world.requests().accepted(DRAINING) > 0)
-        .await;
-    agent.kill().await.unwrap();
-    let agent = stage.builder.start().unwrap();
-    agent
-        .logged("drain taken up again after a restart", PATIENCE)
-        .await
-        .unwrap();
-    stage.completed().await;
-    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage.assert_safe();
-}
-
 /// Stopped by SIGTERM and started again, over and over: the deadline counts from the first start.
 #[tokio::test]
 async fn no_restart_moves_the_deadline() {

@@ -30,12 +30,15 @@ pub fn group() -> GroupSpec {
         .hook(HookSpec::terminating("drain-hook").heartbeat_timeout(Duration::from_secs(3600)))
 }
 
+/// The agent. Another build, a packaged one say, can be put to the same tests by `AGENT_BINARY`.
+pub fn binary() -> String {
+    std::env::var("AGENT_BINARY")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_ecs-lifecycle-agent").to_owned())
+}
+
 /// An agent for `instance`, at a tenth of the default intervals: the same course of events, sooner.
 pub fn builder(instance: &Instance, state_directory: &Path) -> AgentBuilder {
-    // Another build, a packaged one say, can be put to the same tests.
-    let binary = std::env::var("AGENT_BINARY")
-        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_ecs-lifecycle-agent").to_owned());
-    AgentBuilder::new(binary, instance, state_directory)
+    AgentBuilder::new(binary(), instance, state_directory)
         .set("metadata", "poll_interval", "100ms")
         .set("ecs", "introspection_poll_interval", "100ms")
         .set("ecs", "placement_settle", "300ms")

@@ -10,6 +10,7 @@ use ecs_lifecycle_simulator::{
     LifecycleActionResult, TaskSpec, What, World,
 };
 
+use crate::by_hand;
 use crate::control::{self, Output, socket};
 use crate::newcomer::{DRAIN, LAUNCH, Newcomer, TARGET, ms};
 use crate::stage::PATIENCE;
@@ -81,11 +82,7 @@ impl Scene {
 
     /// Starts the agent, and waits until it watches and knows its container instance.
     pub async fn watching(mut self) -> Self {
-        self.start();
-        let known = |status: &serde_json::Value| {
-            status["phase"] == "watching" && status["container_instance"]["arn"].is_string()
-        };
-        control::until(&socket(&self.scratch), "watching", known).await;
+        self.agent = Some(by_hand::watching(&self.stage).await);
         self
     }
 
@@ -163,6 +160,22 @@ impl Scene {
         let id = self.id();
         self.until("a container", |world| !world.running_tasks(&id).is_empty())
             .await;
+    }
+
+    /// The statuses that ECS was asked for, in order.
+    pub fn statuses(&self) -> Vec<String> {
+        self.simulator.world(|world| {
+            let asked = world.requests().matching(SET);
+            asked
+                .filter_map(|one| one.params["status"].as_str().map(str::to_owned))
+                .collect()
+        })
+    }
+
+    /// Nobody has asked for `ACTIVE`.
+    pub fn was_never_put_back(&self) {
+        let statuses = self.statuses();
+        assert!(!statuses.contains(&Active.to_string()), "{}", self.log());
     }
 
     /// Runs a command of the binary beside the agent.
