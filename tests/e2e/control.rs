@@ -128,3 +128,13 @@ pub async fn end(child: Child) -> Output {
 pub async fn run(socket: &Path, arguments: &[&str]) -> Output {
     end(start(socket, arguments)).await
 }
+
+/// The status once it names a deadline, and the minutes until then.
+pub async fn deadline(socket: &Path) -> (f64, Value) {
+    let known = |status: &Value| status["deadline"]["in_seconds"].is_number();
+    let status = until(socket, "a deadline", known).await;
+    (
+        status["deadline"]["in_seconds"].as_f64().unwrap() / 60.0,
+        status,
+    )
+}

@@ -56,10 +56,7 @@ async fn they_run_before_and_after_with_all_that_is_known() {
             if event == "before-drain" {
                 assert_eq!(asked, 0, "before means before:\n{}", agent.text());
             } else {
-                let left = stage
-                    .simulator
-                    .world(|world| world.running_tasks(stage.instance.id()).len());
-                assert_eq!(left, 0, "after means after");
+                assert_eq!(stage.running(), 0, "after means after");
             }
             assert_eq!(completed, 0);
             stage.scripts.release().await;

@@ -43,17 +43,7 @@ async fn joined_once_the_ecs_agent_is_connected() {
         "{connected:?} {completed:?} {signalled:?}\n{}",
         agent.text()
     );
-    stage
-        .happens(&agent, "service", |what| {
-            matches!(
-                what,
-                What::LifecycleStateChanged {
-                    to: Some(LifecycleState::InService),
-                    ..
-                }
-            )
-        })
-        .await;
+    stage.reaches(&agent, LifecycleState::InService).await;
     stage.simulator.world(|world| {
         let by_us = Who::Api(stage.id());
         let ours = |what: &What| matches!(what, What::HookCompleted { by, .. } if *by == by_us);
@@ -531,17 +521,7 @@ async fn out_of_the_warm_pool_it_joins() {
     let mut stage = Newcomer::launched(group(), spec).await;
     stage.scripts.add("ready.d", "any", "say ran");
     let agent = stage.start();
-    stage
-        .happens(&agent, "the pool", |what| {
-            matches!(
-                what,
-                What::LifecycleStateChanged {
-                    to: Some(LifecycleState::WarmedRunning),
-                    ..
-                }
-            )
-        })
-        .await;
+    stage.reaches(&agent, LifecycleState::WarmedRunning).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
     stage
         .happens(&agent, "connection", |what| {
@@ -574,17 +554,7 @@ async fn launched_into_the_warm_pool_with_metadata_that_does_not_say_so_at_first
     let unset = FaultKind::Status(404, None);
     stage.simulator.fault(Fault::on(TARGET, unset).times(5));
     let agent = stage.start();
-    stage
-        .happens(&agent, "the pool", |what| {
-            matches!(
-                what,
-                What::LifecycleStateChanged {
-                    to: Some(LifecycleState::WarmedRunning),
-                    ..
-                }
-            )
-        })
-        .await;
+    stage.reaches(&agent, LifecycleState::WarmedRunning).await;
     stage
         .happens(&agent, "connection", |what| {
             *what == What::AgentConnected(true)
@@ -605,17 +575,7 @@ async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing
     let stage = Newcomer::new().await;
     let agent = stage.start();
     stage.signalled(&agent).await;
-    stage
-        .happens(&agent, "service", |what| {
-            matches!(
-                what,
-                What::LifecycleStateChanged {
-                    to: Some(LifecycleState::InService),
-                    ..
-                }
-            )
-        })
-        .await;
+    stage.reaches(&agent, LifecycleState::InService).await;
     for round in 1..=2 {
         assert!(
             stage

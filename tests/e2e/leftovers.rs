@@ -12,12 +12,6 @@ fn job(millis: u64) -> TaskSpec {
         .stop_duration(Duration::from_millis(200))
 }
 
-async fn ends_well(stage: &Stage) {
-    stage.completed().await;
-    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage.assert_safe();
-}
-
 #[tokio::test]
 async fn stop_stops_standalone_tasks_only_and_gives_a_reason() {
     let stage = Stage::new(vec![
@@ -30,7 +24,7 @@ async fn stop_stops_standalone_tasks_only_and_gives_a_reason() {
     .set("drain", "standalone_stop_after", "500ms");
     let _agent = stage.watching().await;
     stage.instance.terminate();
-    ends_well(&stage).await;
+    stage.ends_well().await;
     assert_eq!(stage.count("ecs:StopTask"), 2);
     stage.simulator.world(|world| {
         let reasons: Vec<_> = world
@@ -113,5 +107,5 @@ async fn the_fallback_reads_every_page() {
         .logged("introspection is back", PATIENCE)
         .await
         .unwrap();
-    ends_well(&stage).await;
+    stage.ends_well().await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ecs_lifecycle_simulator::{AWS_CALLS, TaskSpec, What};
 
-use super::stage::{PATIENCE, PLAIN_CALLS, Stage, web};
+use super::stage::{PLAIN_CALLS, Stage, web};
 
 /// However many tasks there are, of whatever kind.
 #[tokio::test]
@@ -20,9 +20,7 @@ async fn a_plain_drain_takes_six_calls_and_kills_nothing() {
         let stage = Stage::new(tasks).await;
         let agent = stage.watching().await;
         stage.instance.terminate();
-        stage.completed().await;
-        stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-        stage.assert_safe();
+        stage.ends_well().await;
         let calls = stage.simulator.world(|world| {
             let calls = world.requests().aws_calls();
             calls
@@ -70,11 +68,7 @@ async fn a_stop_signal_completes_nothing_and_is_obeyed_within_two_seconds() {
         let stage = Stage::new(vec![web(60_000)]).await;
         let mut agent = stage.watching().await;
         stage.instance.terminate();
-        stage
-            .until("DRAINING", |world| {
-                world.requests().count("ecs:UpdateContainerInstancesState") > 0
-            })
-            .await;
+        stage.draining().await;
         agent.signal(signal).await.unwrap();
         let status = agent.ended(Duration::from_secs(2)).await.unwrap();
         assert!(status.success(), "{status}");

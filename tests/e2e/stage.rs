@@ -111,11 +111,29 @@ impl Stage {
             .unwrap();
     }
 
+    /// Waits until ECS has accepted to set it to `DRAINING`.
+    pub async fn draining(&self) {
+        self.until("DRAINING", |world| {
+            world
+                .requests()
+                .accepted("ecs:UpdateContainerInstancesState")
+                > 0
+        })
+        .await;
+    }
+
     /// Waits until the hook's action was completed, by whomever.
     pub async fn completed(&self) {
         let id = self.instance.id().to_owned();
         self.until("a completion", move |world| world.completions(&id) > 0)
             .await;
+    }
+
+    /// Waits for the end: completed once, and nobody was killed.
+    pub async fn ends_well(&self) {
+        self.completed().await;
+        self.instance.wait_until_gone(PATIENCE).await.unwrap();
+        self.assert_safe();
     }
 
     /// How often an operation arrived.

@@ -148,11 +148,7 @@ impl Scene {
 
     /// Waits until the container instance that the ECS agent now is has this status.
     pub async fn becomes(&self, status: ContainerInstanceStatus) {
-        let id = self.id();
-        self.until(status.as_str(), |world| {
-            world.instance(&id).unwrap().status == status
-        })
-        .await;
+        self.stage.becomes(self.agent(), status).await;
     }
 
     /// Waits until a container runs.
