@@ -48,6 +48,23 @@ async fn registered_anew_during_the_last_look() {
     scene.ends_well().await;
 }
 
+/// The ECS agent restarts during the last look, and a task arrives whose placement was under way.
+#[tokio::test]
+async fn the_ecs_agent_restarts_during_the_last_look() {
+    let late = web(700).after_draining(ms(2_000)).pending_for(ms(300));
+    let scene = Scene::added(group(ms(100), s(3600)), member([web(300), late])).await;
+    let scene = scene.watching().await;
+    scene.instance.terminate();
+    scene.becomes(Draining).await;
+    let mut gate = scene.simulator.hold(Hold::before(LOOK));
+    let held = gate.reached(PATIENCE).await.unwrap();
+    scene.instance.ecs_agent_down().await;
+    scene.passes(s(2)).await;
+    scene.instance.ecs_agent_up().unwrap();
+    held.release();
+    scene.ends_well().await;
+}
+
 /// Registered anew, with a task at once, while the request that sets the old one to DRAINING is under way.
 #[tokio::test]
 async fn registered_anew_while_draining_is_asked_for() {
