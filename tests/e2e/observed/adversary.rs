@@ -18,7 +18,8 @@ async fn drained_early(wait: u64, lapses: u64) -> Scene {
     scene.watching().await
 }
 
-/// Set back to ACTIVE while a completion is under way that is refused as too early.
+/// Somebody sets it ACTIVE while a completion is under way that is refused as too early: the next one waits for the
+/// task that ECS has placed.
 #[tokio::test]
 async fn set_active_while_a_completion_is_under_way() {
     let scene = drained_early(6, 3600).await;
@@ -32,7 +33,8 @@ async fn set_active_while_a_completion_is_under_way() {
     scene.ends_well().await;
 }
 
-/// Registered anew, with a task at once, while the last look at the old container instance is under way.
+/// The ECS agent registers anew, with a task at once, while the last look at the old container instance is under way:
+/// what that look says is not enough.
 #[tokio::test]
 async fn registered_anew_during_the_last_look() {
     let scene = Scene::added(group(ms(100), s(3600)), member([web(500)])).await;
@@ -48,7 +50,7 @@ async fn registered_anew_during_the_last_look() {
     scene.ends_well().await;
 }
 
-/// The ECS agent restarts during the last look, and a task arrives whose placement was under way.
+/// The ECS agent restarts during the last look, and a task arrives whose placement was under way: it is waited for.
 #[tokio::test]
 async fn the_ecs_agent_restarts_during_the_last_look() {
     let late = web(700).after_draining(ms(2_000)).pending_for(ms(300));
@@ -65,7 +67,8 @@ async fn the_ecs_agent_restarts_during_the_last_look() {
     scene.ends_well().await;
 }
 
-/// Registered anew, with a task at once, while the request that sets the old one to DRAINING is under way.
+/// The ECS agent registers anew, with a task at once, while the request that sets the old container instance to
+/// DRAINING is under way: the new one is set to DRAINING, too.
 #[tokio::test]
 async fn registered_anew_while_draining_is_asked_for() {
     let scene = Scene::added(group(ms(100), s(3600)), member([])).await;
@@ -80,7 +83,7 @@ async fn registered_anew_while_draining_is_asked_for() {
     scene.ends_well().await;
 }
 
-/// The ECS agent loses its data and keeps its container instance: what ECS says of the tasks counts.
+/// The ECS agent loses its data and keeps its container instance: the drain waits for what ECS says of the tasks.
 #[tokio::test]
 async fn tasks_forgotten_under_the_same_registration() {
     let job = || TaskSpec::standalone("job").runs_for(s(6));
@@ -93,7 +96,7 @@ async fn tasks_forgotten_under_the_same_registration() {
     scene.ends_well().await;
 }
 
-/// Before `:Wait` begins, the hook is deleted and made anew under another name.
+/// The hook is deleted and made anew under another name before `:Wait` begins: the new one is completed.
 #[tokio::test]
 async fn the_hook_has_another_name_by_then() {
     let scene = drained_early(6, 20).await;
@@ -112,7 +115,7 @@ async fn the_hook_has_another_name_by_then() {
     assert_eq!(scene.results("other-hook"), [Continue], "{}", scene.log());
 }
 
-/// Detached from its group while it is drained by hand: the hand still counts, both ways.
+/// The instance is detached from its group while it is drained by hand: it stays DRAINING until it is undrained.
 #[tokio::test]
 async fn detached_while_it_is_drained_by_hand() {
     let stays = web(100).replacement_delay(s(3600));
@@ -127,7 +130,7 @@ async fn detached_while_it_is_drained_by_hand() {
     scene.becomes(Active).await;
 }
 
-/// A Spot notice and a scale-in, in either order: the action is completed before EC2 acts.
+/// A Spot notice and a scale-in come in either order: the action is completed before EC2 acts.
 #[tokio::test]
 async fn a_spot_notice_and_a_scale_in() {
     for spot_first in [true, false] {
@@ -147,7 +150,7 @@ async fn a_spot_notice_and_a_scale_in() {
     }
 }
 
-/// Rebooted in mid-drain, with a wall clock that is three hours behind for a while.
+/// The machine is rebooted in mid-drain, and its wall clock is three hours behind for a while: the drain ends as usual.
 #[tokio::test]
 async fn rebooted_in_mid_drain_with_a_clock_that_is_behind() {
     let scene = Scene::added(group(ms(100), s(3600)), member([web(8_000)])).await;
@@ -184,7 +187,7 @@ async fn stopped_and_started_in_the_pool() {
     scene.becomes(Active).await;
 }
 
-/// Terminated while the completion of its launching action is under way.
+/// The termination comes while the launching action's completion is under way: the terminating action is completed.
 #[tokio::test]
 async fn terminated_while_its_join_is_completed() {
     let mut scene = Scene::launched(group(ms(100), s(3600)), newcomer::spec()).await;
@@ -225,7 +228,7 @@ async fn deregistered_in_mid_drain() {
     assert!(killed.is_empty(), "{}", scene.log());
 }
 
-/// Undrained and drained again by hand, while the request for ACTIVE is under way.
+/// It is undrained and drained again by hand while the request for ACTIVE is under way: it ends up DRAINING.
 #[tokio::test]
 async fn drained_again_while_active_is_asked_for() {
     let scene = in_service().await;
@@ -259,7 +262,7 @@ async fn the_target_state_is_away_in_mid_drain() {
     scene.was_never_put_back();
 }
 
-/// Outside a group, with a Spot notice and drained by hand: each is a reason, and the last one that goes counts.
+/// Outside a group, a Spot notice comes on top of a drain by hand: when the notice is gone, the hand still counts.
 #[tokio::test]
 async fn outside_a_group_spot_and_a_hand() {
     let alone = InstanceSpec::new("demo").lifecycle_state(LifecycleState::InService);
