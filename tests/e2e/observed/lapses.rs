@@ -85,7 +85,7 @@ async fn a_state_that_comes_before_the_wait_is_not_taken_for_the_end() {
     }
 }
 
-/// 18: the tag in metadata names a former group; the group that Auto Scaling names is the one that is told.
+/// 18: the tag in metadata names a former group that is gone; the group that Auto Scaling names is told.
 #[tokio::test]
 async fn a_tag_that_names_a_former_group_is_not_believed_for_ever() {
     let spec = member([web(100)]).tag("aws:autoscaling:groupName", "former-asg");
