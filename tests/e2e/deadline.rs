@@ -95,14 +95,7 @@ async fn a_spot_interruption_is_a_deadline_and_completes_nothing() {
         .logged("Spot interruption (terminate)", PATIENCE)
         .await
         .unwrap();
-    stage
-        .until("DRAINING", |world| {
-            world
-                .requests()
-                .accepted("ecs:UpdateContainerInstancesState")
-                > 0
-        })
-        .await;
+    stage.draining().await;
     agent.logged("deadline reached", PATIENCE).await.unwrap();
     assert_eq!(
         stage.count("autoscaling:*"),

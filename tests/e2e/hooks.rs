@@ -13,7 +13,8 @@ const COMPLETE: &str = "autoscaling:CompleteLifecycleAction";
 fn with_hooks(names: &[&str]) -> GroupSpec {
     let hook =
         |name: &&str| HookSpec::terminating(name).heartbeat_timeout(Duration::from_secs(600));
-    let mut spec = group();
+    // Without a hook it would be gone before a busy machine has asked about it.
+    let mut spec = group().terminate_delay(Duration::from_secs(600));
     spec.hooks = names.iter().map(hook).collect();
     spec
 }

@@ -24,6 +24,7 @@ mod joining;
 mod leftovers;
 mod newcomer;
 mod notices;
+mod observed;
 mod openmetrics;
 mod plain;
 mod ready;

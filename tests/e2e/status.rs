@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, UnixStream};
 use tokio::process::Command;
 
-use super::by_hand::{is, stage, watching};
+use super::by_hand::{stage, watching};
 use super::control::{self, socket};
 use super::newcomer::{DRAIN, Newcomer, ms};
 use super::openmetrics;
@@ -282,11 +282,7 @@ async fn it_answers_at_once_in_mid_drain() {
     let socket = socket(&stage.scratch);
     stage.instance.terminate();
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     control::until(&socket, "all tasks", |status| {
         status["waiting_for"]

@@ -116,6 +116,8 @@ async fn aws_s_own_tool_sends_the_same_request() {
     };
     let (simulator, instance) = stage().await;
     let theirs = theirs(&python, &simulator, &instance).await;
+    // A second SUCCESS in the same wait would be refused.
+    simulator.set_waiting(STACK, RESOURCE, true);
     let ours = ours(&simulator, &instance).await;
     assert_eq!(ours.method, theirs.method);
     assert_eq!(ours.path, theirs.path);

@@ -17,6 +17,10 @@ pub struct GroupSpec {
     pub acceptance_delay: Duration,
     /// From `Terminating:Proceed` to gone (likewise to `Warmed:*`).
     pub terminate_delay: Duration,
+    /// How long the group's own state is behind the target state that the metadata shows.
+    pub target_lead: Duration,
+    /// Whether the way back to the warm pool shows as `Warmed:Pending`, `Warmed:Pending:Wait`, ….
+    pub pool_states: bool,
     /// `RetentionTriggers.TerminateHookAbandon=retain`.
     pub retain_on_abandon: bool,
 }
@@ -31,6 +35,8 @@ impl GroupSpec {
             wait_delay: Duration::from_secs(1),
             acceptance_delay: Duration::ZERO,
             terminate_delay: Duration::from_secs(1),
+            target_lead: Duration::ZERO,
+            pool_states: false,
             retain_on_abandon: false,
         }
     }
@@ -60,6 +66,20 @@ impl GroupSpec {
     #[must_use]
     pub fn terminate_delay(mut self, delay: Duration) -> Self {
         self.terminate_delay = delay;
+        self
+    }
+
+    /// Lets the metadata's target state run ahead of the group's own state.
+    #[must_use]
+    pub fn target_lead(mut self, lead: Duration) -> Self {
+        self.target_lead = lead;
+        self
+    }
+
+    /// Shows the way back to the warm pool in the pool's states instead of `Terminating…`.
+    #[must_use]
+    pub fn pool_states(mut self) -> Self {
+        self.pool_states = true;
         self
     }
 

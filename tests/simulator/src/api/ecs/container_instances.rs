@@ -33,7 +33,7 @@ pub(super) fn update_state(
     let mut accepted = Vec::new();
     for given in &asked {
         let found = find(world, &cluster, given)
-            .map(|i| (i.id.clone(), i.container_instance_arn.clone(), i.status));
+            .map(|r| (r.instance.id.clone(), r.arn.to_owned(), r.status));
         match found {
             None => failures.push(failure(&missing_arn(world, &cluster, given), "MISSING")),
             Some((_, arn, ContainerInstanceStatus::Inactive)) => {
@@ -47,16 +47,20 @@ pub(super) fn update_state(
                 }
                 failures.push(failure(&arn, "REGISTERING"));
             }
-            Some((id, _, _)) => accepted.push(id),
+            Some((id, arn, _)) => accepted.push((id, arn)),
         }
     }
-    for id in &accepted {
-        world.set_container_instance_status(id, to, caller.who());
+    for (id, arn) in &accepted {
+        let instance = world.instances.get_mut(id);
+        match instance.and_then(|i| i.former.get_mut(arn)) {
+            Some(former) => *former = to,
+            None => world.set_container_instance_status(id, to, caller.who()),
+        }
     }
     let changed: Vec<_> = accepted
         .iter()
-        .filter_map(|id| world.instance(id))
-        .map(|i| render(world, i))
+        .filter_map(|(_, arn)| find(world, &cluster, arn))
+        .map(|r| render(world, &r))
         .collect();
     Ok(json!({"containerInstances": changed, "failures": failures}))
 }
@@ -73,7 +77,7 @@ pub(super) fn describe(world: &World, call: &Call) -> Result<Value, ApiError> {
     let mut failures = Vec::new();
     for given in &asked {
         match find(world, &cluster, given) {
-            Some(instance) => found.push(render(world, instance)),
+            Some(registration) => found.push(render(world, &registration)),
             None => failures.push(failure(&missing_arn(world, &cluster, given), "MISSING")),
         }
     }
@@ -94,15 +98,12 @@ pub(super) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
             instance_filter(filter).ok_or_else(|| invalid(format!("Invalid filter: {filter}")))?,
         ),
     };
-    let of_cluster = world
-        .instances()
-        .filter(|i| i.registered && i.cluster == cluster);
-    let listed = of_cluster.filter(|i| match wanted_status {
-        Some(status) => i.status == status,
-        None => i.status != ContainerInstanceStatus::Inactive,
+    let listed = registrations(world, &cluster).filter(|r| match wanted_status {
+        Some(status) => r.status == status,
+        None => r.status != ContainerInstanceStatus::Inactive,
     });
-    let listed = listed.filter(|i| wanted_id.as_ref().is_none_or(|id| *id == i.id));
-    let arns: Vec<_> = listed.map(|i| i.container_instance_arn.clone()).collect();
+    let listed = listed.filter(|r| wanted_id.as_ref().is_none_or(|id| *id == r.instance.id));
+    let arns: Vec<_> = listed.map(|r| r.arn.to_owned()).collect();
     arns_page(world, call, "containerInstanceArns", &arns)
 }
 
@@ -112,11 +113,39 @@ fn instance_filter(filter: &str) -> Option<String> {
     (name.trim() == "ec2InstanceId").then(|| value.trim().trim_matches(['\'', '"']).to_owned())
 }
 
-pub(super) fn find<'a>(world: &'a World, cluster: &str, given: &str) -> Option<&'a InstanceModel> {
-    let mut of_cluster = world
+/// A container instance: the one that an instance's ECS agent is now, or one that it was.
+pub(super) struct Registration<'a> {
+    instance: &'a InstanceModel,
+    pub(super) arn: &'a str,
+    status: ContainerInstanceStatus,
+    connected: bool,
+}
+
+fn registrations<'a>(world: &'a World, cluster: &str) -> impl Iterator<Item = Registration<'a>> {
+    let of_cluster = world
         .instances()
-        .filter(|i| i.registered && i.cluster == cluster);
-    of_cluster.find(|i| names(given, &i.container_instance_arn))
+        .filter(move |i| i.registered && i.cluster == cluster);
+    of_cluster.flat_map(|instance| {
+        let former = instance
+            .former
+            .iter()
+            .map(move |(arn, status)| Registration {
+                instance,
+                arn,
+                status: *status,
+                connected: false,
+            });
+        former.chain([Registration {
+            instance,
+            arn: &instance.container_instance_arn,
+            status: instance.status,
+            connected: instance.agent_connected(),
+        }])
+    })
+}
+
+pub(super) fn find<'a>(world: &'a World, cluster: &str, given: &str) -> Option<Registration<'a>> {
+    registrations(world, cluster).find(|r| names(given, r.arn))
 }
 
 fn missing_arn(world: &World, cluster: &str, given: &str) -> String {
@@ -126,17 +155,17 @@ fn missing_arn(world: &World, cluster: &str, given: &str) -> String {
     world.ecs_arn(&format!("container-instance/{cluster}/{given}"))
 }
 
-fn render(world: &World, instance: &InstanceModel) -> Value {
-    let (running, pending) = world.task_counts(&instance.id);
+fn render(world: &World, registration: &Registration<'_>) -> Value {
+    let (running, pending) = world.counts_under(registration.arn);
     json!({
-        "containerInstanceArn": instance.container_instance_arn,
-        "ec2InstanceId": instance.id,
+        "containerInstanceArn": registration.arn,
+        "ec2InstanceId": registration.instance.id,
         "version": 3,
         "versionInfo": {"agentVersion": "1.98.0", "agentHash": "02ff320c", "dockerVersion": "DockerVersion: 25.0.8"},
         "remainingResources": [],
         "registeredResources": [],
-        "status": instance.status.as_str(),
-        "agentConnected": instance.agent_connected(),
+        "status": registration.status.as_str(),
+        "agentConnected": registration.connected,
         "runningTasksCount": running,
         "pendingTasksCount": pending,
         "attributes": [],
