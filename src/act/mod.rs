@@ -115,8 +115,8 @@ impl Effects {
     ///
     /// # Errors
     /// Where there is something that cannot be read or understood.
-    pub fn recall(&self) -> Result<Option<Memory>, Failure> {
-        self.state_file.read(&self.clock)
+    pub async fn recall(&self) -> Result<Option<Memory>, Failure> {
+        self.state_file.read(self.clock).await
     }
 
     /// Where it is written down.

@@ -34,5 +34,6 @@ mod scripts;
 mod signal;
 mod stage;
 mod status;
+mod stuck;
 mod surface;
 mod tls;
