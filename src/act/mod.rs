@@ -67,6 +67,7 @@ pub struct Effects {
     introspection: Introspection,
     aws: Aws,
     cloudformation: CloudFormation,
+    cloudformation_endpoint: Option<String>,
     state_file: StateFile,
     commands: CommandRunner,
     emf_endpoint: Option<String>,
@@ -101,10 +102,8 @@ impl Effects {
                 settings.ecs.introspection_timeout,
             ),
             aws: Aws::new(settings.aws.request_timeout),
-            cloudformation: CloudFormation::new(
-                endpoints.cloudformation.clone(),
-                settings.aws.request_timeout,
-            ),
+            cloudformation: CloudFormation::new(settings.aws.request_timeout),
+            cloudformation_endpoint: endpoints.cloudformation.clone(),
             state_file: StateFile::new(&settings.agent.state_directory),
             commands: CommandRunner::new(settings),
             emf_endpoint: settings.metrics.emf_endpoint.clone(),
@@ -156,64 +155,63 @@ impl Effects {
     async fn ask_aws(&self, action: Action, instance: &Instance) -> Option<Answer> {
         let aws = &self.aws;
         let id = &instance.instance_id;
-        let answer = match action {
-            Action::SetDraining(target) => {
-                let ecs = aws.ecs(instance).await;
-                Answer::StateSet(aws.book(ecs::set_state(&ecs, &target, true).await))
-            }
-            Action::SetActive(target) => {
-                let ecs = aws.ecs(instance).await;
-                Answer::StateSet(aws.book(ecs::set_state(&ecs, &target, false).await))
+        let answer = match &action {
+            Action::SetDraining(target) | Action::SetActive(target) => {
+                let draining = matches!(action, Action::SetDraining(_));
+                let set = |ecs| async move { ecs::set_state(&ecs, target, draining).await };
+                Answer::StateSet(aws.ecs(instance, set).await)
             }
             Action::DescribeContainerInstance(target) => {
-                let ecs = aws.ecs(instance).await;
-                Answer::ContainerInstance(aws.book(ecs::describe(&ecs, &target).await))
+                let describe = |ecs| async move { ecs::describe(&ecs, target).await };
+                Answer::ContainerInstance(aws.ecs(instance, describe).await)
             }
             Action::ClassifyTasks {
                 container_instance: target,
                 tasks,
                 daemons,
             } => {
-                let ecs = aws.ecs(instance).await;
-                let result = ecs::describe_tasks(&ecs, &target.cluster, &tasks, daemons).await;
-                Answer::Classified(aws.book(result))
+                let describe = |ecs| async move {
+                    ecs::describe_tasks(&ecs, &target.cluster, tasks, *daemons).await
+                };
+                Answer::Classified(aws.ecs(instance, describe).await)
             }
             Action::ListTasks {
                 container_instance: target,
                 daemons,
             } => {
-                let ecs = aws.ecs(instance).await;
-                Answer::ApiTasks(aws.book(ecs::list_tasks(&ecs, &target, daemons).await))
+                let list = |ecs| async move { ecs::list_tasks(&ecs, target, *daemons).await };
+                Answer::ApiTasks(aws.ecs(instance, list).await)
             }
             Action::StopTask {
                 container_instance: target,
                 task,
                 reason,
             } => {
-                let ecs = aws.ecs(instance).await;
-                let result = ecs::stop_task(&ecs, &target.cluster, &task, &reason).await;
-                Answer::TaskStopped(aws.book(result))
+                let stop =
+                    |ecs| async move { ecs::stop_task(&ecs, &target.cluster, task, reason).await };
+                Answer::TaskStopped(aws.ecs(instance, stop).await)
             }
-            Action::FindGroup { tags } => Answer::Group(self.find_group(tags, instance).await),
+            Action::FindGroup { tags } => Answer::Group(self.find_group(*tags, instance).await),
             Action::DescribeLifecycleHooks { group, transition } => {
-                let client = aws.autoscaling(instance).await;
-                let mut result = autoscaling::lifecycle_hooks(&client, &group).await;
+                let describe =
+                    |client| async move { autoscaling::lifecycle_hooks(&client, group).await };
+                let mut result = aws.autoscaling(instance, describe).await;
                 if let Ok(hooks) = &mut result {
-                    hooks.retain(|hook| hook.transition == transition);
+                    hooks.retain(|hook| hook.transition == *transition);
                 }
-                Answer::Hooks(aws.book(result))
+                Answer::Hooks(result)
             }
             Action::Heartbeat(hook) => {
-                let client = aws.autoscaling(instance).await;
-                Answer::Heartbeat(aws.book(autoscaling::heartbeat(&client, &hook, id).await))
+                let beat = |client| async move { autoscaling::heartbeat(&client, hook, id).await };
+                Answer::Heartbeat(aws.autoscaling(instance, beat).await)
             }
             Action::Complete { hook, result } => {
-                let client = aws.autoscaling(instance).await;
-                let result = autoscaling::complete(&client, &hook, id, result).await;
-                Answer::Completed(aws.book(result))
+                let complete =
+                    |client| async move { autoscaling::complete(&client, hook, id, *result).await };
+                Answer::Completed(aws.autoscaling(instance, complete).await)
             }
             Action::Signal { target, status, .. } => {
-                Answer::Signalled(self.signal(target, status, instance).await)
+                Answer::Signalled(self.signal(target, *status, instance).await)
             }
             _ => return None,
         };
@@ -222,17 +220,21 @@ impl Effects {
 
     async fn signal(
         &self,
-        target: StackResource,
+        target: &StackResource,
         status: SignalStatus,
         instance: &Instance,
     ) -> Result<Accepted, Failure> {
         let signal = cloudformation::Signal {
-            stack: target.stack_name,
-            resource: target.logical_resource_id,
+            stack: target.stack_name.clone(),
+            resource: target.logical_resource_id.clone(),
             status,
         };
+        let endpoint = match &self.cloudformation_endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => self.aws.cloudformation_endpoint(instance).await?,
+        };
         self.cloudformation
-            .signal(&self.imds, instance, &signal)
+            .signal(&self.imds, instance, &signal, &endpoint)
             .await
     }
 
@@ -262,8 +264,8 @@ impl Effects {
                 lifecycle_state: None,
             }));
         }
-        let client = self.aws.autoscaling(instance).await;
-        self.aws
-            .book(autoscaling::describe_instance(&client, &instance.instance_id).await)
+        let id = &instance.instance_id;
+        let describe = |client| async move { autoscaling::describe_instance(&client, id).await };
+        self.aws.autoscaling(instance, describe).await
     }
 }

@@ -14,6 +14,7 @@
 )]
 
 mod by_hand;
+mod clocks;
 mod control;
 mod deadline;
 mod early;
@@ -25,7 +26,9 @@ mod leftovers;
 mod newcomer;
 mod notices;
 mod openmetrics;
+mod packages;
 mod plain;
+mod proxies;
 mod ready;
 mod reasons;
 mod restart;

@@ -12,6 +12,7 @@ use std::io;
 
 use crate::act::Endpoints;
 use crate::act::aws::Aws;
+use crate::act::ecs::{describe, list_tasks};
 use crate::cli::DoctorArguments;
 use crate::clock::Clock;
 use crate::config::{ConfigError, Effective, Settings};
@@ -71,10 +72,11 @@ async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
     let ecs = async {
         match instance.zip(target) {
             Some((instance, target)) => {
-                let client = aws.ecs(instance).await;
                 let (described, tasks) = tokio::join!(
-                    crate::act::ecs::describe(&client, target),
-                    crate::act::ecs::list_tasks(&client, target, true),
+                    aws.ecs(instance, |ecs| async move { describe(&ecs, target).await }),
+                    aws.ecs(instance, |ecs| async move {
+                        list_tasks(&ecs, target, true).await
+                    }),
                 );
                 (Some(described), Some(tasks))
             }
@@ -88,9 +90,7 @@ async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
         .or(group);
     let auto_scaling = async {
         match instance {
-            Some(instance) => {
-                aws::auto_scaling(&aws.autoscaling(instance).await, instance, group).await
-            }
+            Some(instance) => aws::auto_scaling(&aws, instance, group).await,
             None => aws::AutoScaling::default(),
         }
     };
