@@ -2,7 +2,7 @@
 //!
 //! Proxies, FIPS and dual stack are the SDK's own settings, from its environment variables and files.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -28,6 +28,10 @@ const SIGNATURE: &[&str] = &[
     "RequestExpired",
     "RequestTimeTooSkewed",
 ];
+/// Where credentials were good, and are not any more.
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
+/// As many refusals in a row are answered by asking again at once: calls go side by side.
+const AT_ONCE: u32 = 3;
 
 /// The SDK's clients, made when they are first needed: an idle agent asks AWS nothing, and holds no
 /// credentials. They are kept as long as the credentials are good, as each knows how far the clock of this
@@ -37,6 +41,7 @@ pub struct Aws {
     clients: Mutex<Option<Clients>>,
     /// Set from a call that was refused for its credentials: the next one fetches new ones.
     stale: AtomicBool,
+    refusals: AtomicU32,
 }
 
 #[derive(Clone)]
@@ -53,6 +58,7 @@ impl Aws {
             request_timeout,
             clients: Mutex::new(None),
             stale: AtomicBool::new(false),
+            refusals: AtomicU32::new(0),
         }
     }
 
@@ -65,8 +71,12 @@ impl Aws {
         instance: &Instance,
         ask: impl Fn(aws_sdk_ecs::Client) -> F,
     ) -> Result<T, Failure> {
-        let client = self.clients(instance).await.ecs;
-        self.ask(|| ask(client.clone())).await
+        let mut result = ask(self.clients(instance).await.ecs).await;
+        if self.book(&result) {
+            result = ask(self.clients(instance).await.ecs).await;
+            self.book(&result);
+        }
+        result
     }
 
     /// Asks Auto Scaling.
@@ -78,8 +88,12 @@ impl Aws {
         instance: &Instance,
         ask: impl Fn(aws_sdk_autoscaling::Client) -> F,
     ) -> Result<T, Failure> {
-        let client = self.clients(instance).await.autoscaling;
-        self.ask(|| ask(client.clone())).await
+        let mut result = ask(self.clients(instance).await.autoscaling).await;
+        if self.book(&result) {
+            result = ask(self.clients(instance).await.autoscaling).await;
+            self.book(&result);
+        }
+        result
     }
 
     /// Where CloudFormation is. The SDK has no client of it here, but it is found by the same rules as Auto
@@ -108,25 +122,21 @@ impl Aws {
             })
     }
 
-    /// Asks once more where the signature was refused. The SDK keeps credentials until their end; where AWS
-    /// calls them expired before that, they are dropped, clients and all.
-    async fn ask<T, F: Future<Output = Result<T, Failure>>>(
-        &self,
-        ask: impl Fn() -> F,
-    ) -> Result<T, Failure> {
-        let mut result = ask().await;
-        let code = result
-            .as_ref()
-            .err()
-            .and_then(|error| error.code.as_deref());
-        if code.is_some_and(|code| SIGNATURE.contains(&code)) {
-            result = ask().await;
-        }
-        let kind = result.as_ref().err().map(|error| error.kind);
-        if kind == Some(FailureKind::Credentials) {
+    /// Takes note of how a call went; whether it is worth asking again at once: the clock of AWS is known by
+    /// now, or there are new credentials. The SDK keeps credentials until their end; where AWS calls them
+    /// expired before that, they are dropped, clients and all.
+    fn book<T>(&self, result: &Result<T, Failure>) -> bool {
+        let Err(Failure { kind, code, .. }) = result else {
+            self.refusals.store(0, Ordering::Relaxed);
+            return false;
+        };
+        let is = |list: &[&str]| code.as_deref().is_some_and(|code| list.contains(&code));
+        let again = (is(SIGNATURE) || is(EXPIRED))
+            && self.refusals.fetch_add(1, Ordering::Relaxed) < AT_ONCE;
+        if *kind == FailureKind::Credentials && !(again && is(SIGNATURE)) {
             self.stale.store(true, Ordering::Relaxed);
         }
-        result
+        again
     }
 
     async fn clients(&self, instance: &Instance) -> Clients {

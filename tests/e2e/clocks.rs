@@ -38,7 +38,8 @@ async fn the_difference_to_the_clock_of_aws_is_learned_from_the_first_refusal() 
         stage.completed().await;
         stage.assert_safe();
         let calls = stage.count(AWS_CALLS);
-        assert!(calls <= PLAIN_CALLS + 2, "{by}: {calls}\n{}", agent.text());
+        // Calls that go side by side are refused side by side.
+        assert!(calls <= PLAIN_CALLS + 4, "{by}: {calls}\n{}", agent.text());
         assert!(
             !agent.text().contains("failed; trying again"),
             "{}",
