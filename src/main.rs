@@ -97,7 +97,7 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clock = Clock::start();
     let endpoints = Endpoints::from_environment(|name| std::env::var(name).ok());
-    let effects = Effects::new(settings, &endpoints, clock)?;
+    let effects = Effects::new(settings, &endpoints, clock);
     // One thread does for an agent that mostly waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(LOOK_UPS)

@@ -13,6 +13,7 @@ pub mod emf;
 pub mod failure;
 pub mod state_file;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::clock::Clock;
@@ -20,7 +21,6 @@ use crate::config::{Settings, StackResource};
 use crate::decide::{
     Accepted, Action, Answer, AutoScalingInstance, Failure, Instance, Memory, SignalStatus,
 };
-use crate::http;
 use crate::observe::{Imds, Introspection, Warnings};
 
 use aws::Aws;
@@ -75,19 +75,10 @@ pub struct Effects {
 
 impl Effects {
     /// Sets up the clients. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// Where the HTTP client cannot be set up at all.
-    pub fn new(
-        settings: &Settings,
-        endpoints: &Endpoints,
-        clock: Clock,
-    ) -> Result<Self, reqwest::Error> {
-        let local = http::local_client()?;
-        Ok(Self {
+    pub fn new(settings: &Settings, endpoints: &Endpoints, clock: Clock) -> Self {
+        Self {
             clock,
             imds: Imds::new(
-                local.clone(),
                 &endpoints.imds,
                 settings.metadata.request_timeout,
                 clock,
@@ -97,7 +88,6 @@ impl Effects {
                 },
             ),
             introspection: Introspection::new(
-                local,
                 &settings.ecs.introspection_endpoint,
                 settings.ecs.introspection_timeout,
             ),
@@ -107,7 +97,7 @@ impl Effects {
             state_file: StateFile::new(&settings.agent.state_directory),
             commands: CommandRunner::new(settings),
             emf_endpoint: settings.metrics.emf_endpoint.clone(),
-        })
+        }
     }
 
     /// What an earlier process has written down.
@@ -124,8 +114,13 @@ impl Effects {
     }
 
     /// Carries out one action and brings back its answer. `instance` is the machine, which is known before
-    /// anything is asked of AWS.
-    pub async fn run(&self, action: Action, instance: Option<Instance>) -> Option<Answer> {
+    /// anything is asked of AWS; `open` are the tasks of which it matters whether they have stopped.
+    pub async fn run(
+        &self,
+        action: Action,
+        instance: Option<Instance>,
+        open: BTreeSet<String>,
+    ) -> Option<Answer> {
         let answer = match action {
             Action::ReadInstance => Answer::Instance(self.imds.instance().await),
             Action::ReadMetadata => Answer::Metadata(self.imds.reading().await),
@@ -135,7 +130,7 @@ impl Effects {
             Action::Remember(memory) => {
                 Answer::Remembered(self.state_file.write(memory, self.clock).await)
             }
-            Action::ReadTasks => Answer::Tasks(self.introspection.tasks().await),
+            Action::ReadTasks => Answer::Tasks(self.introspection.tasks(open).await),
             Action::FindStack => Answer::Stack(self.find_stack().await),
             Action::SendMetrics(figures) => {
                 let endpoint = self.emf_endpoint.as_deref()?;

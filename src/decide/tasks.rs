@@ -162,6 +162,11 @@ impl Tasks {
             .chain(self.vanished.values().map(|gone| &gone.task))
     }
 
+    /// Seen not STOPPED, and not seen STOPPED since: of other tasks, a list need not say that they have stopped.
+    pub fn open(&self) -> BTreeSet<String> {
+        self.open.keys().cloned().collect()
+    }
+
     /// What has vanished without having been seen STOPPED.
     pub(crate) fn vanished(&self) -> impl Iterator<Item = &String> {
         self.vanished.keys()

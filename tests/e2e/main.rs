@@ -22,6 +22,7 @@ mod fleet;
 mod hooks;
 mod hooks_d;
 mod joining;
+mod large;
 mod leftovers;
 mod newcomer;
 mod notices;
