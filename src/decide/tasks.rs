@@ -29,6 +29,8 @@ use crate::turn::Turn;
 const QUIET: Duration = Duration::from_secs(3);
 /// A task that was on its way when DRAINING came may arrive this late without raising suspicion.
 const ARRIVAL_GRACE: Duration = Duration::from_secs(5);
+/// As many tasks are few.
+const FEW: usize = 10;
 /// How seldom ECS is asked why a task that came late is not told to stop.
 const SUSPICION_CAP: Duration = Duration::from_secs(300);
 /// The longest wait before ECS is asked again whether it agrees that nothing is left.
@@ -240,9 +242,10 @@ impl Tasks {
                 self.take(tasks, turn.now);
                 let nothing = !self.waits(leftovers, turn.policy);
                 self.local.saw(nothing, sent);
-                // The confirming read need not wait a whole interval.
-                if self.local.reads == 1 {
-                    next = turn.now + every / 2;
+                // The end is near, or has yet to be confirmed. A read that takes long is not made more often.
+                if self.local.reads == 1 || self.is_nearly_over(leftovers, turn.policy) {
+                    let took = turn.now.since(sent);
+                    next = turn.now + (every / 4).max(took * 8).min(every);
                 }
             }
             Err(failure) => {
@@ -253,6 +256,13 @@ impl Tasks {
             }
         }
         self.read.set(next.max(turn.now));
+    }
+
+    /// Whether what is waited for may be gone at any moment: a few tasks, and all of them are told to stop.
+    fn is_nearly_over(&self, leftovers: &Leftovers, policy: &Policy) -> bool {
+        let waited = |task: &&Task| !leftovers.is_ignored(&task.arn, policy);
+        let mut left = self.running.values().filter(waited);
+        (1..=FEW).contains(&left.clone().take(FEW + 1).count()) && left.all(Task::is_stopping)
     }
 
     /// What was open and is listed as STOPPED is closed; what is not listed at all has vanished.
@@ -518,7 +528,8 @@ impl Tasks {
             .view()
             .filter(|seen| seen.sent + Duration::from_millis(1) == from);
         let Some(seen) = again else {
-            return here.look_from(from.max(turn.now));
+            // One that is under way, and was sent at `from` or later, will do.
+            return here.look_from(from);
         };
         if !std::mem::replace(&mut self.said_disagrees, true) {
             turn.say(Note::EcsDisagrees {
