@@ -148,7 +148,7 @@ async fn a_list_that_does_not_end_is_no_list() {
             .await
             .set("ecs", "introspection_timeout", "700ms")
             .set("ecs", "introspection_grace", "1s")
-            .set("ecs", "api_poll_interval", "200ms")
+            .set("ecs", "api_poll_interval", "1s")
             .set("ecs", "api_settle", "500ms");
         let front = Front::before(&stage, AS_IT_IS).await;
         stage = stage.set("ecs", "introspection_endpoint", &front.url);
