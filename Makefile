@@ -34,6 +34,7 @@ test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about 
 	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
 	packer/tools.sh || [ $$? = 77 ]
+	tests/e2e/packages.sh || [ $$? = 77 ]
 	rm -rf target/operations && mkdir -p target/operations
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc

@@ -2,10 +2,12 @@
 //! an explanation out. An answer of the wrong shape is an error, never "nothing".
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::io::{BufReader, Read};
 use std::time::SystemTime;
 
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::decide::{ContainerInstance, TargetLifecycleState, Task, TaskStatus};
@@ -284,13 +286,6 @@ pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> 
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct AgentTasks {
-    #[serde(deserialize_with = "one_by_one")]
-    tasks: Vec<Task>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct AgentTask<'a> {
     #[serde(borrow)]
     arn: Cow<'a, str>,
@@ -304,49 +299,102 @@ struct AgentTask<'a> {
     desired_status: Option<Cow<'a, str>>,
 }
 
-/// `/v1/tasks` of the ECS agent. Of the stopped ones, which it lists for hours, only the ARN is kept.
+/// Far more than a container instance can run.
+const MOST_TASKS: usize = 5_000;
+/// An ARN has 2,048 characters at the most, the name of a family 255.
+const LONGEST_TEXT: usize = 2_048;
+
+/// `/v1/tasks` of the ECS agent, read as it comes: those that are not STOPPED, and of the stopped ones, which
+/// it lists for hours, the ARNs of those that are `open`.
 ///
 /// # Errors
 /// Where it is another answer: `{"Tasks":null}` is the ECS agent's internal error, not "no tasks".
-pub fn agent_tasks(body: &[u8]) -> Result<Vec<Task>, Misfit> {
-    serde_json::from_slice(body)
-        .map(|list: AgentTasks| list.tasks)
+pub fn agent_tasks(body: impl Read, open: &BTreeSet<String>) -> Result<Vec<Task>, Misfit> {
+    let mut reader = serde_json::Deserializer::from_reader(BufReader::new(body));
+    AgentTasks(open)
+        .deserialize(&mut reader)
+        .and_then(|tasks| reader.end().map(|()| tasks))
         .map_err(|error| format!("not the ECS agent's tasks ({error})"))
 }
 
-/// Reads the list task by task, and keeps no more than the ARN of those that are stopped: there may be
-/// thousands that have run here in the last hours.
-fn one_by_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D::Error> {
-    struct Each;
-    impl<'de> Visitor<'de> for Each {
-        type Value = Vec<Task>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of tasks")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut tasks = Vec::new();
-            while let Some(task) = list.next_element::<AgentTask<'de>>()? {
-                let known = status(&task.known_status);
-                let desired = task
-                    .desired_status
-                    .as_deref()
-                    .filter(|text| !text.is_empty());
-                let stopped = known == TaskStatus::Stopped;
-                tasks.push(Task {
-                    known,
-                    desired: desired.map(status),
-                    definition: if stopped {
-                        String::new()
-                    } else {
-                        definition(task.family.as_deref(), task.version.as_deref())
-                    },
-                    arn: task.arn.into_owned(),
-                });
-            }
-            Ok(tasks)
-        }
+/// The object that has the list.
+struct AgentTasks<'a>(&'a BTreeSet<String>);
+
+impl<'de> DeserializeSeed<'de> for AgentTasks<'_> {
+    type Value = Vec<Task>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Task>, D::Error> {
+        deserializer.deserialize_map(self)
     }
-    deserializer.deserialize_seq(Each)
+}
+
+impl<'de> Visitor<'de> for AgentTasks<'_> {
+    type Value = Vec<Task>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of tasks")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Task>, A::Error> {
+        let mut tasks = None;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key != "Tasks" {
+                map.next_value::<IgnoredAny>()?;
+            } else if tasks
+                .replace(map.next_value_seed(EachTask(self.0))?)
+                .is_some()
+            {
+                return Err(A::Error::duplicate_field("Tasks"));
+            }
+        }
+        tasks.ok_or_else(|| A::Error::missing_field("Tasks"))
+    }
+}
+
+/// The list, task by task: there may be thousands that have run here in the last hours.
+struct EachTask<'a>(&'a BTreeSet<String>);
+
+impl<'de> DeserializeSeed<'de> for EachTask<'_> {
+    type Value = Vec<Task>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Task>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for EachTask<'_> {
+    type Value = Vec<Task>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tasks")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Task>, A::Error> {
+        let mut tasks = Vec::new();
+        while let Some(task) = list.next_element::<AgentTask<'de>>()? {
+            let known = status(&task.known_status);
+            let stopped = known == TaskStatus::Stopped;
+            if stopped && !self.0.contains(task.arn.as_ref()) {
+                continue;
+            }
+            let desired = task
+                .desired_status
+                .as_deref()
+                .filter(|text| !text.is_empty());
+            let task = Task {
+                known,
+                desired: desired.map(status),
+                definition: if stopped {
+                    String::new()
+                } else {
+                    definition(task.family.as_deref(), task.version.as_deref())
+                },
+                arn: task.arn.into_owned(),
+            };
+            if task.arn.len().max(task.definition.len()) > LONGEST_TEXT {
+                return Err(A::Error::custom("a name that is too long"));
+            }
+            if tasks.len() >= MOST_TASKS {
+                return Err(A::Error::custom("more tasks than can run here"));
+            }
+            tasks.push(task);
+        }
+        Ok(tasks)
+    }
 }
 
 /// Anything that is not known to be stopped counts as not stopped.

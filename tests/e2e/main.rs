@@ -14,6 +14,7 @@
 )]
 
 mod by_hand;
+mod clocks;
 mod control;
 mod deadline;
 mod early;
@@ -21,12 +22,15 @@ mod fleet;
 mod hooks;
 mod hooks_d;
 mod joining;
+mod large;
 mod leftovers;
 mod newcomer;
 mod notices;
 mod observed;
 mod openmetrics;
+mod packages;
 mod plain;
+mod proxies;
 mod ready;
 mod reasons;
 mod restart;
@@ -35,5 +39,6 @@ mod scripts;
 mod signal;
 mod stage;
 mod status;
+mod stuck;
 mod surface;
 mod tls;

@@ -49,6 +49,17 @@ pub fn web(millis: u64) -> TaskSpec {
     TaskSpec::service("web").stop_duration(Duration::from_millis(millis))
 }
 
+/// In a region of the test's own.
+pub async fn in_region(region: &str, tasks: Vec<TaskSpec>) -> Stage {
+    let options = Options {
+        region: region.to_owned(),
+        ..Options::default()
+    };
+    let instance = InstanceSpec::new("demo").group("demo-asg");
+    let instance = tasks.into_iter().fold(instance, InstanceSpec::task);
+    Stage::with_options(options, group(), instance).await
+}
+
 impl Stage {
     /// With the default group.
     pub async fn new(tasks: Vec<TaskSpec>) -> Self {

@@ -7,6 +7,7 @@
     reason = "a property that does not hold stops the fuzzer"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
@@ -166,7 +167,12 @@ fn agent_tasks(input: &[u8]) {
     // a name for an error, and looks at what nobody asked for.
     let value: Option<Value> = serde_json::from_slice(input).ok();
     let listed = value.as_ref().and_then(|value| value.get("Tasks"));
-    match parse::agent_tasks(input) {
+    let arn = |task: &Value| field(task, "Arn", 0).map(str::to_owned);
+    let open: BTreeSet<String> = listed
+        .and_then(Value::as_array)
+        .map(|tasks| tasks.iter().filter_map(arn).collect())
+        .unwrap_or_default();
+    match parse::agent_tasks(input, &open) {
         Ok(tasks) => {
             if let Some(listed) = listed {
                 let listed = listed.as_array().expect("it takes what is no list");
