@@ -1,5 +1,7 @@
 """The template as it is written, and the files beside it."""
 
+import copy
+import functools
 import json
 import pathlib
 
@@ -30,13 +32,15 @@ def _short_form(loader, suffix, node):
 _Loader.add_multi_constructor("!", _short_form)
 
 
+@functools.cache
 def load():
+    """Whoever changes it changes a copy."""
     return yaml.load(TEMPLATE.read_text(), _Loader)
 
 
 def with_hooks_apart():
     """The template with each of the group's hooks as a resource of its own: what more tools understand."""
-    body = load()
+    body = copy.deepcopy(load())
     group = body["Resources"]["AutoScalingGroup"]["Properties"]
     for number, hook in enumerate(group.pop("LifecycleHookSpecificationList")):
         body["Resources"][f"Hook{number}"] = {
