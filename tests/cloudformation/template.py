@@ -50,6 +50,16 @@ def with_hooks_apart():
     return json.dumps(body)
 
 
+def with_plain_alarms():
+    """The template with one metric in place of each alarm's metric math, which no emulator's CloudFormation takes."""
+    body = copy.deepcopy(load())
+    for resource in body["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            del resource["Properties"]["Metrics"]
+            resource["Properties"] |= {"Namespace": "N", "MetricName": "M", "Statistic": "Sum", "Period": 60}
+    return json.dumps(body)
+
+
 def policy(**values):
     """The stand-alone policy; what is not given stays a placeholder."""
     text = POLICY.read_text()

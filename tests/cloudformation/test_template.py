@@ -217,11 +217,23 @@ class Content(unittest.TestCase):
         )
 
     def test_upgrading_says_which_parameters_replace_instances(self):
-        used = json.dumps(self.resources["LaunchTemplate"]["Properties"])
-        replacing = {name for name in self.template["Parameters"] if f'"{name}"' in used or "${" + name + "}" in used}
         text = (template.ROOT / "docs" / "upgrading.md").read_text()
         paragraph = text.split("## Parameters of the stack")[1].split("These do not")[0]
-        self.assertEqual(set(re.findall(r"`(\w+)`", paragraph)), replacing)
+        named = re.findall(r"`(\w+)`", paragraph)
+        self.assertEqual(sorted(named), sorted(name for name in self.template["Parameters"] if self.replaces(name)))
+
+    def replaces(self, name):
+        """Whether another value of the parameter makes another version of the launch template, whatever the rest is."""
+        parameter = self.template["Parameters"][name]
+        default = parameter.get("Default")
+        other = next((value for value in parameter.get("AllowedValues", []) if value != default), None)
+        if other is None:
+            other = default + 1 if parameter["Type"] == "Number" else "other"
+        for base in ({}, {"CapacityScaling": "true", "TaskPorts": "80/tcp"}):
+            before, after = Resolved(**base), Resolved(**{**base, name: other})
+            if before["LaunchTemplate"] != after["LaunchTemplate"]:
+                return True
+        return False
 
     def test_documents_name_parameters_that_there_are(self):
         known = set(self.template["Parameters"])
