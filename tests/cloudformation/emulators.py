@@ -78,12 +78,12 @@ class Aws:
     """An emulated account."""
 
     def __init__(self, port):
-        self._endpoint = f"http://127.0.0.1:{port}"
+        self.endpoint = f"http://127.0.0.1:{port}"
 
     def client(self, service):
         return boto3.client(
             service,
-            endpoint_url=self._endpoint,
+            endpoint_url=self.endpoint,
             region_name=REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",
