@@ -74,6 +74,8 @@ def warm_pool_states(timeline):
     if not moved:
         return None, [_finished(timeline, "warm_pool") or "no instance went into the pool"]
     states = _path(timeline, "warm_pool", moved[0]["subject"])
+    if not any(o["value"].startswith("Warmed:") for o in states):
+        return None, [_finished(timeline, "warm_pool") or "no instance went into the pool"]
     metadata = timeline.during("warm_pool", "metadata", subject=moved[0]["subject"], path=STATE)
     return " → ".join(o["value"] for o in states), [_line(o) for o in states + metadata]
 
@@ -106,8 +108,8 @@ def bound_by_the_tag(timeline):
     waited = [f"{i}: " + " → ".join(states) for i, states in paths.items() if "Pending:Wait" in states]
     if waited:
         return "it is: an instance has joined with it", waited
-    if came:
-        return None, ["no instance has waited for its launching hooks"]
+    if came or not timeline.during("stack_tag", "instance-state", value="Pending:Wait"):
+        return None, [_finished(timeline, "stack_tag") or "no instance has waited for its launching hooks"]
     if timeline.of("bound-by-tag"):
         return "it is not, or not in time: no instance has joined with it", [_finished(timeline, "stack_tag") or ""]
     return None, [_finished(timeline, "stack_tag") or "it was not tried"]

@@ -198,6 +198,8 @@ class Rounds:
 
     def retention(self):
         """A task that does not end holds up a drain of three minutes; the instance is retained, and the stack deleted."""
+        if not self.task_definition:
+            raise NotShown("there is no task definition, as the step join has not got so far")
         ecs, cluster = self.account.ecs, self.stack.cluster
         started = ecs.run_task(cluster=cluster, taskDefinition=self.task_definition, launchType="EC2")["tasks"]
         if not started:

@@ -13,11 +13,15 @@ LOG = "/var/tmp/verify-on-aws.log"
 LAUNCHING, TERMINATING = "verify-launching", "verify-terminating"
 
 
-class Watcher(threading.Thread):
-    """Every change that AWS shows. What it is refused is written down, once, and nothing else comes of it."""
+class Watcher:
+    """Every change that AWS shows. What it is refused is written down, once, and nothing else comes of it.
+
+    Commands on instances take seconds, in which states would pass unseen: they have a thread of their own.
+    """
 
     def __init__(self, account, stack, timeline):
-        super().__init__(daemon=True)
+        looks = ((self._stack_events, self._instances, self._tasks), (self._held_instances,))
+        self._threads = [threading.Thread(target=self._run, args=each, daemon=True) for each in zip(looks)]
         self._account, self._stack, self._timeline = account, stack, timeline
         self._over = threading.Event()
         self._events = set()
@@ -26,17 +30,25 @@ class Watcher(threading.Thread):
         # Instances that a step looks after itself.
         self.left_alone = set()
 
+    def start(self):
+        for thread in self._threads:
+            thread.start()
+
     def stop(self):
         self._over.set()
-        self.join(60)
+        for thread in self._threads:
+            thread.join(60)
 
-    def run(self):
+    def _run(self, looks):
         while not self._over.wait(max(0.2, 2 * self._account.patience)):
-            for look in (self._stack_events, self._instances, self._tasks, self._held_instances):
-                try:
-                    look()
-                except (*REFUSED, NotShown, KeyError, IndexError) as error:
-                    self._timeline.changed("watch-error", look.__name__, str(error)[:300])
+            for look in looks:
+                self._try(look.__name__, look)
+
+    def _try(self, what, action, *arguments):
+        try:
+            action(*arguments)
+        except (*REFUSED, NotShown, KeyError, IndexError) as error:
+            self._timeline.changed("watch-error", what, str(error)[:300])
 
     def _stack_events(self):
         pages = self._account.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._stack.name)
@@ -83,33 +95,32 @@ class Watcher(threading.Thread):
     def _held_instances(self):
         """Lets those go on that this has held, once it has what it held them for."""
         for instance, state in list(self._held.items()):
-            if instance in self.left_alone:
-                continue
-            if state in ("Pending:Wait", "Warmed:Pending:Wait") or (state == "InService" and instance not in self._watched):
-                self._watch(instance)
-                # On its way back to the pool, an instance waits there for its terminating hooks.
-                for hook in (LAUNCHING, TERMINATING) if state != "InService" else ():
-                    self._release(instance, hook)
-            elif state in ("Terminating:Wait", "Warmed:Terminating:Wait"):
-                self.fetch(instance)
-                if self._drained(instance):
-                    self._release(instance, TERMINATING)
+            if instance not in self.left_alone:
+                self._try(f"{instance} in {state}", self._attend, instance, state)
+
+    def _attend(self, instance, state):
+        if state in ("Pending:Wait", "Warmed:Pending:Wait") or (state == "InService" and instance not in self._watched):
+            self._watch(instance)
+            # On its way back to the pool, an instance waits there for its terminating hooks.
+            for hook in (LAUNCHING, TERMINATING) if state != "InService" else ():
+                self._release(instance, hook)
+        elif state in ("Terminating:Wait", "Warmed:Terminating:Wait"):
+            self.fetch(instance)
+            if self._drained(instance):
+                self._release(instance, TERMINATING)
 
     def _drained(self, instance):
         seen = [o for o in self._timeline.of("container-instance") if o["subject"] == instance]
         return not seen or (seen[-1]["value"] == "DRAINING" and not seen[-1]["tasks"])
 
     def _release(self, instance, hook):
-        try:
-            self._account.autoscaling.complete_lifecycle_action(
-                LifecycleHookName=hook,
-                AutoScalingGroupName=self._stack.group,
-                InstanceId=instance,
-                LifecycleActionResult="CONTINUE",
-            )
-        except REFUSED as error:
-            # It is not held by that hook, or not yet: the next look tries again.
-            self._timeline.changed("watch-error", f"{hook} of {instance}", str(error)[:300])
+        # Refused where it is not held by that hook, or not yet: the next look tries again.
+        self._try(f"{hook} of {instance}", lambda: self._account.autoscaling.complete_lifecycle_action(
+            LifecycleHookName=hook,
+            AutoScalingGroupName=self._stack.group,
+            InstanceId=instance,
+            LifecycleActionResult="CONTINUE",
+        ))
 
     def _watch(self, instance):
         if instance in self._watched:
@@ -147,7 +158,4 @@ class Watcher(threading.Thread):
     def fetch_all(self):
         for instance, state in list(self._held.items()):
             if state == "InService":
-                try:
-                    self.fetch(instance)
-                except (*REFUSED, NotShown) as error:
-                    self._timeline.changed("watch-error", f"metadata of {instance}", str(error)[:300])
+                self._try(f"metadata of {instance}", self.fetch, instance)

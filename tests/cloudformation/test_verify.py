@@ -120,7 +120,9 @@ class Answers(unittest.TestCase):
         self.assertEqual(self.answer(13, alarm)[0], "it does not")
         self.assertEqual(self.answer(13, alarm, {"at": "2", "kind": "scaled-out", "before": 2, "after": 3})[0], "it does")
         tag = {"at": "1", "kind": "bound-by-tag"}
-        self.assertIn("it is not", self.answer(12, tag)[0])
+        waits = {"kind": "instance-state", "subject": "i-0a", "value": "Pending:Wait"}
+        self.assertIn("it is not", self.answer(12, *self.step("stack_tag", tag, waits))[0])
+        self.assertIsNone(self.answer(12, *self.step("stack_tag", tag))[0])
         joined = {"kind": "joined-by-tag", "instances": ["i-0a"]}
         states = [{"kind": "instance-state", "subject": "i-0a", "value": value} for value in ("Pending:Wait", "InService")]
         self.assertIn("it is:", self.answer(12, *self.step("stack_tag", *states, joined))[0])
@@ -190,7 +192,7 @@ class Ministack(Emulated, unittest.TestCase):
     emulator = staticmethod(emulators.ministack)
     # Its CloudFormation makes no alarm of metric math.
     more = ("--parameter", "ImageParameter=/image", "--parameter", "CapacityScaling=false")
-    done = set()
+    done = {"switch_off_later", "clean_up"}
     answered = 0
 
     @staticmethod
