@@ -116,15 +116,14 @@ class FirstBoot(unittest.TestCase):
         self.assertIn("metrics", self.configuration())
         without = {"ports": [], "awsvpc": False, "task_enis": 0, "daemon_cpu": 0, "daemon_memory": 0}
         self.assertEqual(self.configuration()["capacity"], {"enabled": True, "cpu": 250, "memory": 400, **without})
-        more = {"TaskPorts": "80/tcp,53/udp", "TaskAwsvpc": "true", "TaskEnis": 2, "DaemonCpu": 64, "DaemonMemory": 128}
+        more = {"TaskPorts": "80/tcp,53/udp", "DaemonCpu": 64, "DaemonMemory": 128}
         self.assertEqual(self.boot(**CAPACITY, **more), (0, ""))
-        self.assertEqual(
-            self.configuration()["capacity"],
-            {
-                **{"enabled": True, "cpu": 250, "memory": 400, "ports": ["80/tcp", "53/udp"]},
-                **{"awsvpc": True, "task_enis": 2, "daemon_cpu": 64, "daemon_memory": 128},
-            },
-        )
+        capacity = self.configuration()["capacity"]
+        self.assertEqual(capacity["ports"], ["80/tcp", "53/udp"])
+        self.assertEqual((capacity["daemon_cpu"], capacity["daemon_memory"]), (64, 128))
+        self.assertEqual(self.boot(**CAPACITY, TaskAwsvpc="true", TaskEnis=2), (0, ""))
+        capacity = self.configuration()["capacity"]
+        self.assertEqual((capacity["awsvpc"], capacity["task_enis"]), (True, 2))
         # The capacity provider excludes it.
         self.assertEqual(self.boot(**CAPACITY, CapacityProvider="true"), (0, ""))
         self.assertNotIn("capacity", self.configuration())
@@ -138,6 +137,8 @@ class FirstBoot(unittest.TestCase):
 
     def accepted(self, **parameters):
         self.assertEqual(self.boot(**parameters), (0, ""))
+        written = self.drop_in().read_text()
+        self.drop_in().write_text(written.replace("<MetricsLogGroup>", "fleet-MetricsLogGroup-0123456789AB"))
         done = self.check_config("--config", self.drop_in())
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
@@ -151,8 +152,11 @@ class FirstBoot(unittest.TestCase):
         for key in ("log_group", "[capacity]"):
             if key not in known:
                 self.skipTest(f"this agent does not know {key}")
-        more = {"TaskPorts": "80/tcp", "TaskAwsvpc": "true", "TaskEnis": 2, "DaemonCpu": 64, "DaemonMemory": 128}
-        for parameters in ({"DrainMetrics": "true"}, CAPACITY, {**CAPACITY, **more}):
+        ports = {"TaskPorts": "80/tcp,53/udp", "DaemonCpu": 64, "DaemonMemory": 128}
+        for more in ({}, ports, {"TaskAwsvpc": "true", "TaskEnis": 2}):
+            with self.subTest(more):
+                self.accepted(**CAPACITY, **more)
+        for parameters in ({"DrainMetrics": "true"}, {"DrainMetrics": "true", "TerminateHookAbandon": "retain"}):
             with self.subTest(parameters):
                 self.accepted(**parameters)
 
