@@ -51,9 +51,9 @@ class Deployed:
         )
         return versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
 
-    def agents_policy(self):
+    def agents_policy(self, outputs=None):
         answer = self.aws.client("iam").get_role_policy(
-            RoleName=self.outputs["InstanceRoleName"], PolicyName="ecs-lifecycle-agent"
+            RoleName=(outputs or self.outputs)["InstanceRoleName"], PolicyName="ecs-lifecycle-agent"
         )
         document = answer["PolicyDocument"]
         # moto hands out what it was given, in Python's own notation.
@@ -133,6 +133,35 @@ class Deployed:
             self.assertEqual(
                 statements[sid]["Condition"], {"ArnEquals": {"ecs:cluster": self.outputs["ClusterArn"]}}
             )
+
+    def test_everything_chosen_otherwise(self):
+        chosen = {
+            **{"ReplaceBy": "InstanceRefresh", "CheckpointPercentages": "20,100", "RefreshAlarms": "errors"},
+            **{"TerminateHookAbandon": "retain", "StandaloneTasks": "stop", "HttpPutResponseHopLimit": "2"},
+            **{"LifecycleActionsBoundBy": "stack-tag", "DrainMetrics": "true", "SessionManager": "false"},
+        }
+        outputs = self.aws.deploy("chosen", template.TEMPLATE.read_text(), **self.parameters(**chosen))
+        statements = {statement["Sid"]: statement for statement in self.agents_policy(outputs)["Statement"]}
+        self.assertEqual(statements["ItsTasks"]["Action"], ["ecs:DescribeTasks", "ecs:StopTask"])
+        bound = statements["OwnLifecycleActions"]["Condition"]["StringEquals"]
+        (stack,) = self.aws.client("cloudformation").describe_stacks(StackName="chosen")["Stacks"]
+        self.assertEqual(bound, {"aws:ResourceTag/aws:cloudformation:stack-id": stack["StackId"]})
+        launch_template, version = outputs["LaunchTemplateVersion"].split(":")
+        versions = self.aws.client("ec2").describe_launch_template_versions(
+            LaunchTemplateId=launch_template, Versions=[version]
+        )
+        data = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        self.assertEqual(str(data["MetadataOptions"]["HttpPutResponseHopLimit"]), "2")
+        script = base64.b64decode(data["UserData"]).decode()
+        self.assertIn('result_on_timeout = "ABANDON"', script)
+        self.assertIn(f'log_group = "{outputs["MetricsLogGroupName"]}"', script)
+
+    def test_switching_how_instances_are_replaced(self):
+        # No new version of the launch template, which is what starts a replacement.
+        first = self.aws.deploy("switched", template.TEMPLATE.read_text(), **self.parameters())
+        chosen = self.parameters(ReplaceBy="InstanceRefresh")
+        second = self.aws.deploy("switched", template.TEMPLATE.read_text(), update=True, **chosen)
+        self.assertEqual(first, second)
 
     def hooks(self):
         hooks = Resolved()["AutoScalingGroup"]["LifecycleHookSpecificationList"]

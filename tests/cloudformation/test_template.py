@@ -187,6 +187,8 @@ class Content(unittest.TestCase):
     def test_fits_into_one_request(self):
         # More than that CloudFormation takes from an S3 bucket only.
         self.assertLessEqual(template.TEMPLATE.stat().st_size, 51_200)
+        # And shows anything else than ASCII as question marks.
+        self.assertTrue(template.TEMPLATE.read_text().isascii())
 
     def test_every_parameter_is_in_a_group(self):
         groups = self.template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
