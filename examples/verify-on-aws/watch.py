@@ -148,8 +148,11 @@ class Watcher:
 
     def fetch(self, instance):
         """What metadata has said there so far."""
+        self.take(instance, self.run_on(instance, f"cat {LOG} || true"))
+
+    def take(self, instance, log):
         known = {(o["at"], o["path"]) for o in self._timeline.of("metadata") if o["subject"] == instance}
-        for line in self.run_on(instance, f"cat {LOG} || true").splitlines():
+        for line in log.splitlines():
             parts = line.split("\t")
             if len(parts) == 4 and (parts[0], parts[1]) not in known:
                 at, path, status, value = parts

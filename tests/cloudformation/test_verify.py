@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import unittest.mock
@@ -16,12 +17,15 @@ import template
 
 EXAMPLE = template.ROOT / "examples" / "verify-on-aws"
 SIMULATOR = template.ROOT / "target" / "debug" / "ecs-lifecycle-simulator"
+AGENT = template.ROOT / "target" / "debug" / "ecs-lifecycle-agent"
 sys.path.insert(0, str(EXAMPLE))
 
 import questions  # noqa: E402
 import report  # noqa: E402
 import verify  # noqa: E402
+from account import Account, Stack  # noqa: E402
 from timeline import Timeline  # noqa: E402
+from watch import Watcher  # noqa: E402
 
 STATE = questions.STATE
 
@@ -201,37 +205,85 @@ class Ministack(Emulated, unittest.TestCase):
         return "ami-0123456789abcdef0"
 
 
-class Metadata(unittest.TestCase):
-    def test_watched_in_the_simulator(self):
-        if not SIMULATOR.exists():
-            self.skipTest(f"{SIMULATOR} is not built: make test builds it")
-        command = [SIMULATOR, "--terminate-after", "3", "--stop", "1", "--for", "30"]
-        simulator = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.addCleanup(simulator.wait)
-        self.addCleanup(simulator.kill)
-        self.addCleanup(simulator.stdout.close)
-        endpoint = None
-        while not endpoint:
-            line = simulator.stdout.readline()
-            self.assertTrue(line, "the simulator has ended")
-            match = re.search(r"AWS_EC2_METADATA_SERVICE_ENDPOINT='?(http://[^\s']+)", line)
-            endpoint = match and match[1]
-        watcher = subprocess.Popen(
-            [EXAMPLE / "watch-metadata"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint},
+class Simulated(unittest.TestCase):
+    """What is watched of one drain: the real agent, this project's simulator, both real watchers."""
+
+    def start(self, command, **environment):
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={"PATH": os.environ["PATH"], **environment}
         )
-        self.addCleanup(watcher.wait)
-        self.addCleanup(watcher.kill)
-        self.addCleanup(watcher.stdout.close)
-        states, deadline = [], time.monotonic() + 20
-        while "Terminated" not in states and time.monotonic() < deadline:
-            at, path, status, value = watcher.stdout.readline().rstrip("\n").split("\t")
-            self.assertRegex(at, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
-            if path == STATE:
-                states.append(value)
-        self.assertEqual(states, ["InService", "Terminated"])
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def simulator(self, *arguments):
+        """What it tells to export, its introspection endpoint, and its instance."""
+        process = self.start([SIMULATOR, *arguments])
+        told, introspection, instance = {}, None, None
+        while "AWS_ACCESS_KEY_ID" not in told:
+            line = process.stdout.readline()
+            self.assertTrue(line, "the simulator has ended")
+            told |= dict(pair.split("=", 1) for pair in line.removeprefix("export ").split() if line.startswith("export "))
+            introspection = line.split()[-1] if "introspection" in line else introspection
+            instance = instance or next(iter(re.findall(r"# instance (i-\w+)", line)), None)
+        # The rest is what happens: read, so that it never waits for a reader.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        return told, introspection, instance
+
+    def until(self, what, look, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not look():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.1)
+
+    def test_a_drain(self):
+        for binary in (SIMULATOR, AGENT):
+            if not binary.exists():
+                self.skipTest(f"{binary} is not built: make test builds it")
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        told, introspection, instance = self.simulator("--terminate-after", "8", "--stop", "2", "--for", "90")
+        metadata = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": told["AWS_EC2_METADATA_SERVICE_ENDPOINT"]}
+        with open(directory / "metadata", "w") as log:
+            watching = subprocess.Popen(
+                [EXAMPLE / "watch-metadata"], stdout=log, env={"PATH": os.environ["PATH"], **metadata}
+            )
+        self.addCleanup(watching.wait)
+        self.addCleanup(watching.kill)
+        settings = {
+            "ECS__INTROSPECTION_ENDPOINT": introspection,
+            **{"AGENT__STATE_DIRECTORY": str(directory), "AGENT__SOCKET": str(directory / "agent.sock")},
+            **{"READY__DIRECTORY": str(directory / "ready.d"), "HOOKS__DIRECTORY": str(directory / "hooks.d")},
+            "LOG__TARGET": "terminal",
+        }
+        credentials = {key: told[key] for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        endpoints = {key: value for key, value in told.items() if key.startswith("AWS_E")}
+        environment = {f"ECS_LIFECYCLE_AGENT_{key}": value for key, value in settings.items()}
+        agent = self.start([AGENT, "--config", "/dev/null"], **environment, **endpoints)
+        threading.Thread(target=agent.stdout.read, daemon=True).start()
+
+        self.enterContext(unittest.mock.patch.dict(os.environ, credentials))
+        account = Account("us-east-1", told["AWS_ENDPOINT_URL"], patience=0.1)
+        stack = Stack(account, "fleet", {})
+        stack.outputs = {"AutoScalingGroupName": "demo-asg", "ClusterName": "demo"}
+        timeline = Timeline()
+        watcher = Watcher(account, stack, timeline)
+        watcher.start()
+        self.addCleanup(watcher.stop)
+
+        def seen(kind):
+            return [o["value"] for o in timeline.of(kind) if o["subject"] == instance]
+
+        self.until("the instance to go", lambda: "gone" in seen("instance-state"))
+        states = seen("instance-state")
+        self.assertEqual((states[0], states[-1]), ("InService", "gone"))
+        self.assertIn("Terminating:Wait", states)
+        hosts = [(o["value"], o["tasks"]) for o in timeline.of("container-instance") if o["subject"] == instance]
+        self.assertEqual(hosts[0], ("ACTIVE", 3))
+        self.assertIn("DRAINING", [status for status, _ in hosts])
+        watcher.take(instance, (directory / "metadata").read_text())
+        answers = {each[0]: each for each in questions.answers(timeline)}
+        self.assertRegex(answers[18][3][0], f"^{instance}: InService → Terminated")
 
 
 if __name__ == "__main__":
