@@ -10,6 +10,10 @@ SERVICE = "verify"
 IMAGE = "public.ecr.aws/docker/library/busybox:stable"
 
 
+def in_utc(moment):
+    return moment.astimezone(datetime.UTC).isoformat()
+
+
 class Rounds:
     def __init__(self, account, stack, watcher, timeline):
         self.account, self.stack, self.watcher, self.timeline = account, stack, watcher, timeline
@@ -97,14 +101,14 @@ class Rounds:
         (protected,) = answer["protectedTasks"]
         found = ecs.describe_container_instances(cluster=cluster, containerInstances=[task["containerInstanceArn"]])
         instance = found["containerInstances"][0]["ec2InstanceId"]
-        self.timeline.add("protected", subject=task["taskArn"], until=protected["expirationDate"].isoformat())
+        self.timeline.add("protected", subject=task["taskArn"], until=in_utc(protected["expirationDate"]))
         self.account.autoscaling.terminate_instance_in_auto_scaling_group(
             InstanceId=instance, ShouldDecrementDesiredCapacity=False
         )
         self._gone(instance)
         found = ecs.describe_tasks(cluster=cluster, tasks=[task["taskArn"]])["tasks"]
         if found and found[0].get("stoppingAt"):
-            self.timeline.add("protected-stopped", subject=task["taskArn"], stopping=found[0]["stoppingAt"].isoformat())
+            self.timeline.add("protected-stopped", subject=task["taskArn"], stopping=in_utc(found[0]["stoppingAt"]))
         self._settled()
 
     def rolling_update(self):
@@ -129,7 +133,7 @@ class Rounds:
         client.put_warm_pool(
             AutoScalingGroupName=group,
             MinSize=0,
-            MaxGroupPreparedCapacity=self.stack.desired(),
+            MaxGroupPreparedCapacity=self.stack.desired() + 1,
             PoolState="Stopped",
             InstanceReusePolicy={"ReuseOnScaleIn": True},
         )
@@ -166,19 +170,21 @@ class Rounds:
         client, group = self.account.autoscaling, self.stack.group
         before = set(self._settled())
         desired = self.stack.desired()
-        self._set_desired(desired + 1)
 
         def coming():
             return [i for i, state in self.stack.instances().items() if i not in before and state == "Pending:Wait"]
 
-        (instance, *_) = self.account.wait("an instance that launches", 10, coming)
-        self.watcher.left_alone.add(instance)
-        client.complete_lifecycle_action(
-            LifecycleHookName=LAUNCHING, AutoScalingGroupName=group, InstanceId=instance, LifecycleActionResult="ABANDON"
-        )
-        self.timeline.add("abandoned", subject=instance)
-        self._set_desired(desired)
-        self.watcher.left_alone.discard(instance)
+        self.watcher.leaves_launches = True
+        try:
+            self._set_desired(desired + 1)
+            (instance, *_) = self.account.wait("an instance that launches", 10, coming)
+            client.complete_lifecycle_action(
+                LifecycleHookName=LAUNCHING, AutoScalingGroupName=group, InstanceId=instance, LifecycleActionResult="ABANDON"
+            )
+            self.timeline.add("abandoned", subject=instance)
+        finally:
+            self._set_desired(desired)
+            self.watcher.leaves_launches = False
         self._gone(instance)
         self._settled()
 

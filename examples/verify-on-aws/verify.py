@@ -119,6 +119,20 @@ def clean_up(account, stack, rounds):
     left = stack.delete(45)
     if left:
         raise NotShown(f"the stack {stack.name} is {left}: delete it by hand")
+    # A retained one may outlast its group.
+    for instance in still_there(account, stack):
+        account.ec2.terminate_instances(InstanceIds=[instance])
+
+
+def still_there(account, stack):
+    """Instances of the stack, by the tag that the template gives them."""
+    filters = [
+        {"Name": "tag:Name", "Values": [stack.name]},
+        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+    ]
+    pages = account.ec2.get_paginator("describe_instances").paginate(Filters=filters)
+    reservations = [reservation for page in pages for reservation in page["Reservations"]]
+    return [instance["InstanceId"] for reservation in reservations for instance in reservation["Instances"]]
 
 
 def retained(account, group):
@@ -172,7 +186,7 @@ def main(given):
                 if not done and "AutoScalingGroupName" not in stack.outputs:
                     break
                 step(timeline, "switch_off_later", lambda: switch_off_later(account, stack, chosen.hours))
-            if action.__name__ == "alarm" and done:
+            if action.__name__ == "alarm":
                 step(timeline, "minutes", lambda: minutes(account, stack, timeline))
             watcher.fetch_all()
     finally:

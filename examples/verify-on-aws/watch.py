@@ -27,8 +27,8 @@ class Watcher:
         self._events = set()
         self._held = {}
         self._watched = set()
-        # Instances that a step looks after itself.
-        self.left_alone = set()
+        # Whether a step looks after instances that launch itself.
+        self.leaves_launches = False
 
     def start(self):
         for thread in self._threads:
@@ -73,11 +73,17 @@ class Watcher:
             for instance in page["AutoScalingInstances"]
             if instance["AutoScalingGroupName"] == self._stack.group
         }
+        self._try("warm pool", self._warm_pool, seen)
         for instance in set(self._held) - set(seen):
             self._timeline.changed("instance-state", instance, "gone")
         for instance, state in seen.items():
             self._timeline.changed("instance-state", instance, state)
         self._held = {**dict.fromkeys(self._held, "gone"), **seen}
+
+    def _warm_pool(self, seen):
+        found = self._account.autoscaling.describe_warm_pool(AutoScalingGroupName=self._stack.group)
+        for instance in found["Instances"]:
+            seen.setdefault(instance["InstanceId"], instance["LifecycleState"])
 
     def _tasks(self):
         if "ClusterName" not in self._stack.outputs:
@@ -95,10 +101,11 @@ class Watcher:
     def _held_instances(self):
         """Lets those go on that this has held, once it has what it held them for."""
         for instance, state in list(self._held.items()):
-            if instance not in self.left_alone:
-                self._try(f"{instance} in {state}", self._attend, instance, state)
+            self._try(f"{instance} in {state}", self._attend, instance, state)
 
     def _attend(self, instance, state):
+        if state == "Pending:Wait" and self.leaves_launches:
+            return
         if state in ("Pending:Wait", "Warmed:Pending:Wait") or (state == "InService" and instance not in self._watched):
             self._watch(instance)
             # On its way back to the pool, an instance waits there for its terminating hooks.

@@ -166,26 +166,25 @@ class Emulated:
         self.assertEqual(status, 0, text + (out / "said").read_text())
         steps = dict(re.findall(r"^\| (\w+) \| \d\S+ \| \d\S+ \| (.*) \|$", text, re.MULTILINE))
         self.assertEqual(list(steps)[:2] + list(steps)[-1:], ["join", "switch_off_later", "clean_up"])
-        self.assertEqual({name for name, outcome in steps.items() if outcome == "done"}, self.done, text)
+        self.assertEqual((steps["switch_off_later"], steps["clean_up"]), ("done", "done"), text)
         for outcome in steps.values():
             # Nothing goes wrong in any other way than that the emulator does not do it.
             self.assertRegex(outcome, "^(done|not shown: |refused: )", text)
-        # Nothing is answered that was not seen.
-        self.assertEqual(re.findall(r"^## Answers: (\d+) of 19$", text, re.MULTILINE), [str(self.answered)], text)
+        # Steps that an emulator lets pass, as it puts instances into service at once and replaces none, answer nothing.
+        self.assertEqual(re.findall(r"^## Answers: (\d+) of 19$", text, re.MULTILINE), ["0"], text)
         alive = [
             stack["StackName"]
             for stack in aws.client("cloudformation").list_stacks()["StackSummaries"]
             if stack["StackStatus"] != "DELETE_COMPLETE"
         ]
         self.assertEqual(alive, [])
+        filters = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
+        self.assertEqual(aws.client("ec2").describe_instances(Filters=filters)["Reservations"], [])
 
 
 class Moto(Emulated, unittest.TestCase):
     emulator = staticmethod(emulators.moto)
     more = ()
-    # It puts instances into service at once, and replaces none.
-    done = {"switch_off_later", "rolling_update", "instance_refresh", "stack_tag", "clean_up"}
-    answered = 0
 
     @staticmethod
     def make_image(aws):
@@ -196,8 +195,6 @@ class Ministack(Emulated, unittest.TestCase):
     emulator = staticmethod(emulators.ministack)
     # Its CloudFormation makes no alarm of metric math.
     more = ("--parameter", "ImageParameter=/image", "--parameter", "CapacityScaling=false")
-    done = {"switch_off_later", "clean_up"}
-    answered = 0
 
     @staticmethod
     def make_image(aws):
