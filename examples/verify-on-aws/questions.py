@@ -92,9 +92,9 @@ def abandoned_launch(timeline):
 def signals_in_a_refresh(timeline):
     why = _finished(timeline, "instance_refresh")
     old = {i for o in timeline.during("instance_refresh", "old-instances") for i in o["instances"]}
-    came = {o["subject"] for o in timeline.during("instance_refresh", "instance-state", value="InService")} - old
+    came = {o["subject"] for o in timeline.during("instance_refresh", "instance-state", value="Pending:Wait")} - old
     if why or not came:
-        return None, [why or "no new instance came into service"]
+        return None, [why or "no new instance has waited for its launching hooks"]
     signals = _signals(timeline, "instance_refresh")
     evidence = [f"{at} {status} of {instance}" for at, status, instance in signals]
     evidence += [_line(o) for o in timeline.of("switched")]

@@ -79,7 +79,7 @@ class Answers(unittest.TestCase):
         self.assertIsNone(self.answer(1, early, *self.step("rolling_update"))[0])
         self.assertIsNone(self.answer(11, early, *self.step("instance_refresh"))[0])
         old = {"kind": "old-instances", "instances": ["i-0b"]}
-        kept = {"kind": "instance-state", "subject": "i-0b", "value": "InService"}
+        kept = {"kind": "instance-state", "subject": "i-0b", "value": "Pending:Wait"}
         self.assertIsNone(self.answer(11, *self.step("instance_refresh", old, kept))[0])
         came = {**kept, "subject": "i-0a"}
         known, _ = self.answer(11, early, *self.step("instance_refresh", old, came))
@@ -239,7 +239,7 @@ class Simulated(unittest.TestCase):
             if not binary.exists():
                 self.skipTest(f"{binary} is not built: make test builds it")
         directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        told, introspection, instance = self.simulator("--terminate-after", "8", "--stop", "2", "--for", "90")
+        told, introspection, instance = self.simulator("--stop", "5", "--for", "180")
         metadata = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": told["AWS_EC2_METADATA_SERVICE_ENDPOINT"]}
         with open(directory / "metadata", "w") as log:
             watching = subprocess.Popen(
@@ -271,6 +271,11 @@ class Simulated(unittest.TestCase):
         def seen(kind):
             return [o["value"] for o in timeline.of(kind) if o["subject"] == instance]
 
+        self.until("the instance to be seen", lambda: "InService" in seen("instance-state") and "ACTIVE" in seen("container-instance"))
+        self.until("metadata to be read", lambda: STATE in (directory / "metadata").read_text())
+        account.autoscaling.terminate_instance_in_auto_scaling_group(
+            InstanceId=instance, ShouldDecrementDesiredCapacity=False
+        )
         self.until("the instance to go", lambda: "gone" in seen("instance-state"))
         states = seen("instance-state")
         self.assertEqual((states[0], states[-1]), ("InService", "gone"))
