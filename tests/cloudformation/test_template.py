@@ -239,7 +239,7 @@ class Content(unittest.TestCase):
 
     def test_documents_name_parameters_that_there_are(self):
         known = set(self.template["Parameters"])
-        for name in ("walk-through", "upgrading"):
+        for name in ("walk-through", "upgrading", "scaling"):
             text = (template.ROOT / "docs" / f"{name}.md").read_text()
             assigned = set(re.findall(r"\b([A-Z][A-Za-z]+)=", text))
             self.assertEqual(assigned - known, set(), name)

@@ -53,6 +53,10 @@ class Answers(unittest.TestCase):
         numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)]
         self.assertEqual(numbers, list(questions.QUESTIONS))
 
+    def test_command_installs_what_was_tested(self):
+        pinned = re.search(r"boto3==\S+", (template.ROOT / "tests" / "requirements.txt").read_text())[0]
+        self.assertIn(pinned, (EXAMPLE / "verify").read_text())
+
     def test_nothing_seen(self):
         for number, question, known, evidence in questions.answers(self.timeline()):
             self.assertIsNone(known, question)
