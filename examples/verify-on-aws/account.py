@@ -6,9 +6,10 @@ import time
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "cloudformation" / "cluster.yaml"
-REFUSED = (ClientError, BotoCoreError)
+REFUSED = (ClientError, BotoCoreError, ResponseParserError)
 
 
 class NotShown(Exception):
