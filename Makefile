@@ -50,7 +50,7 @@ test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about 
 test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
 
 .PHONY: test-cloudformation
-test-cloudformation: target/python/ready target/peers/ready ## The template, the policy, the Terraform example (half a minute)
+test-cloudformation: target/python/ready target/peers/ready ## The template, the policy, the Terraform example (two minutes)
 	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
