@@ -7,6 +7,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "cloudformation" / "cluster.yaml"
+SERVICE = ROOT / "cloudformation" / "service.yaml"
 POLICY = ROOT / "cloudformation" / "policy.json"
 TERRAFORM = ROOT / "terraform"
 
@@ -30,8 +31,8 @@ def _short_form(loader, suffix, node):
 _Loader.add_multi_constructor("!", _short_form)
 
 
-def load():
-    return yaml.load(TEMPLATE.read_text(), _Loader)
+def load(path=TEMPLATE):
+    return yaml.load(path.read_text(), _Loader)
 
 
 def hooks():
