@@ -35,12 +35,6 @@ def load(path=TEMPLATE):
     return yaml.load(path.read_text(), _Loader)
 
 
-def hooks():
-    """The group's lifecycle hooks as they are written, by name."""
-    group = load()["Resources"]["AutoScalingGroup"]["Properties"]
-    return {hook["LifecycleHookName"]: hook for hook in group["LifecycleHookSpecificationList"]}
-
-
 def with_hooks_apart():
     """The template with each of the group's hooks as a resource of its own: what more tools understand."""
     body = load()
@@ -50,17 +44,7 @@ def with_hooks_apart():
             "Type": "AWS::AutoScaling::LifecycleHook",
             "Properties": {"AutoScalingGroupName": {"Ref": "AutoScalingGroup"}, **hook},
         }
-    return json.dumps(body, indent=2)
-
-
-def with_defaults(value):
-    """`value` with references to parameters replaced by the parameters' defaults."""
-    parameters = load()["Parameters"]
-    if isinstance(value, dict):
-        if set(value) == {"Ref"} and value["Ref"] in parameters:
-            return parameters[value["Ref"]]["Default"]
-        return {key: with_defaults(inner) for key, inner in value.items()}
-    return [with_defaults(inner) for inner in value] if isinstance(value, list) else value
+    return json.dumps(body)
 
 
 def policy(**values):

@@ -11,6 +11,9 @@ import unittest
 
 import emulators
 import template
+from resolved import Resolved
+
+CAPACITY = {"CapacityScaling": "true", "TaskCpu": "250", "TaskMemory": "400", "TaskPorts": "80/tcp,53/udp"}
 
 
 class Deployed:
@@ -94,7 +97,7 @@ class Deployed:
             {
                 "HttpEndpoint": "enabled",
                 "HttpTokens": "required",
-                "HttpPutResponseHopLimit": "2",
+                "HttpPutResponseHopLimit": "1",
                 "InstanceMetadataTags": "enabled",
             },
         )
@@ -128,12 +131,16 @@ class Deployed:
                 statements[sid]["Condition"], {"ArnEquals": {"ecs:cluster": self.outputs["ClusterArn"]}}
             )
 
+    def hooks(self):
+        hooks = Resolved()["AutoScalingGroup"]["LifecycleHookSpecificationList"]
+        return [{**hook, "HeartbeatTimeout": int(hook["HeartbeatTimeout"])} for hook in hooks]
+
     def assert_hooks_as_written(self, group):
         found = self.aws.client("autoscaling").describe_lifecycle_hooks(AutoScalingGroupName=group)
         kept = ("LifecycleHookName", "LifecycleTransition", "HeartbeatTimeout", "DefaultResult")
         self.assertEqual(
             {hook["LifecycleHookName"]: {key: hook[key] for key in kept} for hook in found["LifecycleHooks"]},
-            template.with_defaults(template.hooks()),
+            {hook["LifecycleHookName"]: hook for hook in self.hooks()},
         )
 
 
@@ -157,7 +164,7 @@ class Moto(Deployed, unittest.TestCase):
         # moto's CloudFormation makes no hooks: the same properties, by the API.
         client = self.aws.client("autoscaling")
         group = self.outputs["AutoScalingGroupName"]
-        for hook in template.with_defaults(list(template.hooks().values())):
+        for hook in self.hooks():
             client.put_lifecycle_hook(AutoScalingGroupName=group, **hook)
         self.assert_hooks_as_written(group)
 

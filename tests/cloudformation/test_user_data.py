@@ -9,9 +9,10 @@ import tomllib
 import unittest
 
 import template
+from resolved import Resolved
 
 AGENT = template.ROOT / "target" / "debug" / "ecs-lifecycle-agent"
-VALUES = {"Cluster": "demo", "AWS::StackName": "fleet"}
+CAPACITY = {"CapacityScaling": "true", "TaskCpu": 250, "TaskMemory": 400}
 
 
 class FirstBoot(unittest.TestCase):
@@ -28,10 +29,7 @@ class FirstBoot(unittest.TestCase):
         path.chmod(0o755)
 
     def script(self, **parameters):
-        data = template.load()["Resources"]["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
-        defaults = {name: p.get("Default") for name, p in template.load()["Parameters"].items()}
-        values = {**defaults, **VALUES, **parameters}
-        return re.sub(r"\$\{([A-Za-z:]+)\}", lambda match: str(values[match[1]]), data["Fn::Base64"]["Fn::Sub"])
+        return Resolved(**parameters)["LaunchTemplate"]["LaunchTemplateData"]["UserData"]
 
     def boot(self, baked=True, **parameters):
         """Runs it; returns its exit status and what it said."""
@@ -64,16 +62,19 @@ class FirstBoot(unittest.TestCase):
         self.assertEqual(self.boot(), (0, ""))
         written = (self.root / "etc" / "ecs" / "ecs.config").read_text()
         lines = [line for line in written.splitlines() if not line.startswith("#")]
-        self.assertEqual(lines, ["ECS_CLUSTER=demo", "ECS_AWSVPC_BLOCK_IMDS=true"])
+        self.assertEqual(lines, ["ECS_CLUSTER=<Cluster>", "ECS_AWSVPC_BLOCK_IMDS=true"])
         self.assertEqual(len(re.findall(r">+\s*/etc/ecs/ecs\.config", self.script())), 1)
+        # Whoever adds to it may add a password.
+        self.assertEqual((self.root / "etc" / "ecs" / "ecs.config").stat().st_mode & 0o777, 0o600)
 
     def test_agent_is_configured(self):
         self.assertEqual(self.boot(DrainTimeout="2h"), (0, ""))
-        names = {hook["LifecycleTransition"]: name for name, hook in template.hooks().items()}
+        hooks = Resolved()["AutoScalingGroup"]["LifecycleHookSpecificationList"]
+        names = {hook["LifecycleTransition"]: hook["LifecycleHookName"] for hook in hooks}
         self.assertEqual(
             self.configuration(),
             {
-                "drain": {"timeout": "2h"},
+                "drain": {"timeout": "2h", "result_on_timeout": "CONTINUE", "standalone_tasks": "wait"},
                 "ready": {"timeout": "10m"},
                 "autoscaling": {
                     "lifecycle_hook_name": names["autoscaling:EC2_INSTANCE_TERMINATING"],
@@ -99,15 +100,60 @@ class FirstBoot(unittest.TestCase):
         )
         self.assertIn("AutoScalingGroup", template.load()["Resources"])
 
-    def test_agent_accepts_the_configuration(self):
+    def test_agent_sends_figures_where_asked(self):
+        self.assertEqual(self.boot(), (0, ""))
+        self.assertNotIn("metrics", self.configuration())
+        self.assertEqual(self.boot(DrainMetrics="true"), (0, ""))
+        self.assertEqual(
+            self.configuration()["metrics"],
+            {"emf_endpoint": "tcp://127.0.0.1:25888", "log_group": "<MetricsLogGroup>"},
+        )
+        self.assertNotIn("capacity", self.configuration())
+
+    def test_agent_reports_capacity_where_asked(self):
+        self.assertEqual(self.boot(**CAPACITY), (0, ""))
+        self.assertIn("metrics", self.configuration())
+        without = {"ports": [], "awsvpc": False, "task_enis": 0, "daemon_cpu": 0, "daemon_memory": 0}
+        self.assertEqual(self.configuration()["capacity"], {"enabled": True, "cpu": 250, "memory": 400, **without})
+        more = {"TaskPorts": "80/tcp,53/udp", "TaskAwsvpc": "true", "TaskEnis": 2, "DaemonCpu": 64, "DaemonMemory": 128}
+        self.assertEqual(self.boot(**CAPACITY, **more), (0, ""))
+        self.assertEqual(
+            self.configuration()["capacity"],
+            {
+                **{"enabled": True, "cpu": 250, "memory": 400, "ports": ["80/tcp", "53/udp"]},
+                **{"awsvpc": True, "task_enis": 2, "daemon_cpu": 64, "daemon_memory": 128},
+            },
+        )
+        # The capacity provider excludes it.
+        self.assertEqual(self.boot(**CAPACITY, CapacityProvider="true"), (0, ""))
+        self.assertNotIn("capacity", self.configuration())
+
+    def check_config(self, *arguments):
         if not AGENT.exists():
             self.skipTest(f"{AGENT} is not built: make test builds it")
-        for signal in ("false", "true"):
-            self.boot(SignalDrains=signal)
-            done = subprocess.run(
-                [AGENT, "--config", self.drop_in(), "check-config"], capture_output=True, text=True, timeout=30, env={}
-            )
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return subprocess.run(
+            [AGENT, *arguments, "check-config"], capture_output=True, text=True, timeout=30, env={}
+        )
+
+    def accepted(self, **parameters):
+        self.assertEqual(self.boot(**parameters), (0, ""))
+        done = self.check_config("--config", self.drop_in())
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_agent_accepts_the_configuration(self):
+        for parameters in ({}, {"SignalDrains": "true"}, {"TerminateHookAbandon": "retain"}, {"StandaloneTasks": "stop"}):
+            with self.subTest(parameters):
+                self.accepted(**parameters)
+
+    def test_agent_accepts_the_configuration_of_figures(self):
+        known = self.check_config().stdout
+        for key in ("log_group", "[capacity]"):
+            if key not in known:
+                self.skipTest(f"this agent does not know {key}")
+        more = {"TaskPorts": "80/tcp", "TaskAwsvpc": "true", "TaskEnis": 2, "DaemonCpu": 64, "DaemonMemory": 128}
+        for parameters in ({"DrainMetrics": "true"}, CAPACITY, {**CAPACITY, **more}):
+            with self.subTest(parameters):
+                self.accepted(**parameters)
 
     def test_agent_is_installed_where_asked(self):
         package = "https://example.com/agent-0.1.0-1.x86_64.rpm"
