@@ -29,7 +29,7 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
 .PHONY: test
-test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about a quarter of an hour, after the build)
+test: target/python/ready target/peers/ready target/cdk/ready $(EXPLORE) ## Run all tests (about a quarter of an hour, after the build)
 	@# Where there can be no packages, their tests say so.
 	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
@@ -49,7 +49,7 @@ test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about 
 test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
 
 .PHONY: test-cloudformation
-test-cloudformation: target/python/ready target/peers/ready ## The template, the policy, the Terraform example (half a minute)
+test-cloudformation: target/python/ready target/peers/ready target/cdk/ready ## Templates, policy, Terraform module, CDK app (three minutes)
 	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
@@ -135,6 +135,13 @@ target/python/ready: tests/requirements.txt
 	rm -rf target/python
 	$(PYTHON) -m venv target/python
 	target/python/bin/pip install --quiet --requirement tests/requirements.txt
+	touch $@
+
+# For the CDK app of examples/cdk, which takes Node, too.
+target/cdk/ready: examples/cdk/requirements.txt
+	rm -rf target/cdk
+	$(PYTHON) -m venv target/cdk
+	target/cdk/bin/pip install --quiet --requirement examples/cdk/requirements.txt
 	touch $@
 
 # AWS's own cfn-signal, and a CloudFormation of somebody else's: tests/peers.
