@@ -1,5 +1,7 @@
 """The template as it is written, and the files beside it."""
 
+import copy
+import functools
 import json
 import pathlib
 
@@ -31,19 +33,31 @@ def _short_form(loader, suffix, node):
 _Loader.add_multi_constructor("!", _short_form)
 
 
+@functools.cache
 def load(path=TEMPLATE):
+    """Whoever changes it changes a copy."""
     return yaml.load(path.read_text(), _Loader)
 
 
 def with_hooks_apart():
     """The template with each of the group's hooks as a resource of its own: what more tools understand."""
-    body = load()
+    body = copy.deepcopy(load())
     group = body["Resources"]["AutoScalingGroup"]["Properties"]
     for number, hook in enumerate(group.pop("LifecycleHookSpecificationList")):
         body["Resources"][f"Hook{number}"] = {
             "Type": "AWS::AutoScaling::LifecycleHook",
             "Properties": {"AutoScalingGroupName": {"Ref": "AutoScalingGroup"}, **hook},
         }
+    return json.dumps(body)
+
+
+def with_plain_alarms():
+    """The template with one metric in place of each alarm's metric math, which no emulator's CloudFormation takes."""
+    body = copy.deepcopy(load())
+    for resource in body["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            del resource["Properties"]["Metrics"]
+            resource["Properties"] |= {"Namespace": "N", "MetricName": "M", "Statistic": "Sum", "Period": 60}
     return json.dumps(body)
 
 

@@ -7,6 +7,7 @@ AWS::ECS::CapacityProvider: test_template.py reads these in the template.
 import ast
 import base64
 import fnmatch
+import json
 import unittest
 
 import emulators
@@ -116,6 +117,8 @@ class Deployed:
             cluster=self.outputs["ClusterName"],
             group="fleet-AutoScalingGroup-*",
         )
+        (tasks,) = [statement for statement in written["Statement"] if statement["Sid"] == "ItsTasks"]
+        tasks["Action"].remove("ecs:StopTask")
         self.assertEqual(self.agents_policy(), written)
 
     def test_role_names_this_group_and_this_cluster(self):
@@ -160,6 +163,20 @@ class Moto(Deployed, unittest.TestCase):
         stored = self.aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
         self.assertEqual(version["LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"], stored)
 
+    def test_alarms(self):
+        # moto's CloudFormation makes no alarms, and ministack's none of metric math: the same properties, by the API.
+        client = self.aws.client("cloudwatch")
+        written = Resolved(**CAPACITY)
+        for name in ("ScaleOutAlarm", "ScaleInAlarm", "SilentInstancesAlarm"):
+            alarm = written[name]
+            numbers = {key: int(alarm[key]) for key in ("EvaluationPeriods", "DatapointsToAlarm")}
+            client.put_metric_alarm(AlarmName=name, **{**alarm, **numbers})
+            (found,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+            metrics = {metric["Id"]: metric for metric in found["Metrics"]}
+            for metric in alarm["Metrics"]:
+                for key, value in metric.items():
+                    self.assertEqual(metrics[metric["Id"]].get(key), value, (name, key))
+
     def test_hooks(self):
         # moto's CloudFormation makes no hooks: the same properties, by the API.
         client = self.aws.client("autoscaling")
@@ -194,6 +211,44 @@ class Ministack(Deployed, unittest.TestCase):
         )
         parameters = self.parameters(SessionManager="false", LogShipping="false")
         self.assertEqual(attached(self.aws.deploy("bare", template.TEMPLATE.read_text(), **parameters)), {agent})
+
+    def test_bound_container_instance_policy(self):
+        outputs = self.aws.deploy("bound", template.TEMPLATE.read_text(), **self.parameters(ContainerInstancePolicy="bound"))
+        iam = self.aws.client("iam")
+        attached = iam.list_attached_role_policies(RoleName=outputs["InstanceRoleName"])["AttachedPolicies"]
+        own = [policy["PolicyArn"] for policy in attached if ":aws:policy/" not in policy["PolicyArn"]]
+        self.assertNotIn("AmazonEC2ContainerServiceforEC2Role", str(attached))
+        version = iam.get_policy(PolicyArn=own[0])["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=own[0], VersionId=version)["PolicyVersion"]["Document"]
+        registers = document["Statement"][0]
+        self.assertEqual(registers["Resource"], outputs["ClusterArn"])
+
+    def test_capacity_scaling(self):
+        # Without the metric math: that is in Moto's test_alarms.
+        outputs = self.aws.deploy("scaled", template.with_plain_alarms(), **self.parameters(**CAPACITY))
+        group = outputs["AutoScalingGroupName"]
+        policies = {
+            policy["PolicyType"]: policy
+            for policy in self.aws.client("autoscaling").describe_policies(AutoScalingGroupName=group)["ScalingPolicies"]
+        }
+        self.assertEqual(policies["StepScaling"]["EstimatedInstanceWarmup"], 300)
+        self.assertEqual(policies["SimpleScaling"]["ScalingAdjustment"], -1)
+        self.assertEqual(policies["SimpleScaling"]["Cooldown"], 600)
+        cloudwatch = self.aws.client("cloudwatch")
+        alarms = {
+            alarm["AlarmName"].split("-")[1]: alarm
+            for alarm in cloudwatch.describe_alarms()["MetricAlarms"]
+            if alarm["AlarmName"].startswith("scaled-")
+        }
+        self.assertEqual(set(alarms), {"ScaleOutAlarm", "ScaleInAlarm", "SilentInstancesAlarm"})
+        self.assertEqual(alarms["ScaleOutAlarm"]["AlarmActions"], [policies["StepScaling"]["PolicyARN"]])
+        self.assertEqual(alarms["ScaleInAlarm"]["AlarmActions"], [policies["SimpleScaling"]["PolicyARN"]])
+        self.assertEqual(alarms["SilentInstancesAlarm"]["AlarmActions"], [])
+        body = json.loads(cloudwatch.get_dashboard(DashboardName=outputs["DashboardName"])["DashboardBody"])
+        (shown,) = [widget["properties"]["alarms"] for widget in body["widgets"] if widget["type"] == "alarm"]
+        self.assertEqual(set(shown), {alarm["AlarmArn"] for alarm in alarms.values()})
+        logs = self.aws.client("logs").describe_log_groups(logGroupNamePrefix=outputs["MetricsLogGroupName"])
+        self.assertEqual([group["retentionInDays"] for group in logs["logGroups"]], [14])
 
     def test_hooks(self):
         # ministack's CloudFormation makes hooks of AWS::AutoScaling::LifecycleHook only: the same properties, so.

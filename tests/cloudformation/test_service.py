@@ -212,9 +212,9 @@ class Ministack(Deployed, unittest.TestCase):
 
     @staticmethod
     def body():
-        known = template.load(template.SERVICE)
-        known["Resources"] = {name: r for name, r in known["Resources"].items() if r["Type"] not in UNKNOWN}
-        return json.dumps(known)
+        written = template.load(template.SERVICE)
+        known = {name: resource for name, resource in written["Resources"].items() if resource["Type"] not in UNKNOWN}
+        return json.dumps({**written, "Resources": known})
 
     def until(self, what, seconds=60):
         deadline = time.monotonic() + seconds

@@ -1,5 +1,6 @@
 """The user data, run as an instance would, in a directory instead of /."""
 
+import json
 import os
 import pathlib
 import re
@@ -167,6 +168,40 @@ class FirstBoot(unittest.TestCase):
         status, said = self.boot(baked=False)
         self.assertEqual(status, 1)
         self.assertIn("AgentPackage", said)
+
+
+class Image(unittest.TestCase):
+    """What the image of "make ami" has for it."""
+
+    PACKER = template.ROOT / "packer" / "files"
+
+    def test_figures_go_where_the_cloudwatch_agent_listens(self):
+        emf = json.loads((self.PACKER / "cloudwatch-agent.json").read_text())["logs"]["metrics_collected"]["emf"]
+        script = Resolved(DrainMetrics="true")["LaunchTemplate"]["LaunchTemplateData"]["UserData"]
+        self.assertIn(f'emf_endpoint = "{emf["service_address"]}"', script)
+        # Without an address it listens on all of them, for any container.
+        self.assertTrue(emf["service_address"].startswith("tcp://127.0.0.1:"))
+
+    def test_first_boot_writes_for_root_only(self):
+        root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        agent = root / "bin" / "ecs-lifecycle-agent"
+        agent.parent.mkdir()
+        agent.write_text("#!/bin/sh\n")
+        agent.chmod(0o755)
+        given = root / "etc" / "ecs-image" / "first-boot.env"
+        given.parent.mkdir(parents=True)
+        given.write_text("ECS_CLUSTER=demo\nECS_ENGINE_AUTH_DATA=secret\nECS_LIFECYCLE_AGENT_DRAIN__TIMEOUT=7m\n")
+        script = re.sub(r"=/(etc|var)/", rf"={root}/\1/", (self.PACKER / "first-boot").read_text())
+        environment = {"PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, env=environment)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        config = root / "etc" / "ecs" / "ecs.config"
+        self.assertEqual(config.read_text(), "ECS_CLUSTER=demo\nECS_ENGINE_AUTH_DATA=secret\n")
+        environment = root / "etc" / "ecs-lifecycle-agent" / "environment"
+        self.assertEqual(environment.read_text(), "ECS_LIFECYCLE_AGENT_DRAIN__TIMEOUT=7m\n")
+        for file in (config, environment, given):
+            self.assertEqual(file.stat().st_mode & 0o777, 0o600, file)
+            self.assertEqual(file.parent.stat().st_mode & 0o777, 0o755, file)
 
 
 if __name__ == "__main__":
