@@ -9,6 +9,7 @@ import tomllib
 import unittest
 
 import module
+import provider
 import template
 from resolved import Resolved
 
@@ -302,6 +303,28 @@ class Existing(unittest.TestCase):
         ):
             with self.assertRaises(ValueError, msg=given):
                 module.Module(**given)
+
+
+@unittest.skipUnless(shutil.which("terraform") and any(provider.WHEELS.glob("*.whl")), "make target/provider/ready")
+class Provider(unittest.TestCase):
+    def test_it_knows_every_argument(self):
+        everything = {"tags": {"a": "b"}, "refresh_alarms": ["x"], "checkpoint_percentages": [100], "capacity_scaling": SCALING}
+        seen = set()
+        for found in (module.Module(**OWN, **everything), module.Module(**EXISTING)):
+            for name, body in found.resources.items():
+                kind = name.split(".")[0]
+                self.assertEqual(provider.unknown(kind, body), [], name)
+                seen.add(kind)
+        # All that the module has.
+        self.assertEqual(seen, set(provider.MODULES))
+
+    def test_it_does_not_know_everything(self):
+        self.assertEqual(provider.unknown("aws_iam_role", {"rule": 1, "count": 1}), ["aws_iam_role.rule"])
+        group = {"instance_refresh": [{"preferences": [{"bake_time": 1}]}]}
+        self.assertEqual(
+            provider.unknown("aws_autoscaling_group", group),
+            ["aws_autoscaling_group.instance_refresh.preferences.bake_time"],
+        )
 
 
 class Layout(unittest.TestCase):
