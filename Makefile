@@ -11,6 +11,7 @@ DEB_VERSION = 3.8.0
 RPM_VERSION = 0.21.1
 ZIGBUILD_VERSION = 0.24.1
 ZIGLANG_VERSION = 0.17.0
+PULUMI_AWS_VERSION = 7.51.1
 # make packages: e.g. aarch64-unknown-linux-gnu; empty: this machine.
 TARGET ?=
 PACKAGE_TOOLS = docs $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm \
@@ -29,7 +30,7 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
 .PHONY: test
-test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about a quarter of an hour, after the build)
+test: target/python/ready target/peers/ready target/cdk/ready target/provider/ready $(EXPLORE) ## Run all tests (about a quarter of an hour, after the build)
 	@# Where there can be no packages, their tests say so.
 	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
@@ -50,7 +51,7 @@ test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about 
 test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
 
 .PHONY: test-cloudformation
-test-cloudformation: target/python/ready target/peers/ready ## The template, the policy, the Terraform example (two minutes)
+test-cloudformation: target/python/ready target/peers/ready target/cdk/ready target/provider/ready ## Templates, policy, Terraform module, CDK app (three minutes)
 	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
@@ -136,6 +137,19 @@ target/python/ready: tests/requirements.txt
 	rm -rf target/python
 	$(PYTHON) -m venv target/python
 	target/python/bin/pip install --quiet --requirement tests/requirements.txt
+	touch $@
+
+# The names that Terraform's AWS provider knows: bindings that are generated from it.
+target/provider/ready: target/python/ready
+	rm -rf target/provider
+	target/python/bin/pip download --quiet --no-deps --dest target/provider pulumi_aws==$(PULUMI_AWS_VERSION)
+	touch $@
+
+# For the CDK app of examples/cdk, which takes Node, too.
+target/cdk/ready: examples/cdk/requirements.txt
+	rm -rf target/cdk
+	$(PYTHON) -m venv target/cdk
+	target/cdk/bin/pip install --quiet --requirement examples/cdk/requirements.txt
 	touch $@
 
 # AWS's own cfn-signal, and a CloudFormation of somebody else's: tests/peers.

@@ -159,3 +159,21 @@ fn collect(value: &serde_json::Value, names: &mut BTreeSet<String>) {
         _ => {}
     }
 }
+
+#[test]
+fn the_configuration_manual_has_every_key() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let manual = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = manual.split_once("```toml\n").unwrap();
+    let (written, after) = rest.split_once("```\n").unwrap();
+    let sample = ecs_lifecycle_agent::config::sample_config();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{before}```toml\n{sample}```\n{after}")).unwrap();
+    } else {
+        assert!(
+            written == sample,
+            "docs/configuration.md has not the keys of src/config/keys.rs: \
+             `UPDATE_DOCS=1 cargo test --test documents configuration` writes it anew"
+        );
+    }
+}

@@ -9,6 +9,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "cloudformation" / "cluster.yaml"
+SERVICE = ROOT / "cloudformation" / "service.yaml"
 POLICY = ROOT / "cloudformation" / "policy.json"
 TERRAFORM = ROOT / "terraform"
 
@@ -33,9 +34,9 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 @functools.cache
-def load():
+def load(path=TEMPLATE):
     """Whoever changes it changes a copy."""
-    return yaml.load(TEMPLATE.read_text(), _Loader)
+    return yaml.load(path.read_text(), _Loader)
 
 
 def with_hooks_apart():

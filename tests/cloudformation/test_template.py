@@ -1,15 +1,12 @@
-"""The form of the template and of the Terraform example, and what no emulator shows."""
+"""The form of the template, and what no emulator shows."""
 
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
-
-import hcl2
 
 import template
 from resolved import Resolved
@@ -46,54 +43,6 @@ class Form(unittest.TestCase):
             for check in report["results"]["skipped_checks"]:
                 self.assertTrue(check["check_result"].get("suppress_comment"), check["check_id"])
 
-    def test_terraform_is_formatted(self):
-        if not shutil.which("terraform"):
-            self.skipTest("there is no terraform")
-        done = run("terraform", "fmt", "-check", "-diff", template.TERRAFORM)
-        self.assertEqual((done.stdout, done.returncode), ("", 0))
-
-
-class Terraform(unittest.TestCase):
-    """The example says the same as the template."""
-
-    @classmethod
-    def setUpClass(cls):
-        with open(template.TERRAFORM / "main.tf") as file:
-            cls.parsed = hcl2.load(file)
-
-    def resources(self, kind):
-        return [body for block in self.parsed["resource"] for body in block.get(kind, {}).values()]
-
-    def test_hooks(self):
-        # The parser puts every value into a list.
-        written = [
-            {
-                "LifecycleHookName": hook["name"][0],
-                "LifecycleTransition": hook["lifecycle_transition"][0],
-                "HeartbeatTimeout": hook["heartbeat_timeout"][0],
-                "DefaultResult": hook["default_result"][0],
-            }
-            for hook in self.resources("aws_autoscaling_lifecycle_hook")
-        ]
-        expected = Resolved()["AutoScalingGroup"]["LifecycleHookSpecificationList"]
-        self.assertEqual(written, [{**hook, "HeartbeatTimeout": int(hook["HeartbeatTimeout"])} for hook in expected])
-
-    def test_policy_is_the_stand_alone_one(self):
-        (policy,) = self.resources("aws_iam_role_policy")
-        (rendered,) = policy["policy"]
-        self.assertIn("/../cloudformation/policy.json", rendered)
-        placeholders = set(re.findall(r"\$\{(\w+)\}", template.POLICY.read_text()))
-        self.assertEqual(set(re.findall(r"'(\w+)': ", rendered)), placeholders)
-
-    def test_terraform_renders_the_policy(self):
-        if not shutil.which("terraform"):
-            self.skipTest("there is no terraform")
-        values = {"partition": "aws", "region": "eu-north-1", "account": "123456789012", "cluster": "c", "group": "g"}
-        expression = f'templatefile("{template.POLICY}", {json.dumps(values)})'
-        with tempfile.TemporaryDirectory() as empty:
-            done = run("terraform", "console", input=f"jsonencode(jsondecode({expression}))\n", cwd=empty)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(json.loads(json.loads(done.stdout)), template.policy(**values))
 
 
 class Content(unittest.TestCase):
