@@ -15,8 +15,8 @@ pub mod state_file;
 
 use std::path::Path;
 
-use crate::clock::Clock;
-use crate::config::{Settings, StackResource};
+use crate::clock::{Clock, wall_time};
+use crate::config::{MetricsSettings, Settings, StackResource};
 use crate::decide::{
     Accepted, Action, Answer, AutoScalingInstance, Failure, Instance, Memory, SignalStatus,
 };
@@ -69,7 +69,7 @@ pub struct Effects {
     cloudformation: CloudFormation,
     state_file: StateFile,
     commands: CommandRunner,
-    emf_endpoint: Option<String>,
+    metrics: MetricsSettings,
 }
 
 impl Effects {
@@ -107,7 +107,7 @@ impl Effects {
             ),
             state_file: StateFile::new(&settings.agent.state_directory),
             commands: CommandRunner::new(settings),
-            emf_endpoint: settings.metrics.emf_endpoint.clone(),
+            metrics: settings.metrics.clone(),
         })
     }
 
@@ -139,9 +139,15 @@ impl Effects {
             Action::ReadTasks => Answer::Tasks(self.introspection.tasks().await),
             Action::FindStack => Answer::Stack(self.find_stack().await),
             Action::SendMetrics(figures) => {
-                let endpoint = self.emf_endpoint.as_deref()?;
-                let record = emf::record(&figures, &instance?, self.clock.wall());
+                let endpoint = self.metrics.emf_endpoint.as_deref()?;
+                let now = wall_time(self.clock.wall());
+                let record = emf::drain(&figures, &instance?, now, &self.metrics.log_group);
                 Answer::MetricsSent(emf::send(endpoint, &record).await)
+            }
+            Action::ReadTaskSet => Answer::TaskSet(self.introspection.task_set().await),
+            Action::SendCapacity(sample) => {
+                let record = emf::capacity(&sample, &instance?, &self.metrics.log_group);
+                Answer::MetricsSent(emf::send(self.metrics.capacity_endpoint(), &record).await)
             }
             Action::RunCommands { event, facts } => {
                 let clock = &self.clock;
@@ -168,6 +174,10 @@ impl Effects {
             Action::DescribeContainerInstance(target) => {
                 let ecs = aws.ecs(instance).await;
                 Answer::ContainerInstance(aws.book(ecs::describe(&ecs, &target).await))
+            }
+            Action::DescribeResources(target) => {
+                let ecs = aws.ecs(instance).await;
+                Answer::Resources(aws.book(ecs::resources(&ecs, &target).await))
             }
             Action::ClassifyTasks {
                 container_instance: target,

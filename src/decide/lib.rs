@@ -17,6 +17,7 @@
 //!
 //! The [`Phase`] is derived, for people. Nothing is decided by it.
 
+mod capacity;
 pub mod drain;
 mod executables;
 mod health;
@@ -33,6 +34,7 @@ pub mod tasks;
 mod turn;
 mod wants;
 
+pub use capacity::{Capacity, judge};
 pub use drain::Drain;
 pub use health::{Condition, Dependency, Health};
 pub use hold::{Hold, NoHook};

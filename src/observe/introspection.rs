@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 
-use crate::decide::{ContainerInstance, Failure, FailureKind, Task};
+use crate::decide::{ContainerInstance, Failure, FailureKind, LocalTask, Task};
 use crate::http;
 
 use super::parse::{self, Misfit};
@@ -47,6 +47,14 @@ impl Introspection {
     /// Where it does not answer, or with something else.
     pub async fn tasks(&self) -> Result<Vec<Task>, Failure> {
         self.get("v1/tasks", parse::agent_tasks).await
+    }
+
+    /// The same, and which of them have a network interface of their own.
+    ///
+    /// # Errors
+    /// Where it does not answer, or with something else.
+    pub async fn task_set(&self) -> Result<Vec<LocalTask>, Failure> {
+        self.get("v1/tasks", parse::agent_task_set).await
     }
 
     async fn get<T>(

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::decide::{ContainerInstance, TargetLifecycleState, Task, TaskStatus};
+use crate::decide::{ContainerInstance, LocalTask, TargetLifecycleState, Task, TaskStatus};
 
 /// Why an answer makes no sense.
 pub type Misfit = String;
@@ -285,8 +285,15 @@ pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AgentTasks {
-    #[serde(deserialize_with = "one_by_one")]
+    #[serde(deserialize_with = "each_task")]
     tasks: Vec<Task>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AgentTaskSet {
+    #[serde(deserialize_with = "each_living_task")]
+    tasks: Vec<LocalTask>,
 }
 
 #[derive(Deserialize)]
@@ -304,6 +311,35 @@ struct AgentTask<'a> {
     desired_status: Option<Cow<'a, str>>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkedTask<'a> {
+    #[serde(borrow)]
+    arn: Cow<'a, str>,
+    #[serde(borrow, default)]
+    family: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    version: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    known_status: Cow<'a, str>,
+    #[serde(borrow, default)]
+    containers: Option<Vec<NetworkedContainer<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkedContainer<'a> {
+    #[serde(borrow, default)]
+    networks: Option<Vec<Network<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Network<'a> {
+    #[serde(borrow, default)]
+    network_mode: Option<Cow<'a, str>>,
+}
+
 /// `/v1/tasks` of the ECS agent. Of the stopped ones, which it lists for hours, only the ARN is kept.
 ///
 /// # Errors
@@ -314,39 +350,75 @@ pub fn agent_tasks(body: &[u8]) -> Result<Vec<Task>, Misfit> {
         .map_err(|error| format!("not the ECS agent's tasks ({error})"))
 }
 
-/// Reads the list task by task, and keeps no more than the ARN of those that are stopped: there may be
-/// thousands that have run here in the last hours.
-fn one_by_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D::Error> {
-    struct Each;
-    impl<'de> Visitor<'de> for Each {
-        type Value = Vec<Task>;
+/// The tasks of `/v1/tasks` that have not stopped, and which of them have a network interface of their own.
+///
+/// # Errors
+/// Where it is another answer, as in [`agent_tasks`].
+pub fn agent_task_set(body: &[u8]) -> Result<Vec<LocalTask>, Misfit> {
+    serde_json::from_slice(body)
+        .map(|list: AgentTaskSet| list.tasks)
+        .map_err(|error| format!("not the ECS agent's tasks ({error})"))
+}
+
+fn each_task<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D::Error> {
+    one_by_one(deserializer, |task: AgentTask<'de>| {
+        let known = status(&task.known_status);
+        let desired = task
+            .desired_status
+            .as_deref()
+            .filter(|text| !text.is_empty());
+        let stopped = known == TaskStatus::Stopped;
+        Some(Task {
+            known,
+            desired: desired.map(status),
+            definition: if stopped {
+                String::new()
+            } else {
+                definition(task.family.as_deref(), task.version.as_deref())
+            },
+            arn: task.arn.into_owned(),
+        })
+    })
+}
+
+fn each_living_task<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LocalTask>, D::Error> {
+    one_by_one(deserializer, |task: NetworkedTask<'de>| {
+        let mut networks = task
+            .containers
+            .iter()
+            .flatten()
+            .flat_map(|container| container.networks.iter().flatten());
+        let awsvpc = networks.any(|network| network.network_mode.as_deref() == Some("awsvpc"));
+        (status(&task.known_status) != TaskStatus::Stopped).then(|| LocalTask {
+            definition: definition(task.family.as_deref(), task.version.as_deref()),
+            awsvpc,
+            arn: task.arn.into_owned(),
+        })
+    })
+}
+
+/// Reads the list task by task, and keeps no more of each than `keep` says: there may be thousands that have
+/// run here in the last hours.
+fn one_by_one<'de, D, T, R>(deserializer: D, keep: fn(T) -> Option<R>) -> Result<Vec<R>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Each<T, R>(fn(T) -> Option<R>);
+    impl<'de, T: Deserialize<'de>, R> Visitor<'de> for Each<T, R> {
+        type Value = Vec<R>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a list of tasks")
         }
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
             let mut tasks = Vec::new();
-            while let Some(task) = list.next_element::<AgentTask<'de>>()? {
-                let known = status(&task.known_status);
-                let desired = task
-                    .desired_status
-                    .as_deref()
-                    .filter(|text| !text.is_empty());
-                let stopped = known == TaskStatus::Stopped;
-                tasks.push(Task {
-                    known,
-                    desired: desired.map(status),
-                    definition: if stopped {
-                        String::new()
-                    } else {
-                        definition(task.family.as_deref(), task.version.as_deref())
-                    },
-                    arn: task.arn.into_owned(),
-                });
+            while let Some(task) = list.next_element::<T>()? {
+                tasks.extend((self.0)(task));
             }
             Ok(tasks)
         }
     }
-    deserializer.deserialize_seq(Each)
+    deserializer.deserialize_seq(Each(keep))
 }
 
 /// Anything that is not known to be stopped counts as not stopped.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::action::Ticket;
+use super::capacity::{HostView, LocalTask};
 use super::facts::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, Instance,
     LifecycleHook, MetadataReading, Task,
@@ -87,7 +88,11 @@ pub enum Answer {
     Stack(Result<Option<StackResource>, Failure>),
     /// Of [`super::Action::RunCommands`]; a failure where the directory cannot be read.
     Commands(Result<CommandsReport, Failure>),
-    /// Of [`super::Action::SendMetrics`].
+    /// Of [`super::Action::ReadTaskSet`].
+    TaskSet(Result<Vec<LocalTask>, Failure>),
+    /// Of [`super::Action::DescribeResources`].
+    Resources(Result<HostView, Failure>),
+    /// Of [`super::Action::SendMetrics`] and [`super::Action::SendCapacity`].
     MetricsSent(Result<(), Failure>),
 }
 
