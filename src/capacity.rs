@@ -102,19 +102,16 @@ async fn find(settings: &Settings, effects: &Effects, clock: Clock) -> Found {
             }
         }
     }
-    let standing = match state.standing() {
-        // Who has not answered says why.
-        Err(Silence::NoMetadata | Silence::NotRegistered) if unanswered.is_some() => {
-            unanswered.ok_or(Silence::NoMetadata).and_then(Err)
-        }
-        standing => standing.cloned(),
+    let standing = match (state.standing(), unanswered) {
+        (Err(Silence::NoMetadata), Some(why)) => Some(why),
+        (standing, _) => standing.err(),
     };
     let container_instance = state.container_instance().cloned();
     let (host, tasks) = ask(effects, &state, container_instance.clone()).await;
     let instance = state.instance.as_ref();
     let verdict = decide::judge(
         &settings.capacity,
-        standing.err(),
+        standing,
         host.as_ref().map_err(Clone::clone),
         tasks.as_deref().map_err(Clone::clone),
         instance.map_or("", |instance| &instance.instance_id),
@@ -134,9 +131,10 @@ fn is_read(action: &Action) -> bool {
     )
 }
 
+/// Why metadata is not known.
 fn failure(answer: &Answer) -> Option<Silence> {
     let failure = match answer {
-        Answer::Instance(Err(failure)) | Answer::Identity(Err(failure)) => failure,
+        Answer::Instance(Err(failure)) => failure,
         Answer::Metadata(reading) => reading.target_lifecycle_state.as_ref().err()?,
         _ => return None,
     };
@@ -204,8 +202,12 @@ fn table(found: &Found, settings: &Settings) -> String {
         ));
     }
     if let Ok(host) = &found.host {
-        for (name, resources) in [("registered", &host.registered), ("remaining", &host.remaining)] {
-            let amount = |amount: Option<i64>| amount.map_or("-".to_owned(), |some| some.to_string());
+        for (name, resources) in [
+            ("registered", &host.registered),
+            ("remaining", &host.remaining),
+        ] {
+            let amount =
+                |amount: Option<i64>| amount.map_or("-".to_owned(), |some| some.to_string());
             let ports: Vec<String> = resources.ports.iter().map(ToString::to_string).collect();
             rows.push((
                 name,
@@ -213,7 +215,11 @@ fn table(found: &Found, settings: &Settings) -> String {
                     "CPU {}, memory {}, ports taken: {}",
                     amount(resources.cpu),
                     amount(resources.memory),
-                    if ports.is_empty() { "none".to_owned() } else { ports.join(" ") }
+                    if ports.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        ports.join(" ")
+                    }
                 ),
             ));
         }

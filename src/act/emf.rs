@@ -57,8 +57,14 @@ impl Event<'_> {
         );
         let dimensions = self.dimensions.iter().flat_map(|set| set.iter());
         let dimensions = dimensions.map(|(name, value)| (*name, json!(value)));
-        let metrics = self.metrics.iter().map(|(name, _, value)| (*name, value.clone()));
-        let properties = self.properties.iter().map(|(name, text)| (*name, json!(text)));
+        let metrics = self
+            .metrics
+            .iter()
+            .map(|(name, _, value)| (*name, value.clone()));
+        let properties = self
+            .properties
+            .iter()
+            .map(|(name, text)| (*name, json!(text)));
         for (name, value) in dimensions.chain(metrics).chain(properties) {
             record.insert(name.to_owned(), value);
         }
@@ -80,7 +86,11 @@ pub fn drain(figures: &DrainFigures, instance: &Instance, now: WallTime, log_gro
                 "Count",
                 json!(u8::from(figures.outcome == Outcome::TimedOut)),
             ),
-            ("DrainDuration", "Seconds", json!(figures.took.as_secs_f64())),
+            (
+                "DrainDuration",
+                "Seconds",
+                json!(figures.took.as_secs_f64()),
+            ),
             ("TasksWaitedFor", "Count", json!(figures.tasks)),
         ],
         properties: &[
@@ -103,10 +113,22 @@ pub fn capacity(sample: &CapacitySample, instance: &Instance, log_group: &str) -
     Event {
         log_group,
         timestamp: sample.minute,
-        dimensions: if sample.group.is_some() { &both } else { &both[..1] },
+        dimensions: if sample.group.is_some() {
+            &both
+        } else {
+            &both[..1]
+        },
         metrics: &[
-            ("ContainerCapacity", "Count", json!(figures.container_capacity)),
-            ("IdleHostCapacity", "Count", json!(figures.idle_host_capacity())),
+            (
+                "ContainerCapacity",
+                "Count",
+                json!(figures.container_capacity),
+            ),
+            (
+                "IdleHostCapacity",
+                "Count",
+                json!(figures.idle_host_capacity()),
+            ),
             ("TasksPerHost", "Count", json!(figures.tasks_per_host)),
         ],
         properties: &[("InstanceId", instance.instance_id.clone())],

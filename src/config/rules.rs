@@ -133,14 +133,12 @@ impl Rule for Count {
         // `parse` alone would take "+80".
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|_| digits);
-        number
-            .filter(|number| *number <= self.most)
-            .ok_or_else(|| {
-                Refusal::new(
-                    format!("{} is not {}", quoted(text), self.accepts()),
-                    format!("write {}", self.accepts()),
-                )
-            })
+        number.filter(|number| *number <= self.most).ok_or_else(|| {
+            Refusal::new(
+                format!("{} is not {}", quoted(text), self.accepts()),
+                format!("write {}", self.accepts()),
+            )
+        })
     }
 
     fn write(&self, value: &u32) -> Option<String> {
@@ -216,7 +214,10 @@ impl Rule for HostPorts {
             };
         };
         let words: Vec<&str> = list.iter().map(Raw::written).collect();
-        if words.iter().any(|word| word.trim().is_empty() || word.contains(',')) {
+        if words
+            .iter()
+            .any(|word| word.trim().is_empty() || word.contains(','))
+        {
             return Err(Refusal::new(
                 "the array holds something other than ports",
                 format!("write {}", self.accepts()),

@@ -6,9 +6,9 @@
 
 use super::choices::SignalOnTimeout;
 use super::keys::{
-    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationInputs, DrainSettings,
-    EcsSettings, HookSettings, Inputs, LogSettings, MetadataSettings, MetricsSettings,
-    ReadySettings,
+    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationInputs,
+    DrainSettings, EcsSettings, HookSettings, Inputs, LogSettings, MetadataSettings,
+    MetricsSettings, ReadySettings,
 };
 
 /// The configuration, checked. `Settings::default()` is what an empty configuration gives.

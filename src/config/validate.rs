@@ -37,10 +37,7 @@ const CHECKS: &[Check] = &[
     (&[STACK_NAME, LOGICAL_RESOURCE_ID], both_or_neither),
     (&[AWSVPC, TASK_ENIS], interfaces_with_awsvpc),
     (&[AWSVPC, PORTS], no_ports_with_awsvpc),
-    (
-        &[ENABLED, CPU, MEMORY, PORTS, AWSVPC],
-        something_to_reserve,
-    ),
+    (&[ENABLED, CPU, MEMORY, PORTS, AWSVPC], something_to_reserve),
 ];
 
 const STANDALONE_TASKS: (&str, &str) = ("drain", "standalone_tasks");

@@ -34,7 +34,7 @@ pub mod tasks;
 mod turn;
 mod wants;
 
-pub use capacity::{Capacity, judge};
+pub use capacity::{Capacity, judge, phase as capacity_phase};
 pub use drain::Drain;
 pub use health::{Condition, Dependency, Health};
 pub use hold::{Hold, NoHook};

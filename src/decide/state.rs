@@ -16,8 +16,8 @@ use crate::model::{
     Action, Answer, AutoScalingInstance, CommandEvent, ContainerInstance, DrainByHand, DrainReason,
     Event, Failure, FailureKind, Instance, JoinTarget, LifecycleTransition, Limits,
     MaintenanceEvent, Memory, MetadataReading, Moment, Note, ReasonKey, RebalanceRecommendation,
-    RememberedDrain, RememberedJoin, SignalStatus, Silence, SpotInstanceAction, TargetLifecycleState,
-    WaitedFor, WallTime,
+    RememberedDrain, RememberedJoin, SignalStatus, Silence, SpotInstanceAction,
+    TargetLifecycleState, WaitedFor, WallTime,
 };
 use crate::pace::{Pace, growing, seed_of};
 use crate::registration::{Identity, Registration};

@@ -381,7 +381,9 @@ fn each_task<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D:
     })
 }
 
-fn each_living_task<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LocalTask>, D::Error> {
+fn each_living_task<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<LocalTask>, D::Error> {
     one_by_one(deserializer, |task: NetworkedTask<'de>| {
         let mut networks = task
             .containers

@@ -137,7 +137,10 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
         errors: errors(state, at),
         outcome: None,
         drain_by_hand: state.memory().by_hand.is_some(),
-        capacity: policy.capacity.enabled.then(|| capacity(state, now, policy)),
+        capacity: policy
+            .capacity
+            .enabled
+            .then(|| capacity(state, now, policy)),
     };
     let mut lifecycle = |hold: &Hold| {
         let search = &hold.search;
@@ -189,7 +192,9 @@ fn capacity(state: &State, now: Moment, policy: &Policy) -> CapacityReport {
     let ours = ours.map_or("", |instance| &instance.instance_id);
     let verdict = state.capacity.verdict(state.standing(), policy, ours, now);
     let silence = verdict.silence.as_ref().map(ToString::to_string);
-    let room = verdict.figures.map(|known| known.sentence(&policy.capacity));
+    let room = verdict
+        .figures
+        .map(|known| known.sentence(&policy.capacity));
     CapacityReport {
         line: match (room, &silence) {
             (Some(room), None) => room,
@@ -199,7 +204,9 @@ fn capacity(state: &State, now: Moment, policy: &Policy) -> CapacityReport {
         container_capacity: verdict.figures.map(|known| known.container_capacity),
         idle_host_capacity: verdict.figures.map(|known| known.idle_host_capacity()),
         tasks_per_host: verdict.figures.map(|known| known.tasks_per_host),
-        limited_by: verdict.figures.map(|known| known.limited_by.as_str().to_owned()),
+        limited_by: verdict
+            .figures
+            .map(|known| known.limited_by.as_str().to_owned()),
         publishes: silence.is_none(),
         not_published: silence,
     }

@@ -27,7 +27,11 @@ fn a_task_is_what_it_reserves() {
         capacity.ports,
         [port(80, Protocol::Tcp), port(53, Protocol::Udp)]
     );
-    for text in ["80/tcp,53/udp", "80/tcp, 53/udp", "[\"80/tcp\", \"53/udp\"]"] {
+    for text in [
+        "80/tcp,53/udp",
+        "80/tcp, 53/udp",
+        "[\"80/tcp\", \"53/udp\"]",
+    ] {
         let root = Root::new().variable("ECS_LIFECYCLE_AGENT_CAPACITY__PORTS", text);
         assert_eq!(root.settings().capacity.ports, capacity.ports, "{text}");
     }
@@ -84,12 +88,27 @@ fn what_does_not_fit_is_refused_with_file_key_and_remedy() {
         assert_eq!(file(lines).only_problem(), format!("{path}{expected}"));
     }
     for wrong in [
-        "0/tcp", "65536/tcp", "+80/tcp", "80/sctp", "80/TCP", "80/", "/tcp", "80/tcp,", ",",
+        "0/tcp",
+        "65536/tcp",
+        "+80/tcp",
+        "80/sctp",
+        "80/TCP",
+        "80/",
+        "/tcp",
+        "80/tcp,",
+        ",",
     ] {
         file(&format!("ports = \"{wrong}\"")).only_problem();
         file(&format!("ports = [\"{wrong}\"]")).only_problem();
     }
-    for wrong in ["ports = 80", "ports = [80]", "ports = [[]]", "cpu = []", "cpu = 1.5", "cpu = \"1k\""] {
+    for wrong in [
+        "ports = 80",
+        "ports = [80]",
+        "ports = [[]]",
+        "cpu = []",
+        "cpu = 1.5",
+        "cpu = \"1k\"",
+    ] {
         file(wrong).only_problem();
     }
 }

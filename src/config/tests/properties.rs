@@ -9,9 +9,9 @@ use proptest::sample::select;
 use super::super::choices::Choice;
 use super::super::table::all_keys;
 use super::super::{
-    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationSettings, DrainSettings,
-    EcsSettings, Effective, HookSettings, HostPort, LogSettings, MetadataSettings, MetricsSettings,
-    Protocol, ReadySettings, Settings, StackResource, StandaloneTasks,
+    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationSettings,
+    DrainSettings, EcsSettings, Effective, HookSettings, HostPort, LogSettings, MetadataSettings,
+    MetricsSettings, Protocol, ReadySettings, Settings, StackResource, StandaloneTasks,
 };
 use super::{Root, main_file};
 
@@ -171,7 +171,8 @@ fn metrics() -> impl Strategy<Value = MetricsSettings> {
 
 fn capacity() -> impl Strategy<Value = CapacitySettings> {
     let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
-    let port = (1..=u16::MAX, protocol).prop_map(|(number, protocol)| HostPort { number, protocol });
+    let port =
+        (1..=u16::MAX, protocol).prop_map(|(number, protocol)| HostPort { number, protocol });
     let ports = proptest::collection::btree_set(port, 0..4);
     let numbers = proptest::array::uniform4(0..1_000_000_u32);
     (any::<bool>(), numbers, ports, 0..100_u32).prop_map(

@@ -23,8 +23,9 @@ pub fn judge(
 ) -> Verdict {
     let figures = match (&host, &tasks) {
         _ if !task.is_configured() => Err(Silence::NotConfigured),
-        (Err(why), _) | (_, Err(why)) => Err(why.clone()),
-        (Ok(host), Ok(tasks)) => figures(task, host, tasks),
+        (Err(why), _) => Err(why.clone()),
+        (_, Err(why)) if task.awsvpc => Err(why.clone()),
+        (Ok(host), tasks) => figures(task, host, tasks.as_ref().map_or(&[], |tasks| *tasks)),
     };
     let elsewhere = |host: &&HostView| {
         let theirs = host.view.ec2_instance_id.as_ref();
@@ -42,7 +43,7 @@ pub fn judge(
                 Some(Silence::NotActive(view.status.clone()))
             }
             Ok(host) if !host.view.agent_connected => Some(Silence::Disconnected),
-            Ok(_) => figures.as_ref().err().cloned(),
+            Ok(_) => tasks.err().or_else(|| figures.as_ref().err().cloned()),
         })
     };
     Verdict {
@@ -114,7 +115,11 @@ fn figures(
     Ok(Figures {
         container_capacity: fewest.free,
         idle_thousandths: u32::try_from(allowed.iter().map(idle).min().unwrap_or(0)).unwrap_or(0),
-        tasks_per_host: allowed.iter().map(|allowed| allowed.total).min().unwrap_or(0),
+        tasks_per_host: allowed
+            .iter()
+            .map(|allowed| allowed.total)
+            .min()
+            .unwrap_or(0),
         limited_by: fewest.by,
     })
 }

@@ -36,9 +36,13 @@ impl Minute {
 
     /// The moment in it at which this instance speaks: another one on each instance.
     fn moment(self, turn: &Turn<'_>) -> Moment {
-        let phase = FIRST + i64::try_from(spread(turn.seed)).unwrap_or(0) % (LAST - FIRST);
-        WallTime(self.start().0.saturating_add(phase)).moment(turn.wall_at_boot)
+        WallTime(self.start().0.saturating_add(phase(turn.seed))).moment(turn.wall_at_boot)
     }
+}
+
+/// How many milliseconds after the start of a minute an instance speaks whose id has this seed.
+pub fn phase(seed: u64) -> i64 {
+    FIRST + i64::try_from(spread(seed)).unwrap_or(0) % (LAST - FIRST)
 }
 
 /// The minutes that are over and done with, as stretches: the wall clock can be set back into them.
@@ -50,7 +54,11 @@ impl Minutes {
     pub(super) fn due(&self, turn: &mut Turn<'_>) -> Option<Minute> {
         let now = Minute::now(turn);
         let mut next = now;
-        while let Some((_, last)) = self.0.iter().find(|(first, last)| (*first..=*last).contains(&next.0)) {
+        while let Some((_, last)) = self
+            .0
+            .iter()
+            .find(|(first, last)| (*first..=*last).contains(&next.0))
+        {
             next = Minute(last.saturating_add(1));
         }
         let at = next.moment(turn);

@@ -10,6 +10,7 @@ mod minutes;
 use std::time::Duration;
 
 pub use figures::judge;
+pub use minutes::phase;
 use minutes::{Minute, Minutes, has_passed};
 
 use crate::health::Dependency;
@@ -153,7 +154,8 @@ impl Capacity {
                 turn.good(Dependency::Introspection);
                 tasks.sort_unstable();
                 let before = self.tasks.as_ref();
-                let changed = before.is_some_and(|before| !before.iter().map(id).eq(tasks.iter().map(id)));
+                let changed =
+                    before.is_some_and(|before| !before.iter().map(id).eq(tasks.iter().map(id)));
                 self.restless |= changed;
                 round.read = Some(if changed { Read::Changed } else { Read::Same });
                 self.tasks = Some(tasks);
@@ -282,7 +284,9 @@ impl Capacity {
         let flying = turn.flying(|action| {
             matches!(
                 action,
-                Action::ReadTaskSet | Action::DescribeResources(_) | Action::FindGroup { tags: true }
+                Action::ReadTaskSet
+                    | Action::DescribeResources(_)
+                    | Action::FindGroup { tags: true }
             )
         });
         if flying.is_some() {
@@ -310,16 +314,20 @@ impl Capacity {
     /// Whether ECS is to be asked again, and may be.
     fn wants_look(&self, here: &ContainerInstance, now: Moment) -> bool {
         let wanted = self.restless
-            || self.look.as_ref().is_none_or(|look| {
-                look.arn != here.arn || has_passed(REFRESH, look.sent, now)
-            });
+            || self
+                .look
+                .as_ref()
+                .is_none_or(|look| look.arn != here.arn || has_passed(REFRESH, look.sent, now));
         let pause = match self.failures {
             0 => LOOK_EVERY,
             failures => LOOK_EVERY
                 .saturating_mul(1 << (failures - 1).min(16))
                 .min(RETRY_CAP),
         };
-        wanted && self.looked.is_none_or(|looked| has_passed(pause, looked, now))
+        wanted
+            && self
+                .looked
+                .is_none_or(|looked| has_passed(pause, looked, now))
     }
 
     /// How long a look waits that has failed once more.

@@ -205,9 +205,9 @@ impl fmt::Display for Silence {
             Self::NotInService(Some(target)) => {
                 write!(f, "the target lifecycle state is {target}")
             }
-            Self::NotRegistered => {
-                f.write_str("not registered: the ECS agent has not told which container instance this is")
-            }
+            Self::NotRegistered => f.write_str(
+                "not registered: the ECS agent has not told which container instance this is",
+            ),
             Self::Foreign => {
                 f.write_str("the ECS agent names a container instance of another machine")
             }

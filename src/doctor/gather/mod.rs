@@ -12,6 +12,7 @@ use std::io;
 
 use crate::act::Endpoints;
 use crate::act::aws::Aws;
+use crate::act::emf;
 use crate::cli::DoctorArguments;
 use crate::clock::Clock;
 use crate::config::{ConfigError, Effective, Settings};
@@ -73,7 +74,7 @@ async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
             Some((instance, target)) => {
                 let client = aws.ecs(instance).await;
                 let (described, tasks) = tokio::join!(
-                    crate::act::ecs::describe(&client, target),
+                    crate::act::ecs::resources(&client, target),
                     crate::act::ecs::list_tasks(&client, target, true),
                 );
                 (Some(described), Some(tasks))
@@ -94,12 +95,22 @@ async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
             None => aws::AutoScaling::default(),
         }
     };
-    let ((container_instance, tasks), auto_scaling) = tokio::join!(ecs, auto_scaling);
+    let listener = async {
+        match settings.capacity.enabled {
+            true => Some(emf::is_listening(settings.metrics.capacity_endpoint()).await),
+            false => None,
+        }
+    };
+    let ((described, tasks), auto_scaling, listener) = tokio::join!(ecs, auto_scaling, listener);
+    let host = described.as_ref().and_then(|asked| asked.as_ref().ok());
+    let host = host.cloned();
     Ok(Live {
         metadata,
         ecs_agent,
         local_tasks: local_tasks.map(|tasks| tasks.len()),
-        container_instance,
+        container_instance: described.map(|asked| asked.map(|host| host.view)),
+        host,
+        listener,
         tasks,
         auto_scaling: auto_scaling.instance,
         group: auto_scaling.group,

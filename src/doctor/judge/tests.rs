@@ -93,6 +93,8 @@ fn healthy() -> Facts {
             })),
             local_tasks: Ok(1),
             container_instance: Some(Ok(view(ContainerInstanceStatus::Active, true))),
+            host: None,
+            listener: None,
             tasks: Some(Ok(vec![task(TaskKind::Service("web".to_owned()))])),
             auto_scaling: Some(Ok(Some(AutoScalingInstance {
                 group: "asg".to_owned(),
