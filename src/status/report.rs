@@ -34,6 +34,7 @@ pub struct Report {
     pub errors: Vec<ErrorReport>,
     pub outcome: Option<String>,
     pub drain_by_hand: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<CapacityReport>,
 }
 

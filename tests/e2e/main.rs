@@ -14,9 +14,11 @@
 )]
 
 mod by_hand;
+mod capacity;
 mod control;
 mod deadline;
 mod early;
+mod emf;
 mod fleet;
 mod hooks;
 mod hooks_d;
