@@ -16,8 +16,7 @@ use minutes::{Minute, Minutes, has_passed};
 use crate::health::Dependency;
 use crate::model::{
     Action, AutoScalingInstance, CapacitySample, ContainerInstance, ContainerInstanceStatus,
-    DrainReason, Failure, HostView, LocalTask, Memory, Moment, Note, Silence, TargetLifecycleState,
-    Verdict,
+    Failure, HostView, LocalTask, Memory, Moment, Note, Silence, TargetLifecycleState, Verdict,
 };
 use crate::registration::Registration;
 use crate::turn::Turn;
@@ -31,6 +30,9 @@ const REFRESH: Duration = Duration::from_mins(10);
 const STALE: Duration = Duration::from_mins(12);
 /// How seldom a look is tried that fails. Without jitter: each instance has its own moment in the minute.
 const RETRY_CAP: Duration = Duration::from_mins(16);
+
+/// An ECS agent that is started again need not be spoken of.
+const READ_QUIET: Duration = Duration::from_mins(2);
 
 /// What is known of the room on this instance.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -99,7 +101,7 @@ pub(crate) fn standing<'a>(
 ) -> Result<&'a ContainerInstance, Silence> {
     match intent {
         Intent::Unknown => return Err(Silence::NoMetadata),
-        Intent::Drain(reason) => return Err(Silence::Draining(DrainReason::clone(reason))),
+        Intent::Drain(reason) => return Err(Silence::Draining(reason.clone())),
         Intent::Join(into) => return Err(Silence::Joining(*into)),
         Intent::Serve if returning => return Err(Silence::Returning),
         Intent::Serve => {}
@@ -161,7 +163,7 @@ impl Capacity {
                 self.tasks = Some(tasks);
             }
             Err(failure) => {
-                turn.bad(Dependency::Introspection, &failure, Duration::ZERO);
+                turn.bad(Dependency::Introspection, &failure, READ_QUIET);
                 round.read = Some(Read::Failed);
             }
         }
