@@ -138,7 +138,9 @@ fn failure(answer: &Answer) -> Option<Silence> {
         Answer::Metadata(reading) => reading.target_lifecycle_state.as_ref().err()?,
         _ => return None,
     };
-    Some(Silence::Failed(failure.clone()))
+    let mut failure = failure.clone();
+    failure.message = format!("{}: {}", Silence::NoMetadata, failure.message);
+    Some(Silence::Failed(failure))
 }
 
 async fn ask(

@@ -200,6 +200,10 @@ async fn the_records_have_the_figures_of_every_example() {
             let builder = host.builder.clone();
             let agent = builder
                 .set("metadata", "poll_interval", "5s")
+                // So many agents on a busy machine: none of them gives up early.
+                .set("metadata", "request_timeout", "30s")
+                .set("ecs", "introspection_timeout", "30s")
+                .set("aws", "request_timeout", "30s")
                 .set("metrics", "emf_endpoint", listener.endpoint.clone())
                 .set("metrics", "log_group", "stack-capacity");
             agent.start().unwrap()
@@ -225,7 +229,9 @@ async fn the_records_have_the_figures_of_every_example() {
         assert_eq!(record["_aws"]["LogGroupName"], "stack-capacity");
         let directive = &record["_aws"]["CloudWatchMetrics"][0];
         let sets = serde_json::json!([["ClusterName"], ["ClusterName", "AutoScalingGroupName"]]);
-        assert_eq!(directive["Dimensions"], sets);
+        let at = hosts.iter().position(|host| host.instance.id() == id);
+        let log = || agents[at.unwrap()].text();
+        assert_eq!(directive["Dimensions"], sets, "{}", log());
         assert_eq!(directive["Namespace"], "ECSLifecycleAgent");
         assert_eq!(
             (&record["ClusterName"], &record["AutoScalingGroupName"]),
@@ -369,7 +375,10 @@ async fn the_command_says_why_nothing_is_published() {
     unknown(asked(&stage.builder).await, "not registered");
     instance.ecs_agent_up().unwrap();
     instance.close_imds().await;
-    unknown(asked(&stage.builder).await, "GET http");
+    unknown(
+        asked(&stage.builder).await,
+        "instance metadata has not answered: PUT http://",
+    );
     instance.open_imds().unwrap();
 
     assert_eq!(asked(&stage.builder).await.1, 0);
