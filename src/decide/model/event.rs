@@ -49,10 +49,6 @@ pub enum Event {
 
 /// Outcomes of actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there are only ever a few at a time"
-)]
 pub enum Answer {
     /// Of [`super::Action::ReadInstance`].
     Instance(Result<Instance, Failure>),
