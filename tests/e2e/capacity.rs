@@ -2,7 +2,7 @@
 //! gets, and to what the `capacity` command prints.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ecs_lifecycle_agent::decide::{capacity_phase, seed_of};
 use ecs_lifecycle_rig::{AgentBuilder, AgentProcess, Scratch};
@@ -193,7 +193,6 @@ async fn the_records_have_the_figures_of_every_example() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let mut listener = CloudWatchAgent::start().await;
     let hosts = hosts(&simulator).await;
-    let started = Instant::now();
     let agents: Vec<AgentProcess> = hosts
         .iter()
         .map(|host| {
@@ -259,7 +258,6 @@ async fn the_records_have_the_figures_of_every_example() {
         );
     }
     // One look each, and none for the group, which a tag tells. Those that drain ask no more than that.
-    assert!(started.elapsed() < Duration::from_mins(4));
     assert_eq!(
         simulator.world(|world| world.requests().count(AWS_CALLS)),
         hosts.len()
