@@ -166,7 +166,7 @@ sections! {
     /// Figures for CloudWatch, in the embedded metric format.
     pub metrics: MetricsSettings {
         /// Where the CloudWatch agent listens for it; one record a drain. Not set: none is sent about
-        /// drains, and those of [capacity] go to "tcp://127.0.0.1:25888".
+        /// drains, and those of the capacity section go to "tcp://127.0.0.1:25888".
         emf_endpoint: Option<String> = None,
             optional(text("a tcp:// address of this host with its port", 64, tcp_endpoint), "tcp://127.0.0.1:25888");
         /// The log group that the records go to.

@@ -65,8 +65,16 @@ fn instance_of(host: &Value, id: &str) -> InstanceSpec {
     spec
 }
 
+/// So many agents on a busy machine: none of them gives up early.
+fn patient(builder: AgentBuilder) -> AgentBuilder {
+    builder
+        .set("metadata", "request_timeout", "30s")
+        .set("ecs", "introspection_timeout", "30s")
+        .set("aws", "request_timeout", "30s")
+}
+
 fn configured(builder: AgentBuilder, task: &Value) -> AgentBuilder {
-    let builder = builder
+    let builder = patient(builder)
         .set("capacity", "enabled", "true")
         .set("capacity", "cpu", task["cpu"].to_string())
         .set("capacity", "memory", task["memory"].to_string())
@@ -199,10 +207,6 @@ async fn the_records_have_the_figures_of_every_example() {
             let builder = host.builder.clone();
             let agent = builder
                 .set("metadata", "poll_interval", "5s")
-                // So many agents on a busy machine: none of them gives up early.
-                .set("metadata", "request_timeout", "30s")
-                .set("ecs", "introspection_timeout", "30s")
-                .set("aws", "request_timeout", "30s")
                 .set("metrics", "emf_endpoint", listener.endpoint.clone())
                 .set("metrics", "log_group", "stack-capacity");
             agent.start().unwrap()
@@ -279,7 +283,8 @@ async fn stage() -> Stage {
                 .reserves(250, 400)
                 .runs_for(RUNS),
         );
-    let stage = Stage::with_instance(group(), instance).await;
+    let mut stage = Stage::with_instance(group(), instance).await;
+    stage.builder = patient(stage.builder);
     stage
         .set("capacity", "enabled", "true")
         .set("capacity", "cpu", "250")
@@ -399,7 +404,7 @@ async fn a_newcomer_publishes_nothing_before_it_has_joined() {
         .launched_ago(Duration::from_secs(30))
         .lifecycle_state(LifecycleState::PendingWait);
     let stage = Stage::with_instance(group(), instance).await;
-    let builder = stage.builder.clone().set("capacity", "enabled", "true");
+    let builder = patient(stage.builder.clone()).set("capacity", "enabled", "true");
     let (json, code) = asked(&builder.set("capacity", "cpu", "100")).await;
     assert_eq!(code, 1);
     assert_eq!(
