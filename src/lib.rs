@@ -8,6 +8,7 @@ pub use ecs_lifecycle_config as config;
 pub use ecs_lifecycle_decide as decide;
 
 pub mod act;
+pub mod capacity;
 pub mod cli;
 pub mod clock;
 pub mod control;

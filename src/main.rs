@@ -11,7 +11,7 @@ use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::{self, LoadRequest, Settings};
 use ecs_lifecycle_agent::control::client::Control;
 use ecs_lifecycle_agent::control::{Ask, server};
-use ecs_lifecycle_agent::{doctor, driver, logging, outbox, signals, terminal};
+use ecs_lifecycle_agent::{capacity, doctor, driver, logging, outbox, signals, terminal};
 use tokio::sync::mpsc;
 
 /// `EX_USAGE` of sysexits.h: the command line or the configuration is wrong, and a restart will not
@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         Command::Drain { wait, timeout } => control(&effective.settings, async |agent| {
             agent.drain(timeout, wait).await
         }),
+        Command::Capacity { json } => capacity::run(&effective.settings, json),
         Command::Undrain => control(&effective.settings, async |agent| agent.undrain().await),
         Command::Run => {
             let result = run(&effective.settings);

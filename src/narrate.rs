@@ -425,6 +425,24 @@ pub fn narrate(note: &Note, state: &State) {
                 "the figures of this drain have not reached the CloudWatch agent; not tried again"
             );
         }
+        Note::LargerTask {
+            task,
+            cpu,
+            memory,
+            configured,
+        } => {
+            warn!(
+                task = short(&task.arn),
+                definition = task.definition,
+                cpu,
+                memory,
+                configured_cpu = configured.0,
+                configured_memory = configured.1,
+                "a task reserves {cpu} CPU units and {memory} MiB, more than the {} and {} of [capacity]: the figures promise more room than there is",
+                configured.0,
+                configured.1
+            );
+        }
         Note::ReturnedToService(known) => {
             info!(
                 cluster = known.cluster,

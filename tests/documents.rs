@@ -9,8 +9,8 @@ use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::Settings;
 use ecs_lifecycle_agent::decide::{Moment, State, WallTime};
 use ecs_lifecycle_agent::status::report::{
-    ContainerInstanceReport, DeadlineReport, ErrorReport, HookReport, InstanceReport, TaskReport,
-    report,
+    CapacityReport, ContainerInstanceReport, DeadlineReport, ErrorReport, HookReport,
+    InstanceReport, TaskReport, report,
 };
 
 fn read(path: &str) -> String {
@@ -129,6 +129,15 @@ fn every_field_of_the_status_is_documented() {
         kind: None,
         stopping: false,
     }];
+    full.capacity = Some(CapacityReport {
+        line: String::new(),
+        container_capacity: None,
+        idle_host_capacity: None,
+        tasks_per_host: None,
+        limited_by: None,
+        publishes: true,
+        not_published: None,
+    });
     full.errors = vec![ErrorReport {
         dependency: String::new(),
         message: String::new(),

@@ -172,3 +172,33 @@ fn the_tasks_of_the_ecs_agent() {
         );
     }
 }
+
+#[test]
+fn the_tasks_that_have_network_interfaces() {
+    let answer = br#"{"Tasks":[
+        {"Arn":"arn:t/1","KnownStatus":"RUNNING","Family":"web","Version":"8","Containers":[
+            {"DockerId":"a","Name":"web","Networks":[{"NetworkMode":"awsvpc","IPv4Addresses":["10.0.0.4"]}]}]},
+        {"Arn":"arn:t/2","KnownStatus":"PENDING","Family":"web","Version":"8","Containers":[]},
+        {"Arn":"arn:t/3","KnownStatus":"RUNNING","Containers":[
+            {"DockerId":"b","Networks":[{"NetworkMode":"bridge"}]},{"DockerId":"c","Networks":null}]},
+        {"Arn":"arn:t/4","KnownStatus":"STOPPED","Containers":[
+            {"DockerId":"d","Networks":[{"NetworkMode":"awsvpc"}]}]},
+        {"Arn":"arn:t/5","KnownStatus":"RUNNING"}]}"#;
+    let tasks = parse::agent_task_set(answer).unwrap();
+    let tasks: Vec<_> = tasks
+        .iter()
+        .map(|task| (task.arn.as_str(), task.definition.as_str(), task.awsvpc))
+        .collect();
+    assert_eq!(
+        tasks,
+        [
+            ("arn:t/1", "web:8", true),
+            ("arn:t/2", "web:8", false),
+            ("arn:t/3", "", false),
+            ("arn:t/5", "", false),
+        ]
+    );
+    for wrong in ["", "{}", r#"{"Tasks":null}"#, r#"{"Tasks":[{"Arn":"a"}]}"#] {
+        assert!(parse::agent_task_set(wrong.as_bytes()).is_err(), "{wrong}");
+    }
+}

@@ -16,8 +16,8 @@ pub mod state_file;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::clock::Clock;
-use crate::config::{Settings, StackResource};
+use crate::clock::{Clock, wall_time};
+use crate::config::{MetricsSettings, Settings, StackResource};
 use crate::decide::{
     Accepted, Action, Answer, AutoScalingInstance, Failure, Instance, Memory, SignalStatus,
 };
@@ -70,7 +70,7 @@ pub struct Effects {
     cloudformation_endpoint: Option<String>,
     state_file: StateFile,
     commands: CommandRunner,
-    emf_endpoint: Option<String>,
+    metrics: MetricsSettings,
 }
 
 impl Effects {
@@ -96,7 +96,7 @@ impl Effects {
             cloudformation_endpoint: endpoints.cloudformation.clone(),
             state_file: StateFile::new(&settings.agent.state_directory),
             commands: CommandRunner::new(settings),
-            emf_endpoint: settings.metrics.emf_endpoint.clone(),
+            metrics: settings.metrics.clone(),
         }
     }
 
@@ -133,9 +133,15 @@ impl Effects {
             Action::ReadTasks => Answer::Tasks(self.introspection.tasks(open).await),
             Action::FindStack => Answer::Stack(self.find_stack().await),
             Action::SendMetrics(figures) => {
-                let endpoint = self.emf_endpoint.as_deref()?;
-                let record = emf::record(&figures, &instance?, self.clock.wall());
+                let endpoint = self.metrics.emf_endpoint.as_deref()?;
+                let now = wall_time(self.clock.wall());
+                let record = emf::drain(&figures, &instance?, now, &self.metrics.log_group);
                 Answer::MetricsSent(emf::send(endpoint, &record).await)
+            }
+            Action::ReadTaskSet => Answer::TaskSet(self.introspection.task_set().await),
+            Action::SendCapacity(sample) => {
+                let record = emf::capacity(&sample, &instance?, &self.metrics.log_group);
+                Answer::MetricsSent(emf::send(self.metrics.capacity_endpoint(), &record).await)
             }
             Action::RunCommands { event, facts } => {
                 let clock = &self.clock;
@@ -159,6 +165,10 @@ impl Effects {
             Action::DescribeContainerInstance(target) => {
                 let describe = |ecs| async move { ecs::describe(&ecs, target).await };
                 Answer::ContainerInstance(aws.ecs(instance, describe).await)
+            }
+            Action::DescribeResources(target) => {
+                let describe = |ecs| async move { ecs::resources(&ecs, target).await };
+                Answer::Resources(aws.ecs(instance, describe).await)
             }
             Action::ClassifyTasks {
                 container_instance: target,

@@ -168,6 +168,12 @@ checks! {
     HookDefaultResult = "hook-default-result";
     /// It is clear which launching hook is ours, if there is one.
     LaunchHook = "launch-hook";
+    /// A task as `[capacity]` has it fits on this instance.
+    Capacity = "capacity";
+    /// The CloudWatch agent listens for its samples.
+    CapacityListener = "capacity-listener";
+    /// No capacity provider scales the group as well.
+    CapacityProvider = "capacity-provider";
     /// `ecs:DescribeContainerInstances`
     DescribeContainerInstances = "ecs:DescribeContainerInstances";
     /// `ecs:ListTasks`

@@ -11,11 +11,11 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use tokio::sync::mpsc;
 
-use crate::decide::{ContainerInstance, Failure, FailureKind, Task};
+use crate::decide::{ContainerInstance, Failure, FailureKind, LocalTask, Task};
 use crate::http::{self, Body, Local};
 use crate::threads;
 
-use super::parse;
+use super::parse::{self, Misfit};
 
 /// Of `/v1/metadata`.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -63,6 +63,21 @@ impl Introspection {
     /// # Errors
     /// Where it does not answer, or with something else.
     pub async fn tasks(&self, open: BTreeSet<String>) -> Result<Vec<Task>, Failure> {
+        self.list(move |body| parse::agent_tasks(body, &open)).await
+    }
+
+    /// The tasks that are not STOPPED, and which of them have a network interface of their own.
+    ///
+    /// # Errors
+    /// Where it does not answer, or with something else.
+    pub async fn task_set(&self) -> Result<Vec<LocalTask>, Failure> {
+        self.list(|body| parse::agent_task_set(body)).await
+    }
+
+    async fn list<T: Send + 'static>(
+        &self,
+        parse: impl FnOnce(&mut dyn Read) -> Result<T, Misfit> + Send + 'static,
+    ) -> Result<T, Failure> {
         let path = "/v1/tasks";
         let what = format!("GET {}", self.http.url(path));
         http::within(self.timeout, &what, async {
@@ -72,7 +87,7 @@ impl Introspection {
                 let answer = http::answer(parts, body.whole().await?);
                 return Err(http::unexpected_status(&what, &answer));
             }
-            let tasks = listed(&what, &mut body, open).await?;
+            let tasks = listed(&what, &mut body, parse).await?;
             self.http.keep(body);
             Ok(tasks)
         })
@@ -81,7 +96,11 @@ impl Introspection {
 }
 
 /// Understands a list while it comes. A large one has a thread for that, which holds one part of it at a time.
-async fn listed(what: &str, body: &mut Body, open: BTreeSet<String>) -> Result<Vec<Task>, Failure> {
+async fn listed<T: Send + 'static>(
+    what: &str,
+    body: &mut Body,
+    parse: impl FnOnce(&mut dyn Read) -> Result<T, Misfit> + Send + 'static,
+) -> Result<T, Failure> {
     let mut head = Vec::new();
     let mut more = true;
     while more && head.len() < SMALL {
@@ -94,8 +113,7 @@ async fn listed(what: &str, body: &mut Body, open: BTreeSet<String>) -> Result<V
         let (parts, rest) = mpsc::channel(1);
         let reading = threads::aside(move || {
             let part = head.into();
-            let reader = Parts { rest, part };
-            parse::agent_tasks(reader, &open)
+            parse(&mut Parts { rest, part })
         });
         let sending = async move {
             while let Some(part) = body.chunk().await? {
@@ -110,7 +128,7 @@ async fn listed(what: &str, body: &mut Body, open: BTreeSet<String>) -> Result<V
         sent?;
         tasks.map_err(|error| malformed(what, &error.to_string()))?
     } else {
-        parse::agent_tasks(head.as_slice(), &open)
+        parse(&mut head.as_slice())
     };
     tasks.map_err(|misfit| malformed(what, &misfit))
 }

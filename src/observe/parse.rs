@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{BufReader, Read};
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde::{Deserialize, Deserializer};
 
-use crate::decide::{ContainerInstance, TargetLifecycleState, Task, TaskStatus};
+use crate::decide::{ContainerInstance, LocalTask, TargetLifecycleState, Task, TaskStatus};
 
 /// Why an answer makes no sense.
 pub type Misfit = String;
@@ -286,17 +289,42 @@ pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> 
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct AgentTask<'a> {
-    #[serde(borrow)]
-    arn: Cow<'a, str>,
-    #[serde(borrow, default)]
-    family: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    version: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    known_status: Cow<'a, str>,
-    #[serde(borrow, default)]
-    desired_status: Option<Cow<'a, str>>,
+struct AgentTask {
+    arn: String,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    version: Option<String>,
+    known_status: String,
+    #[serde(default)]
+    desired_status: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkedTask {
+    arn: String,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    version: Option<String>,
+    known_status: String,
+    #[serde(default)]
+    containers: Option<Vec<NetworkedContainer>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkedContainer {
+    #[serde(default)]
+    networks: Option<Vec<Network>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Network {
+    #[serde(default)]
+    network_mode: Option<String>,
 }
 
 /// Far more than a container instance can run.
@@ -310,35 +338,99 @@ const LONGEST_TEXT: usize = 2_048;
 /// # Errors
 /// Where it is another answer: `{"Tasks":null}` is the ECS agent's internal error, not "no tasks".
 pub fn agent_tasks(body: impl Read, open: &BTreeSet<String>) -> Result<Vec<Task>, Misfit> {
+    one_by_one(body, |task: AgentTask| {
+        let known = status(&task.known_status);
+        let stopped = known == TaskStatus::Stopped;
+        if stopped && !open.contains(&task.arn) {
+            return None;
+        }
+        let desired = task.desired_status.filter(|text| !text.is_empty());
+        Some(Task {
+            known,
+            desired: desired.as_deref().map(status),
+            definition: if stopped {
+                String::new()
+            } else {
+                definition(task.family.as_deref(), task.version.as_deref())
+            },
+            arn: task.arn,
+        })
+    })
+}
+
+/// The tasks of `/v1/tasks` that have not stopped, and which of them have a network interface of their own.
+///
+/// # Errors
+/// Where it is another answer, as in [`agent_tasks`].
+pub fn agent_task_set(body: impl Read) -> Result<Vec<LocalTask>, Misfit> {
+    one_by_one(body, |task: NetworkedTask| {
+        let containers = task.containers.iter().flatten();
+        let mut networks = containers.flat_map(|container| container.networks.iter().flatten());
+        let awsvpc = networks.any(|network| network.network_mode.as_deref() == Some("awsvpc"));
+        (status(&task.known_status) != TaskStatus::Stopped).then(|| LocalTask {
+            definition: definition(task.family.as_deref(), task.version.as_deref()),
+            awsvpc,
+            arn: task.arn,
+        })
+    })
+}
+
+/// What is kept of a task has texts of a bounded length.
+trait Kept {
+    fn longest(&self) -> usize;
+}
+
+impl Kept for Task {
+    fn longest(&self) -> usize {
+        self.arn.len().max(self.definition.len())
+    }
+}
+
+impl Kept for LocalTask {
+    fn longest(&self) -> usize {
+        self.arn.len().max(self.definition.len())
+    }
+}
+
+/// Reads the list task by task, and keeps no more of each than `keep` says: there may be thousands that have
+/// run here in the last hours.
+fn one_by_one<T: DeserializeOwned, R: Kept>(
+    body: impl Read,
+    keep: impl FnMut(T) -> Option<R>,
+) -> Result<Vec<R>, Misfit> {
     let mut reader = serde_json::Deserializer::from_reader(BufReader::new(body));
-    AgentTasks(open)
+    AgentTasks(keep, PhantomData)
         .deserialize(&mut reader)
         .and_then(|tasks| reader.end().map(|()| tasks))
         .map_err(|error| format!("not the ECS agent's tasks ({error})"))
 }
 
 /// The object that has the list.
-struct AgentTasks<'a>(&'a BTreeSet<String>);
+struct AgentTasks<F, T>(F, PhantomData<T>);
 
-impl<'de> DeserializeSeed<'de> for AgentTasks<'_> {
-    type Value = Vec<Task>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Task>, D::Error> {
+impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> DeserializeSeed<'de>
+    for AgentTasks<F, T>
+{
+    type Value = Vec<R>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<R>, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for AgentTasks<'_> {
-    type Value = Vec<Task>;
+impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> Visitor<'de>
+    for AgentTasks<F, T>
+{
+    type Value = Vec<R>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with a list of tasks")
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Task>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Vec<R>, A::Error> {
         let mut tasks = None;
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             if key != "Tasks" {
                 map.next_value::<IgnoredAny>()?;
             } else if tasks
-                .replace(map.next_value_seed(EachTask(self.0))?)
+                .replace(map.next_value_seed(EachTask(&mut self.0, PhantomData))?)
                 .is_some()
             {
                 return Err(A::Error::duplicate_field("Tasks"));
@@ -348,44 +440,30 @@ impl<'de> Visitor<'de> for AgentTasks<'_> {
     }
 }
 
-/// The list, task by task: there may be thousands that have run here in the last hours.
-struct EachTask<'a>(&'a BTreeSet<String>);
+/// The list itself.
+struct EachTask<'a, F, T>(&'a mut F, PhantomData<T>);
 
-impl<'de> DeserializeSeed<'de> for EachTask<'_> {
-    type Value = Vec<Task>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Task>, D::Error> {
+impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> DeserializeSeed<'de>
+    for EachTask<'_, F, T>
+{
+    type Value = Vec<R>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<R>, D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
 
-impl<'de> Visitor<'de> for EachTask<'_> {
-    type Value = Vec<Task>;
+impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> Visitor<'de>
+    for EachTask<'_, F, T>
+{
+    type Value = Vec<R>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of tasks")
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Task>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<R>, A::Error> {
         let mut tasks = Vec::new();
-        while let Some(task) = list.next_element::<AgentTask<'de>>()? {
-            let known = status(&task.known_status);
-            let stopped = known == TaskStatus::Stopped;
-            if stopped && !self.0.contains(task.arn.as_ref()) {
-                continue;
-            }
-            let desired = task
-                .desired_status
-                .as_deref()
-                .filter(|text| !text.is_empty());
-            let task = Task {
-                known,
-                desired: desired.map(status),
-                definition: if stopped {
-                    String::new()
-                } else {
-                    definition(task.family.as_deref(), task.version.as_deref())
-                },
-                arn: task.arn.into_owned(),
-            };
-            if task.arn.len().max(task.definition.len()) > LONGEST_TEXT {
+        while let Some(task) = list.next_element::<T>()? {
+            let Some(task) = (self.0)(task) else { continue };
+            if task.longest() > LONGEST_TEXT {
                 return Err(A::Error::custom("a name that is too long"));
             }
             if tasks.len() >= MOST_TASKS {

@@ -14,10 +14,12 @@
 )]
 
 mod by_hand;
+mod capacity;
 mod clocks;
 mod control;
 mod deadline;
 mod early;
+mod emf;
 mod fleet;
 mod hooks;
 mod hooks_d;

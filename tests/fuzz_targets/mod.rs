@@ -140,10 +140,11 @@ fn tag(input: &[u8]) {
     }
 }
 
-/// What the ECS agent answers: both parsers get every input.
+/// What the ECS agent answers: all its parsers get every input.
 pub fn introspection(input: &[u8]) {
     agent_metadata(input);
     agent_tasks(input);
+    agent_task_set(input);
 }
 
 fn agent_metadata(input: &[u8]) {
@@ -159,6 +160,24 @@ fn agent_metadata(input: &[u8]) {
             }
         }
         Err(misfit) => assert!(is_plain(&misfit, 100), "{misfit:?}"),
+    }
+}
+
+/// The same tasks, but for those that have stopped. It looks at containers, too, which can be wrong by themselves.
+fn agent_task_set(input: &[u8]) {
+    let (all, set) = (
+        parse::agent_tasks(input, &BTreeSet::new()),
+        parse::agent_task_set(input),
+    );
+    if let (Ok(all), Ok(set)) = (all, set) {
+        let living = all.iter().filter(|task| task.known != TaskStatus::Stopped);
+        let living: Vec<(&str, &str)> =
+            living.map(|task| (&*task.arn, &*task.definition)).collect();
+        let set: Vec<(&str, &str)> = set
+            .iter()
+            .map(|task| (&*task.arn, &*task.definition))
+            .collect();
+        assert_eq!(set, living, "it loses or makes up tasks");
     }
 }
 

@@ -13,7 +13,8 @@ use std::io;
 
 use crate::act::Endpoints;
 use crate::act::aws::Aws;
-use crate::act::ecs::{describe, list_tasks};
+use crate::act::ecs::{list_tasks, resources};
+use crate::act::emf;
 use crate::cli::DoctorArguments;
 use crate::clock::Clock;
 use crate::config::{ConfigError, Effective, Settings};
@@ -70,7 +71,7 @@ async fn live(settings: &Settings) -> Live {
         match instance.zip(target) {
             Some((instance, target)) => {
                 let (described, tasks) = tokio::join!(
-                    aws.ecs(instance, |ecs| async move { describe(&ecs, target).await }),
+                    aws.ecs(instance, |ecs| async move { resources(&ecs, target).await }),
                     aws.ecs(instance, |ecs| async move {
                         list_tasks(&ecs, target, true).await
                     }),
@@ -91,12 +92,22 @@ async fn live(settings: &Settings) -> Live {
             None => aws::AutoScaling::default(),
         }
     };
-    let ((container_instance, tasks), auto_scaling) = tokio::join!(ecs, auto_scaling);
+    let listener = async {
+        match settings.capacity.enabled {
+            true => Some(emf::is_listening(settings.metrics.capacity_endpoint()).await),
+            false => None,
+        }
+    };
+    let ((described, tasks), auto_scaling, listener) = tokio::join!(ecs, auto_scaling, listener);
+    let host = described.as_ref().and_then(|asked| asked.as_ref().ok());
+    let host = host.cloned();
     Live {
         metadata,
         ecs_agent,
         local_tasks: local_tasks.map(|tasks| tasks.len()),
-        container_instance,
+        container_instance: described.map(|asked| asked.map(|host| host.view)),
+        host,
+        listener,
         tasks,
         auto_scaling: auto_scaling.instance,
         group: auto_scaling.group,

@@ -3,6 +3,7 @@
 //! A cause is said once: what could not be asked because of it is untried, not wrong.
 
 mod aws;
+mod capacity;
 mod hooks;
 mod host;
 mod metadata;
@@ -23,6 +24,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         metadata::judge(live, &facts.host, &mut findings);
         aws::judge(live, &mut findings);
         hooks::judge(live, &settings, &mut findings);
+        capacity::judge(live, &settings, &mut findings);
         aws::untried(&settings, &mut findings);
     }
     findings.0

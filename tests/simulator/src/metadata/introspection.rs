@@ -50,16 +50,21 @@ fn task(world: &World, task: &TaskModel) -> Value {
     let now = world.now();
     let family = &task.spec.family;
     let id = task.arn.rsplit('/').next().unwrap_or_default();
+    let mut container = json!({
+        "DockerId": format!("{id}{id}"),
+        "DockerName": format!("ecs-{family}-{}-{family}-{id}", task.spec.version),
+        "Name": family,
+    });
+    if let (true, Some(fields)) = (task.spec.reserves.awsvpc, container.as_object_mut()) {
+        let network = json!({"NetworkMode": "awsvpc", "IPv4Addresses": ["10.0.0.9"]});
+        fields.insert("Networks".to_owned(), json!([network]));
+    }
     let mut json = json!({
         "Arn": task.arn,
         "KnownStatus": task.known_status(now),
         "Family": family,
         "Version": task.spec.version.to_string(),
-        "Containers": [{
-            "DockerId": format!("{id}{id}"),
-            "DockerName": format!("ecs-{family}-{}-{family}-{id}", task.spec.version),
-            "Name": family,
-        }],
+        "Containers": [container],
     });
     if let (Some(status), Some(fields)) = (task.local_desired_status(now), json.as_object_mut()) {
         fields.insert("DesiredStatus".to_owned(), json!(status));

@@ -9,7 +9,7 @@ use super::states::{
     TargetLifecycleState,
 };
 use crate::clock::SimTime;
-use crate::spec::TaskSpec;
+use crate::spec::{HostResources, TaskSpec};
 
 /// An instance in the model.
 #[derive(Clone, Debug)]
@@ -66,6 +66,10 @@ pub struct InstanceModel {
     pub maintenance: Vec<MaintenanceEvent>,
     /// Tags in the metadata, where they are enabled.
     pub metadata_tags: Option<BTreeMap<String, String>>,
+    /// What it has for tasks.
+    pub resources: HostResources,
+    /// `capacityProviderName`
+    pub capacity_provider: Option<String>,
     /// `user-data`; `None` is a 404.
     pub user_data: Option<String>,
     /// Metadata tokens and credentials.

@@ -91,6 +91,8 @@ impl World {
             rebalance: None,
             maintenance: Vec::new(),
             metadata_tags: spec.metadata_tags,
+            resources: spec.resources,
+            capacity_provider: spec.capacity_provider,
             user_data: None,
             identity: Identity::new(spec.role, lifetime, spec.max_token_ttl),
         };

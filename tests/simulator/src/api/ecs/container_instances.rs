@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::{arns_page, cluster, failure, invalid, names};
 use crate::api::ApiError;
 use crate::api::auth::Caller;
-use crate::model::{ContainerInstanceStatus, InstanceModel, World};
+use crate::model::{ContainerInstanceStatus, InstanceModel, TaskModel, World};
 use crate::net::Call;
+use crate::spec::HostResources;
 
 pub(super) fn update_state(
     world: &mut World,
@@ -155,15 +156,50 @@ fn missing_arn(world: &World, cluster: &str, given: &str) -> String {
     world.ecs_arn(&format!("container-instance/{cluster}/{given}"))
 }
 
+/// `registeredResources` and `remainingResources`: ports are listed in both that are *taken*. What a task
+/// reserves is free once it is `STOPPED`.
+fn resources(world: &World, instance: &InstanceModel) -> (Value, Value) {
+    let has = &instance.resources;
+    let mut left = has.clone();
+    let holds = |task: &&TaskModel| task.last_status(world.now()) != "STOPPED";
+    for task in world.tasks_of(&instance.id).filter(holds) {
+        let takes = &task.spec.reserves;
+        left.cpu -= takes.cpu;
+        left.memory -= takes.memory;
+        left.ports.extend(takes.ports.iter().cloned());
+    }
+    let render = |amounts: &HostResources| {
+        let integer = |name: &str, value: i32| json!({"name": name, "type": "INTEGER", "doubleValue": 0.0, "longValue": 0, "integerValue": value});
+        let ports = |name: &str, protocol: &str| {
+            let of_it = amounts
+                .ports
+                .iter()
+                .filter_map(|port| port.strip_suffix(protocol));
+            let mut taken: Vec<&str> = of_it.collect();
+            taken.sort_unstable();
+            json!({"name": name, "type": "STRINGSET", "doubleValue": 0.0, "longValue": 0, "integerValue": 0,
+                   "stringSetValue": taken})
+        };
+        json!([
+            integer("CPU", amounts.cpu),
+            integer("MEMORY", amounts.memory),
+            ports("PORTS", "/tcp"),
+            ports("PORTS_UDP", "/udp"),
+        ])
+    };
+    (render(has), render(&left))
+}
+
 fn render(world: &World, registration: &Registration<'_>) -> Value {
     let (running, pending) = world.counts_under(registration.arn);
-    json!({
+    let (registered, remaining) = resources(world, registration.instance);
+    let mut json = json!({
         "containerInstanceArn": registration.arn,
         "ec2InstanceId": registration.instance.id,
         "version": 3,
         "versionInfo": {"agentVersion": "1.98.0", "agentHash": "02ff320c", "dockerVersion": "DockerVersion: 25.0.8"},
-        "remainingResources": [],
-        "registeredResources": [],
+        "remainingResources": remaining,
+        "registeredResources": registered,
         "status": registration.status.as_str(),
         "agentConnected": registration.connected,
         "runningTasksCount": running,
@@ -172,5 +208,12 @@ fn render(world: &World, registration: &Registration<'_>) -> Value {
         "registeredAt": world.calendar.epoch_seconds(std::time::Duration::ZERO),
         "attachments": [],
         "tags": [],
-    })
+    });
+    if let (Some(provider), Some(fields)) = (
+        &registration.instance.capacity_provider,
+        json.as_object_mut(),
+    ) {
+        fields.insert("capacityProviderName".to_owned(), json!(provider));
+    }
+    json
 }
