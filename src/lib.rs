@@ -18,6 +18,7 @@ pub mod logging;
 pub mod metrics;
 pub mod narrate;
 pub mod observe;
+pub mod previous;
 pub mod signals;
 pub mod status;
 pub mod systemd;

@@ -102,6 +102,7 @@ fn its_scripts_are_those_of_the_source_and_shell() {
         let (stage, path) = machine().await;
         let shown = query(&stage, &["--scripts", &path]).await;
         for (title, script) in [
+            ("preinstall", include_str!("../../packaging/deb/preinst")),
             ("postinstall", include_str!("../../packaging/rpm/post")),
             ("preuninstall", include_str!("../../packaging/rpm/preun")),
             ("postuninstall", include_str!("../../packaging/rpm/postun")),
@@ -115,7 +116,7 @@ fn its_scripts_are_those_of_the_source_and_shell() {
             );
             stage.machine.run(&["sh", "-n", "-c", script]).await;
         }
-        assert_eq!(shown.matches("scriptlet (using").count(), 3, "{shown}");
+        assert_eq!(shown.matches("scriptlet (using").count(), 4, "{shown}");
     });
 }
 

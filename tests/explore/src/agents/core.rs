@@ -542,5 +542,6 @@ fn hook(hook: crate::wire::Hook) -> core::LifecycleHook {
             }
             .to_owned(),
         ),
+        notification_target: None,
     }
 }
