@@ -178,9 +178,7 @@ pub fn narrate(note: &Note, state: &State) {
                     auto_scaling_group = hook.group,
                     lifecycle_hook = hook.name,
                     notification_target = target,
-                    "the lifecycle hook notifies somebody, who may complete it as well. This release still \
-                     completes it, the next one will not: set autoscaling.lifecycle_hook_name if the hook is \
-                     this agent's"
+                    "the lifecycle hook notifies somebody, who may complete it as well. This release still completes it, the next one will not: set autoscaling.lifecycle_hook_name if the hook is this agent's"
                 );
             }
         }

@@ -19,7 +19,7 @@
 /// Below target/: the root file system that the machines boot.
 const DIRECTORY: &str = "image";
 /// Debian's packages in it, beside those of every test.
-const MORE_PACKAGES: &str = "rpm,openssh-server,sudo,curl";
+const MORE_PACKAGES: &str = "rpm,openssh-server,sudo,curl,dnf,createrepo-c,reprepro,gnupg";
 /// No test takes longer, even on a busy machine.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -29,6 +29,8 @@ mod file;
 mod isolate;
 #[path = "../systemd/machine.rs"]
 mod machine;
+mod refused;
+mod repository;
 mod rpm;
 #[path = "../systemd/stage.rs"]
 mod stage;

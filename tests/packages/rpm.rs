@@ -1,6 +1,6 @@
 //! The .rpm: read as files, and installed by rpm on a machine that is otherwise Debian's.
 
-use super::file::{INSTALLED, bring, newer_rpm, package, packaged};
+use super::file::{BINARY, INSTALLED, bring, newer_rpm, package, packaged};
 use super::machine::{Machine, UNIT, poll};
 use super::stage::{COMPLETE, Stage, web};
 
@@ -8,7 +8,7 @@ const CONFIG: &str = "/etc/ecs-lifecycle-agent/config.toml";
 
 /// A machine that is on, with the package on its disk. rpm's own file system layout is not Debian's, so
 /// what the package needs of it (glibc, systemd) rpm does not find there: --nodeps.
-async fn machine() -> (Stage, String) {
+pub async fn machine() -> (Stage, String) {
     let mut stage = Stage::with(Machine::without_agent().await, vec![web(2)]).await;
     stage.machine.boot().await;
     let path = bring(&stage.machine, &package("rpm"));
@@ -172,7 +172,8 @@ fn upgraded_it_is_restarted_and_its_configuration_kept() {
         machine.write(CONFIG.trim_start_matches('/'), ours);
         machine.systemctl(&["start", UNIT]).await;
         let before = machine.agent().await;
-        let newer = bring(machine, &newer_rpm());
+        let binary = std::fs::read(machine.path(BINARY)).unwrap();
+        let newer = bring(machine, &newer_rpm(&binary));
         machine.run(&["rpm", "--upgrade", "--nodeps", &newer]).await;
         poll("a new process", async || {
             let agent = machine.agent().await;

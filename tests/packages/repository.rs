@@ -1,0 +1,164 @@
+//! The signed repositories of `packaging/repository.sh`: a real dnf and a real apt install from them, with every
+//! signature checked, and refuse what was tampered with.
+
+use std::path::{Path, PathBuf};
+
+use super::file::{BINARY, bring, package, packaged};
+use super::machine::{Machine, UNIT};
+use super::stage::{COMPLETE, Stage, web};
+
+const REPOSITORY: &str = "/srv/repository";
+const KEY: &str = "a throw-away key";
+
+/// rpm does not know what dpkg has installed: a package without files says so.
+const HOST: &str = "Name: debian\nVersion: 1\nRelease: 1\nSummary: What dpkg has installed\nLicense: none\n\
+    BuildArch: noarch\nProvides: glibc = 2.36\nProvides: libgcc\nProvides: systemd\n%description\n%files\n";
+
+/// A machine with both repositories on its disk, which knows their key.
+async fn machine() -> Stage {
+    let machine = Machine::without_agent().await;
+    bring(&machine, &package("deb"));
+    bring(&machine, &package("rpm"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/repository.sh");
+    let script = bring(&machine, &script);
+    let make = format!(
+        "set -e
+        gpg --batch --quiet --passphrase '' --quick-generate-key '{KEY}' rsa3072 sign never
+        bash {script} {REPOSITORY} '{KEY}' /root/*.deb /root/*.rpm
+        gpg --dearmor <{REPOSITORY}/ecs-lifecycle-agent.asc >/usr/share/keyrings/ecs-lifecycle-agent.gpg
+        gpgconf --kill all"
+    );
+    machine.offline(&["bash", "-c", &make]).await;
+    machine.write(
+        "etc/apt/sources.list",
+        &format!("deb [signed-by=/usr/share/keyrings/ecs-lifecycle-agent.gpg] file:{REPOSITORY}/deb stable main\n"),
+    );
+    machine.write(
+        "etc/yum.repos.d/ecs-lifecycle-agent.repo",
+        &format!(
+            "[ecs-lifecycle-agent]\nname=ecs-lifecycle-agent\nbaseurl=file://{REPOSITORY}/rpm\n\
+             gpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file://{REPOSITORY}/ecs-lifecycle-agent.asc\n"
+        ),
+    );
+    machine.write("root/host.spec", HOST);
+    let host = "rpmbuild -bb --quiet /root/host.spec && rpm --install /root/rpmbuild/RPMS/noarch/debian-1-1.noarch.rpm";
+    machine.offline(&["sh", "-c", host]).await;
+    let mut stage = Stage::with(machine, vec![web(1)]).await;
+    stage.machine.boot().await;
+    stage
+}
+
+const APT: &str = "apt-get update --error-on=any && DEBIAN_FRONTEND=noninteractive apt-get install --yes ecs-lifecycle-agent";
+const DNF: &str = "dnf --assumeyes --refresh install ecs-lifecycle-agent";
+
+/// It is refused, for this reason, and nothing is installed.
+async fn refused(machine: &Machine, install: &str, why: &[&str]) {
+    let output = machine.try_run(&["sh", "-c", install]).await;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(!output.status.success(), "{said}");
+    assert!(why.iter().any(|why| said.contains(why)), "{said}");
+    assert!(!machine.path(BINARY).exists(), "{said}");
+}
+
+async fn installed_it_drains(stage: &Stage, install: &str) {
+    let machine = &stage.machine;
+    machine.run(&["sh", "-c", install]).await;
+    machine.systemctl(&["start", UNIT]).await;
+    machine
+        .until("StatusText", |text| {
+            text.starts_with("watching: ") && !text.contains("not registered yet")
+        })
+        .await;
+    stage.instance.terminate();
+    stage.gone_in_order().await;
+    assert_eq!(stage.count(COMPLETE), 1);
+}
+
+/// The only file of this kind in the repository.
+fn only(machine: &Machine, folder: &str, extension: &str) -> PathBuf {
+    let mut folders = vec![machine.path(&format!("{REPOSITORY}/{folder}"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                return path;
+            }
+        }
+    }
+    panic!("no {extension} in {folder}");
+}
+
+/// Flips a byte in the middle; returns what was there.
+fn flip(path: &Path) -> Vec<u8> {
+    let good = std::fs::read(path).unwrap();
+    let mut bad = good.clone();
+    bad[good.len() / 2] ^= 1;
+    std::fs::write(path, bad).unwrap();
+    good
+}
+
+#[test]
+fn apt_installs_what_is_signed_and_refuses_what_is_not() {
+    packaged(async || {
+        let stage = machine().await;
+        let machine = &stage.machine;
+        let deb = only(machine, "deb", "deb");
+        let good = flip(&deb);
+        refused(machine, APT, &["Hash Sum mismatch"]).await;
+        // Whoever can change the package can change the list as well, but not sign it.
+        let again = format!(
+            "cd {REPOSITORY}/deb && sed -i \"s/^SHA256: .*/SHA256: $(sha256sum pool/*/*/*/*.deb | cut -c1-64)/\" \
+             dists/stable/main/binary-amd64/Packages && rm dists/stable/main/binary-amd64/Packages.gz"
+        );
+        machine.run(&["sh", "-c", &again]).await;
+        refused(machine, APT, &["Hash Sum mismatch", "unexpected size"]).await;
+        let forge = format!(
+            "cd {REPOSITORY}/deb/dists/stable && sed -i s/Codename/codename/ Release && sed -i s/^Codename/codename/ InRelease"
+        );
+        machine.run(&["sh", "-c", &forge]).await;
+        refused(machine, APT, &["BADSIG", "invalid", "not signed"]).await;
+
+        let make = format!(
+            "rm -rf {REPOSITORY} && bash /root/repository.sh {REPOSITORY} '{KEY}' /root/*.deb && gpgconf --kill all"
+        );
+        machine
+            .run(&["env", "HOME=/root", "bash", "-c", &make])
+            .await;
+        assert_eq!(std::fs::read(&deb).unwrap(), good);
+        installed_it_drains(&stage, APT).await;
+    });
+}
+
+#[test]
+fn dnf_installs_what_is_signed_and_refuses_what_is_not() {
+    packaged(async || {
+        let stage = machine().await;
+        let machine = &stage.machine;
+        let rpm = only(machine, "rpm", "rpm");
+        let good = flip(&rpm);
+        refused(machine, DNF, &["checksum", "Checksum"]).await;
+        // With a list that fits the tampered package, but is not signed.
+        let again = format!("createrepo_c --quiet {REPOSITORY}/rpm");
+        machine.run(&["sh", "-c", &again]).await;
+        refused(
+            machine,
+            DNF,
+            &["repomd.xml GPG signature verification error"],
+        )
+        .await;
+        // With a list that is not looked at: the package's own signature is left.
+        let unsigned = format!("{DNF} --setopt=ecs-lifecycle-agent.repo_gpgcheck=0");
+        refused(machine, &unsigned, &["GPG", "digest", "signature"]).await;
+
+        std::fs::write(&rpm, good).unwrap();
+        let sign = format!(
+            "createrepo_c --quiet {REPOSITORY}/rpm && gpg --batch --yes --local-user '{KEY}' --armor --detach-sign \
+             {REPOSITORY}/rpm/repodata/repomd.xml && gpgconf --kill all"
+        );
+        machine.run(&["env", "HOME=/root", "sh", "-c", &sign]).await;
+        installed_it_drains(&stage, DNF).await;
+    });
+}
