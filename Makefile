@@ -5,6 +5,7 @@ PYTHON ?= python3
 AGENT = target/release/ecs-lifecycle-agent
 EXPLORE = target/explore/explore
 TOOLS = target/tools
+ACTIONLINT_VERSION = 1.7.12
 DENY_VERSION = 0.20.2
 FUZZ_VERSION = 0.13.2
 DEB_VERSION = 3.8.0
@@ -76,6 +77,8 @@ lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny --log-level error check bans licenses sources
 	packer/lint.sh || [ $$? = 77 ]
+	@if command -v go >/dev/null; then go run github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION); \
+		else echo "SKIPPED: actionlint: there is no Go"; fi
 
 .PHONY: audit
 audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (fetches the database)

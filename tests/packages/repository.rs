@@ -1,4 +1,4 @@
-//! The signed repositories of `packaging/repository.sh`: a real dnf and a real apt install from them, with every
+//! The signed repositories of `packaging/repository.sh`: by `packaging/install-from.sh` a real dnf and a real apt install from them, with every
 //! signature checked, and refuse what was tampered with.
 
 use std::path::{Path, PathBuf};
@@ -25,21 +25,13 @@ async fn machine() -> Stage {
         "set -e
         gpg --batch --quiet --passphrase '' --quick-generate-key '{KEY}' rsa3072 sign never
         bash {script} {REPOSITORY} '{KEY}' /root/*.deb /root/*.rpm
-        gpg --dearmor <{REPOSITORY}/ecs-lifecycle-agent.asc >/usr/share/keyrings/ecs-lifecycle-agent.gpg
         gpgconf --kill all"
     );
     machine.offline(&["bash", "-c", &make]).await;
-    machine.write(
-        "etc/apt/sources.list",
-        &format!("deb [signed-by=/usr/share/keyrings/ecs-lifecycle-agent.gpg] file:{REPOSITORY}/deb stable main\n"),
-    );
-    machine.write(
-        "etc/yum.repos.d/ecs-lifecycle-agent.repo",
-        &format!(
-            "[ecs-lifecycle-agent]\nname=ecs-lifecycle-agent\nbaseurl=file://{REPOSITORY}/rpm\n\
-             gpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file://{REPOSITORY}/ecs-lifecycle-agent.asc\n"
-        ),
-    );
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/install-from.sh");
+    bring(&machine, &script);
+    // Of the network there is none.
+    machine.write("etc/apt/sources.list", "");
     machine.write("root/host.spec", HOST);
     let host = "rpmbuild -bb --quiet /root/host.spec && rpm --install /root/rpmbuild/RPMS/noarch/debian-1-1.noarch.rpm";
     machine.offline(&["sh", "-c", host]).await;
@@ -48,8 +40,8 @@ async fn machine() -> Stage {
     stage
 }
 
-const APT: &str = "apt-get update --error-on=any && DEBIAN_FRONTEND=noninteractive apt-get install --yes ecs-lifecycle-agent";
-const DNF: &str = "dnf --assumeyes --refresh install ecs-lifecycle-agent";
+const APT: &str = "rm -rf /var/lib/apt/lists/*; bash /root/install-from.sh /srv/repository apt";
+const DNF: &str = "bash /root/install-from.sh /srv/repository dnf";
 
 /// It is refused, for this reason, and nothing is installed.
 async fn refused(machine: &Machine, install: &str, why: &[&str]) {
@@ -150,8 +142,8 @@ fn dnf_installs_what_is_signed_and_refuses_what_is_not() {
         )
         .await;
         // With a list that is not looked at: the package's own signature is left.
-        let unsigned = format!("{DNF} --setopt=ecs-lifecycle-agent.repo_gpgcheck=0");
-        refused(machine, &unsigned, &["GPG", "digest", "signature"]).await;
+        let unsigned = "dnf --assumeyes --refresh --setopt=ecs-lifecycle-agent.repo_gpgcheck=0 install ecs-lifecycle-agent";
+        refused(machine, unsigned, &["GPG", "digest", "signature"]).await;
 
         std::fs::write(&rpm, good).unwrap();
         let sign = format!(

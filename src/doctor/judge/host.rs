@@ -30,7 +30,7 @@ pub(super) fn judge(facts: &Facts, settings: &Settings, findings: &mut Findings)
     shutdown(host, settings, findings);
 }
 
-fn configuration(facts: &Facts, findings: &mut Findings) {
+pub(super) fn configuration(facts: &Facts, findings: &mut Findings) {
     let check = Check::Configuration;
     let effective = match &facts.configuration {
         Ok(effective) => effective,
