@@ -21,7 +21,7 @@
 /// Below target/: the root file system that the machines boot.
 const DIRECTORY: &str = "image";
 /// Debian's packages in it, beside those of every test.
-const MORE_PACKAGES: &str = "rpm,openssh-server,sudo,curl,dnf,createrepo-c,reprepro,gnupg";
+const MORE_PACKAGES: &str = "rpm,openssh-server,sudo,curl";
 /// No test takes longer, even on a busy machine.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(480);
 
