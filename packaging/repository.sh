@@ -26,7 +26,7 @@ for package in "$@"; do
     case $package in
     *.rpm)
         cp "$package" "$directory/rpm/"
-        rpmsign --define "_gpg_name $key" --addsign "$directory/rpm/${package##*/}"
+        rpmsign --define "__gpg $(command -v gpg)" --define "_gpg_name $key" --addsign "$directory/rpm/${package##*/}"
         ;;
     *.deb)
         reprepro --silent --confdir "$work/conf" --dbdir "$work/db" --outdir "$(realpath "$directory")/deb" \

@@ -14,38 +14,50 @@ const KEY: &str = "a throw-away key";
 const HOST: &str = "Name: debian\nVersion: 1\nRelease: 1\nSummary: What dpkg has installed\nLicense: none\n\
     BuildArch: noarch\nProvides: glibc = 2.36\nProvides: libgcc\nProvides: systemd\n%description\n%files\n";
 
-/// A machine with both repositories on its disk, which knows their key.
+/// A machine with both repositories on its disk.
 async fn machine() -> Stage {
-    let machine = Machine::without_agent().await;
-    bring(&machine, &package("deb"));
-    bring(&machine, &package("rpm"));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/repository.sh");
-    let script = bring(&machine, &script);
-    let make = format!(
-        "set -e
-        gpg --batch --quiet --passphrase '' --quick-generate-key '{KEY}' rsa3072 sign never
-        bash {script} {REPOSITORY} '{KEY}' /root/*.deb /root/*.rpm
-        gpgconf --kill all"
-    );
-    machine.offline(&["bash", "-c", &make]).await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/install-from.sh");
-    bring(&machine, &script);
+    let mut stage = Stage::with(Machine::without_agent().await, vec![web(1)]).await;
+    let machine = &mut stage.machine;
+    machine.boot().await;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    for script in ["repository.sh", "install-from.sh"] {
+        bring(machine, &source.join(script));
+    }
+    for kind in ["deb", "rpm"] {
+        bring(machine, &package(kind));
+    }
     // Of the network there is none.
     machine.write("etc/apt/sources.list", "");
     machine.write("root/host.spec", HOST);
-    let host = "rpmbuild -bb --quiet /root/host.spec && rpm --install /root/rpmbuild/RPMS/noarch/debian-1-1.noarch.rpm";
-    machine.offline(&["sh", "-c", host]).await;
-    let mut stage = Stage::with(machine, vec![web(1)]).await;
-    stage.machine.boot().await;
+    sh(
+        machine,
+        &format!(
+            "gpg --batch --quiet --passphrase '' --quick-generate-key '{KEY}' rsa3072 sign never
+            rpmbuild -bb --quiet --define '_topdir /root/rpmbuild' /root/host.spec
+            rpm --install /root/rpmbuild/RPMS/noarch/debian-1-1.noarch.rpm
+            {MAKE}"
+        ),
+    )
+    .await;
     stage
 }
 
+/// Runs a script that has to succeed.
+async fn sh(machine: &Machine, script: &str) {
+    let command = ["env", "HOME=/root", "bash", "-ec", script];
+    machine.run(&command).await;
+}
+
+const MAKE: &str = "rm -rf /srv/repository
+    bash /root/repository.sh /srv/repository 'a throw-away key' /root/*.deb /root/*.rpm
+    gpgconf --kill all";
 const APT: &str = "rm -rf /var/lib/apt/lists/*; bash /root/install-from.sh /srv/repository apt";
 const DNF: &str = "bash /root/install-from.sh /srv/repository dnf";
 
 /// It is refused, for this reason, and nothing is installed.
 async fn refused(machine: &Machine, install: &str, why: &[&str]) {
-    let output = machine.try_run(&["sh", "-c", install]).await;
+    let command = ["env", "HOME=/root", "sh", "-c", install];
+    let output = machine.try_run(&command).await;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(!output.status.success(), "{said}");
@@ -55,7 +67,7 @@ async fn refused(machine: &Machine, install: &str, why: &[&str]) {
 
 async fn installed_it_drains(stage: &Stage, install: &str) {
     let machine = &stage.machine;
-    machine.run(&["sh", "-c", install]).await;
+    sh(machine, install).await;
     machine.systemctl(&["start", UNIT]).await;
     machine
         .until("StatusText", |text| {
@@ -105,20 +117,15 @@ fn apt_installs_what_is_signed_and_refuses_what_is_not() {
             "cd {REPOSITORY}/deb && sed -i \"s/^SHA256: .*/SHA256: $(sha256sum pool/*/*/*/*.deb | cut -c1-64)/\" \
              dists/stable/main/binary-amd64/Packages && rm dists/stable/main/binary-amd64/Packages.gz"
         );
-        machine.run(&["sh", "-c", &again]).await;
+        sh(machine, &again).await;
         refused(machine, APT, &["Hash Sum mismatch", "unexpected size"]).await;
         let forge = format!(
             "cd {REPOSITORY}/deb/dists/stable && sed -i s/Codename/codename/ Release && sed -i s/^Codename/codename/ InRelease"
         );
-        machine.run(&["sh", "-c", &forge]).await;
+        sh(machine, &forge).await;
         refused(machine, APT, &["BADSIG", "invalid", "not signed"]).await;
 
-        let make = format!(
-            "rm -rf {REPOSITORY} && bash /root/repository.sh {REPOSITORY} '{KEY}' /root/*.deb && gpgconf --kill all"
-        );
-        machine
-            .run(&["env", "HOME=/root", "bash", "-c", &make])
-            .await;
+        sh(machine, MAKE).await;
         assert_eq!(std::fs::read(&deb).unwrap(), good);
         installed_it_drains(&stage, APT).await;
     });
@@ -130,11 +137,12 @@ fn dnf_installs_what_is_signed_and_refuses_what_is_not() {
         let stage = machine().await;
         let machine = &stage.machine;
         let rpm = only(machine, "rpm", "rpm");
-        let good = flip(&rpm);
+        flip(&rpm);
+        let bad = std::fs::read(&rpm).unwrap();
         refused(machine, DNF, &["checksum", "Checksum"]).await;
         // With a list that fits the tampered package, but is not signed.
         let again = format!("createrepo_c --quiet {REPOSITORY}/rpm");
-        machine.run(&["sh", "-c", &again]).await;
+        sh(machine, &again).await;
         refused(
             machine,
             DNF,
@@ -145,12 +153,8 @@ fn dnf_installs_what_is_signed_and_refuses_what_is_not() {
         let unsigned = "dnf --assumeyes --refresh --setopt=ecs-lifecycle-agent.repo_gpgcheck=0 install ecs-lifecycle-agent";
         refused(machine, unsigned, &["GPG", "digest", "signature"]).await;
 
-        std::fs::write(&rpm, good).unwrap();
-        let sign = format!(
-            "createrepo_c --quiet {REPOSITORY}/rpm && gpg --batch --yes --local-user '{KEY}' --armor --detach-sign \
-             {REPOSITORY}/rpm/repodata/repomd.xml && gpgconf --kill all"
-        );
-        machine.run(&["env", "HOME=/root", "sh", "-c", &sign]).await;
+        sh(machine, MAKE).await;
+        assert_ne!(std::fs::read(&rpm).unwrap(), bad);
         installed_it_drains(&stage, DNF).await;
     });
 }
