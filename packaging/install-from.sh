@@ -18,6 +18,7 @@ case $url in
 esac
 if [ "$manager" = dnf ]; then
     install -D -m 644 "$key" /etc/pki/rpm-gpg/RPM-GPG-KEY-ecs-lifecycle-agent
+    mkdir -p /etc/yum.repos.d
     cat >/etc/yum.repos.d/ecs-lifecycle-agent.repo <<END
 [ecs-lifecycle-agent]
 name=ecs-lifecycle-agent

@@ -108,6 +108,8 @@ pub fn without_a_key(binary: &[u8]) -> Vec<u8> {
 /// its own.
 pub fn newer_deb(package: &Path, binary: Option<&[u8]>) -> PathBuf {
     let tree = directory().join("layer/newer-deb");
+    // Of the last time, perhaps.
+    let _ = std::fs::remove_dir_all(&tree);
     let tree_name = tree.to_str().unwrap();
     here("dpkg-deb", &["-R", package.to_str().unwrap(), tree_name]);
     let control = tree.join("DEBIAN/control");

@@ -9,7 +9,7 @@ const CONFIG: &str = "/etc/ecs-lifecycle-agent/config.toml";
 const KEPT: &str = "/usr/lib/ecs-lifecycle-agent/previous/ecs-lifecycle-agent";
 const REFUSED: &str = "this version refuses the configuration: the version before it goes on";
 /// With the key that the newer version does not know.
-const OURS: &str = "[drain]\nstandalone_tasks = \"stop\"\nstandalone_stop_after = \"1h\"\n";
+const OURS: &str = "[drain]\nstandalone_tasks = \"stop\"\nstandalone_stop_after = \"5m\"\n";
 
 /// Waits until this program runs as the agent, and watches.
 async fn runs(machine: &Machine, program: &str) {
