@@ -22,6 +22,7 @@ bom = json.loads(subprocess.run([tools / "auditable2cdx", binary], check=True, c
 digest = hashlib.sha256(artifact.read_bytes()).hexdigest()
 time = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), timezone.utc)
 bom["serialNumber"] = uuid.uuid5(uuid.NAMESPACE_OID, digest).urn
+bom["version"] = 1
 metadata = bom.setdefault("metadata", {})
 metadata["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ")
 main = metadata["component"]
