@@ -154,6 +154,8 @@ pub fn newer_rpm(binary: &[u8]) -> PathBuf {
             "generate-rpm",
             "--set-metadata",
             "release = \"2\"",
+            "--payload-compress",
+            "none",
             "--output",
         ])
         .arg(&built)
