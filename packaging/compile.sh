@@ -14,7 +14,8 @@ cargo=${CARGO:-cargo}
 # Paths are in messages of panics, and in what C compilers write.
 home=${CARGO_HOME:-$HOME/.cargo}
 export RUSTFLAGS="--remap-path-prefix=$PWD=/source --remap-path-prefix=$home=/cargo ${RUSTFLAGS-}"
-export CFLAGS="-ffile-prefix-map=$PWD=/source -ffile-prefix-map=$home=/cargo ${CFLAGS-}"
+zig=$(realpath target/zig)
+export CFLAGS="-ffile-prefix-map=$PWD=/source -ffile-prefix-map=$home=/cargo -ffile-prefix-map=$zig=/zig ${CFLAGS-}"
 case $target in
 *-gnu) version=.2.34 ;;
 *) version= ;;
