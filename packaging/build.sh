@@ -36,5 +36,7 @@ packaging/glibc.sh "$binary" || {
 }
 # Both take the binary as it is: it is stripped, and other than the tools would strip it for this machine.
 "$cargo" deb --no-build --no-strip --quiet ${target:+--target "$target"} --output "$packages/"
+# It has the time of the source for files that are newer, and their own for older ones.
+find "$binary" "$dist" systemd packaging LICENSE CHANGELOG.md -type f -exec touch {} +
 "$cargo" generate-rpm --source-date "$SOURCE_DATE_EPOCH" ${target:+--target "$target"} --output "$packages/"
 stat --format "%s %n" "$packages"/*
