@@ -111,6 +111,7 @@ fn the_completions_have_every_command() {
         names,
         [
             "ecs-lifecycle-agent.8",
+            "config.toml",
             "ecs-lifecycle-agent.bash",
             "_ecs-lifecycle-agent",
             "ecs-lifecycle-agent.fish",
