@@ -39,7 +39,7 @@ pub fn docs(out: &Path) -> io::Result<Vec<PathBuf>> {
     fs::write(&page, man::page(&command())?)?;
     let sample = out.join("config.toml");
     fs::write(&sample, ecs_lifecycle_agent::config::sample_config())?;
-    let mut files = vec![page, sample];
+    let mut files = vec![page];
     for shell in SHELLS {
         files.push(clap_complete::generate_to(
             shell,
@@ -48,5 +48,6 @@ pub fn docs(out: &Path) -> io::Result<Vec<PathBuf>> {
             &completions,
         )?);
     }
+    files.push(sample);
     Ok(files)
 }
