@@ -71,6 +71,10 @@ pub struct DoctorArguments {
     #[arg(long)]
     pub image: bool,
 
+    /// Check only which changed defaults touch this instance: docs/upgrading.md says what to do.
+    #[arg(long, conflicts_with = "image")]
+    pub before_upgrade: bool,
+
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,

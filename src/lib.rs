@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod narrate;
 pub mod observe;
 pub mod outbox;
+pub mod previous;
 pub mod signals;
 pub mod status;
 pub mod systemd;

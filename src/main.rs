@@ -11,7 +11,7 @@ use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::{self, LoadRequest, Settings};
 use ecs_lifecycle_agent::control::client::Control;
 use ecs_lifecycle_agent::control::{Ask, server};
-use ecs_lifecycle_agent::{capacity, doctor, driver, logging, outbox, signals, terminal};
+use ecs_lifecycle_agent::{capacity, doctor, driver, logging, outbox, previous, signals, terminal};
 use tokio::sync::mpsc;
 
 /// `EX_USAGE` of sysexits.h: the command line or the configuration is wrong, and a restart will not
@@ -43,6 +43,10 @@ fn main() -> ExitCode {
             // It is for the doctor to say what is wrong, with whatever else is.
             if let Some(Command::Doctor(arguments)) = &cli.command {
                 return doctor::run(arguments, Err(error));
+            }
+            if !matches!(cli.command, Some(Command::CheckConfig)) {
+                let service = matches!(cli.command, None | Some(Command::Run));
+                previous::hand_over(&error, service);
             }
             terminal::complain(&format!("the configuration is wrong:\n{error}"));
             return ExitCode::from(USAGE);

@@ -164,6 +164,7 @@ pub fn narrate(note: &Note, state: &State) {
             hook,
             heartbeat_interval,
             global_timeout,
+            foreign_target,
         } => {
             info!(
                 auto_scaling_group = hook.group,
@@ -172,6 +173,14 @@ pub fn narrate(note: &Note, state: &State) {
                 global_timeout = global_timeout.map(span),
                 "lifecycle hook found: this agent completes it"
             );
+            if let Some(target) = foreign_target {
+                warn!(
+                    auto_scaling_group = hook.group,
+                    lifecycle_hook = hook.name,
+                    notification_target = target,
+                    "the lifecycle hook notifies somebody, who may complete it as well. This release still completes it, the next one will not: set autoscaling.lifecycle_hook_name if the hook is this agent's"
+                );
+            }
         }
         Note::NoHook {
             transition: LifecycleTransition::Terminating,

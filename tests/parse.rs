@@ -184,7 +184,7 @@ fn the_tasks_that_have_network_interfaces() {
         {"Arn":"arn:t/4","KnownStatus":"STOPPED","Containers":[
             {"DockerId":"d","Networks":[{"NetworkMode":"awsvpc"}]}]},
         {"Arn":"arn:t/5","KnownStatus":"RUNNING"}]}"#;
-    let tasks = parse::agent_task_set(answer).unwrap();
+    let tasks = parse::agent_task_set(&answer[..]).unwrap();
     let tasks: Vec<_> = tasks
         .iter()
         .map(|task| (task.arn.as_str(), task.definition.as_str(), task.awsvpc))

@@ -148,9 +148,10 @@ sections! {
         logical_resource_id: Option<String> = None,
             optional(text("the LogicalResourceId", 255, accept_all), "AutoScalingGroup");
         /// Whether it is signalled at the end of a drain, too, and not only when a new instance has
-        /// joined.
-        signal_drained: bool = true, Switch;
-        /// The status that is signalled when the drain does not finish in time; NONE sends nothing.
+        /// joined. It is not known how a rolling update counts such a signal.
+        signal_drained: bool = false, Switch;
+        /// The status that is signalled when the drain does not finish in time, with signal_drained;
+        /// NONE sends nothing.
         signal_on_timeout: SignalOnTimeout = SignalOnTimeout::None, one_of::<SignalOnTimeout>();
     }
 

@@ -42,6 +42,8 @@ pub struct Host {
     pub wanted_by: Option<PathBuf>,
     /// Whether the unit runs, as its control group shows; `None` where there are no control groups.
     pub active: Option<bool>,
+    /// The program that runs, where that can be seen.
+    pub running: Option<PathBuf>,
     /// The unit's files that set variables by which the agent is configured: a shell does not have them.
     pub unit_environment: Vec<String>,
     /// The unit of Docker.

@@ -196,4 +196,12 @@ checks! {
     CompleteLifecycleAction = "autoscaling:CompleteLifecycleAction";
     /// `cloudformation:SignalResource`
     SignalResource = "cloudformation:SignalResource";
+    /// A lone hook that notifies somebody.
+    UpgradeLoneHook = "upgrade-lone-hook";
+    /// Drains signal nothing by default.
+    UpgradeSignalDrained = "upgrade-signal-drained";
+    /// New stacks have a hop limit of 1.
+    UpgradeHopLimit = "upgrade-hop-limit";
+    /// The stack's role may stop tasks only where it has to.
+    UpgradeStopTask = "upgrade-stop-task";
 }

@@ -393,5 +393,6 @@ pub fn hook(name: &str, transition: LifecycleTransition) -> LifecycleHook {
         default_result: None,
         heartbeat_timeout: Duration::from_secs(300),
         global_timeout: Duration::from_secs(30_000),
+        notification_target: None,
     }
 }

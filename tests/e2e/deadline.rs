@@ -147,6 +147,7 @@ async fn on_timeout_cloudformation_hears_what_is_configured() {
             .await
             .set("drain", "timeout", "1s")
             .set("cloudformation", "stack_name", "demo-stack")
+            .set("cloudformation", "signal_drained", "true")
             .set("cloudformation", "logical_resource_id", "Group")
             .set("cloudformation", "signal_on_timeout", configured);
         stage

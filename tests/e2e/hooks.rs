@@ -88,6 +88,31 @@ async fn of_several_hooks_only_ours_is_completed() {
     }
 }
 
+/// An owner that listens on EventBridge cannot be told from nobody.
+#[tokio::test]
+async fn a_lone_hook_that_notifies_somebody_is_completed_with_a_warning() {
+    let warning = "the next one will not: set autoscaling.lifecycle_hook_name";
+    for configured in [None, Some("old-drain")] {
+        let mut spec = with_hooks(&["old-drain"]);
+        let topic = "arn:aws:sns:us-east-1:123456789012:old-drain";
+        spec.hooks[0].notification_target = Some(topic.to_owned());
+        let mut stage = Stage::with_group(spec, vec![web(100)]).await;
+        if let Some(name) = configured {
+            stage = stage.set("autoscaling", "lifecycle_hook_name", name);
+        }
+        let agent = stage.watching().await;
+        stage.instance.terminate();
+        agent
+            .logged("lifecycle action completed", PATIENCE)
+            .await
+            .unwrap();
+        let text = agent.text();
+        let said = text.lines().find(|line| line.contains(warning));
+        assert_eq!(said.is_some(), configured.is_none(), "{text}");
+        assert!(said.is_none_or(|line| line.contains("WARN") && line.contains(topic)));
+    }
+}
+
 /// Metadata says `Terminated` long before `Terminating:Wait`, and a completion is refused even just after.
 #[tokio::test]
 async fn a_drain_that_is_over_early_waits_for_the_action_to_become_active() {

@@ -161,6 +161,7 @@ async fn a_failure_may_be_held_against_the_outcome() {
             .set("hooks", "on_failure", "fail")
             .set("drain", "result_on_timeout", "ABANDON")
             .set("cloudformation", "signal_on_timeout", "FAILURE")
+            .set("cloudformation", "signal_drained", "true")
             .set("cloudformation", "stack_name", STACK)
             .set("cloudformation", "logical_resource_id", RESOURCE);
         stage.scripts.add(folder, "50-fails", "exit 3");

@@ -52,6 +52,7 @@ pub async fn behind_tls(trusted: bool, only: Option<IpAddr>) -> Stage {
     let mut stage = Stage::new(vec![web(500)])
         .await
         .set("cloudformation", "stack_name", "demo-stack")
+        .set("cloudformation", "signal_drained", "true")
         .set("cloudformation", "logical_resource_id", "Group");
     stage
         .simulator

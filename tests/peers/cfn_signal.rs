@@ -64,6 +64,7 @@ async fn ours(simulator: &Simulator, instance: &Instance) -> Head {
         .env("AWS_ENDPOINT_URL_CLOUDFORMATION", &tap.url)
         .set("cloudformation", "stack_name", STACK)
         .set("cloudformation", "logical_resource_id", RESOURCE)
+        .set("cloudformation", "signal_drained", "true")
         .start()
         .unwrap();
     agent

@@ -75,6 +75,7 @@ pub enum Note {
         hook: HookRef,
         heartbeat_interval: Duration,
         global_timeout: Option<Duration>,
+        foreign_target: Option<String>,
     },
     /// There is no hook that is ours to complete.
     NoHook {

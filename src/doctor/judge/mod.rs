@@ -7,6 +7,7 @@ mod capacity;
 mod hooks;
 mod host;
 mod metadata;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,18 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         hooks::judge(live, &settings, &mut findings);
         capacity::judge(live, &settings, &mut findings);
         aws::untried(&settings, &mut findings);
+    }
+    findings.0
+}
+
+/// Judges only what changes with an upgrade.
+#[must_use]
+pub fn before_upgrade(facts: &Facts) -> Vec<Finding> {
+    let settings = facts.settings();
+    let mut findings = Findings::default();
+    host::configuration(facts, &mut findings);
+    if let Some(live) = &facts.live {
+        upgrade::judge(live, &facts.configuration, &settings, &mut findings);
     }
     findings.0
 }

@@ -37,6 +37,7 @@ fn hook(name: &str) -> LifecycleHook {
         heartbeat_timeout: Duration::from_secs(3_600),
         global_timeout: Duration::from_secs(172_800),
         default_result: Some("CONTINUE".to_owned()),
+        notification_target: None,
     }
 }
 

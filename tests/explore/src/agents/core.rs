@@ -547,5 +547,6 @@ fn hook(hook: crate::wire::Hook) -> core::LifecycleHook {
             }
             .to_owned(),
         ),
+        notification_target: None,
     }
 }

@@ -104,6 +104,8 @@ pub struct HookSpec {
     pub global_timeout: Option<Duration>,
     /// `DefaultResult`.
     pub default_result: LifecycleActionResult,
+    /// `NotificationTargetARN`.
+    pub notification_target: Option<String>,
 }
 
 impl HookSpec {
@@ -116,6 +118,7 @@ impl HookSpec {
             heartbeat_timeout: Duration::from_secs(3600),
             global_timeout: None,
             default_result: LifecycleActionResult::Abandon,
+            notification_target: None,
         }
     }
 
@@ -126,6 +129,13 @@ impl HookSpec {
             transition: HookTransition::Launching,
             ..Self::terminating(name)
         }
+    }
+
+    /// Sets `NotificationTargetARN`.
+    #[must_use]
+    pub fn notification_target(mut self, arn: &str) -> Self {
+        self.notification_target = Some(arn.to_owned());
+        self
     }
 
     /// Sets `HeartbeatTimeout`.
