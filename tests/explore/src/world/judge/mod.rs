@@ -27,6 +27,9 @@ struct Known {
     target_at: Ms,
     /// Told so by Spot.
     spot: bool,
+    /// Told by Auto Scaling that the root volume is replaced; shown a target that nobody knows meanwhile.
+    replacing: Option<Ms>,
+    odd: Option<Ms>,
     // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
     seen: u32,
     stopped: u32,
@@ -132,6 +135,8 @@ pub(super) struct Judge {
     beat_sent: Ms,
     lost_beat: bool,
     joined: Option<Ms>,
+    /// The outcome of a drain has been told, and no task has been seen since.
+    outcome: bool,
     // Of the story.
     hand: Option<Ms>,
     hand_changed: Option<Ms>,
@@ -220,6 +225,7 @@ impl Judge {
         self.lenient = 0;
         self.credit = (0, 0);
         self.first_hook = None;
+        self.outcome = false;
         self.refused = None;
         self.refusals = Count::default();
         self.beat = 0;
@@ -299,7 +305,7 @@ impl Judge {
     }
 
     /// Written as a whole: what was gone is there again.
-    pub(super) fn state_written(&mut self) {
+    fn state_written(&mut self) {
         self.forgot = false;
         self.verified_on_disk = self.verified;
     }
@@ -341,6 +347,7 @@ impl Truth {
         self.judge.known = Known::default();
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
+            self.judge.outcome = false;
         }
         self.judge.verified = if self.disk.is_some() {
             self.judge.verified_on_disk
@@ -354,6 +361,29 @@ impl Truth {
         self.judge.hand_changed = Some(self.now);
         self.judge.hand_unsure = false;
         self.judge.reason_gone = self.now;
+    }
+
+    /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.
+    pub(super) fn state_written(&mut self) {
+        self.judge.state_written();
+        let due = if self.leaving() {
+            // It has not been told so.
+            self.judge.overtaken.filter(|_| self.judge.told.is_none())
+        } else {
+            (self.launching() || self.launched())
+                .then(|| self.join_since() + self.spec.policy.ready_timeout)
+        };
+        self.judge.decided |= due.is_some_and(|it| it <= self.now) && self.judge.known.looked;
+    }
+
+    /// Since when it knows that it leaves. That the root volume is replaced, no other reason tells.
+    fn leaves_since(&self) -> Option<Ms> {
+        let k = &self.judge.known;
+        if self.scaling.way == Some(Way::Replace) {
+            k.replacing.or(k.odd)
+        } else {
+            k.reason
+        }
     }
 
     fn launching(&self) -> bool {

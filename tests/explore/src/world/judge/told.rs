@@ -98,6 +98,7 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
+                    j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
                     if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
                     {
@@ -177,6 +178,21 @@ impl Truth {
                                 || bit(self.ignored, usize::from(it.task))
                         }),
                     ));
+                }
+            }
+            (Request::DescribeAutoScalingInstance, Reply::AutoScalingInstance(it)) => {
+                let replacing = it.is_some_and(|(_, state)| {
+                    state.starts_with("ReplacingRootVolume") || state == "RootVolumeReplaced"
+                });
+                if !replacing {
+                    j.known.replacing = None;
+                    return;
+                }
+                j.known.replacing.get_or_insert(now);
+                j.known.reason.get_or_insert(now);
+                if flight.arrived >= self.scaling.since {
+                    j.since.get_or_insert(flight.sent);
+                    j.told.get_or_insert(now);
                 }
             }
             (Request::DescribeLifecycleHooks(_, transition), Reply::Hooks(hooks)) => {
@@ -287,17 +303,20 @@ impl Truth {
         let replacing = target == Ok(Some(Target::Unknown))
             && self.scaling.way == Some(Way::Replace)
             && self.spec.replacing == Replacing::Shows(Some(Target::Unknown));
-        let told = k.target.flatten().is_some_and(leaves) || replacing;
+        k.odd = k.odd.or(Some(now)).filter(|_| replacing);
+        let told = k.target.flatten().is_some_and(leaves) || replacing || k.replacing.is_some();
         if told || k.spot {
             k.reason.get_or_insert(now);
         } else {
             k.reason = None;
-            // A 404 takes nothing back.
-            if target.is_ok_and(|it| {
-                it.is_some_and(|it| {
-                    matches!(it, Target::InService | Target::Detached | Target::Standby)
+            // A 404 takes nothing back; nor does metadata what Auto Scaling alone has said.
+            if self.scaling.way != Some(Way::Replace)
+                && target.is_ok_and(|it| {
+                    it.is_some_and(|it| {
+                        matches!(it, Target::InService | Target::Detached | Target::Standby)
+                    })
                 })
-            }) {
+            {
                 j.since = None;
             }
         }

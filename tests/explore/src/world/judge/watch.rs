@@ -45,7 +45,7 @@ impl Truth {
             || f.until(Lasting::Network) + policy.request_timeout + 3_500 > now
         {
             "lapsed-unreachable"
-        } else if self.leaving() && k.reason.is_none_or(|it| it + 12_000 > now) {
+        } else if self.leaving() && self.leaves_since().is_none_or(|it| it + 12_000 > now) {
             "lapsed-untold"
         } else if k.hook.is_none() && self.calm(&[Service::Group, Service::Metadata]) + 12_000 > now
         {
@@ -210,6 +210,15 @@ impl Truth {
             if j.trouble[Service::Ecs as usize] > reason {
                 bound += 12_000;
             }
+            // A target that nobody knows is a reason to ask Auto Scaling.
+            let calm = match (k.odd, k.replacing) {
+                (Some(_), Some(replacing)) => calm.max(replacing),
+                (Some(_), None) => {
+                    bound += 12_000;
+                    calm.max(self.calm(&[Service::Group]))
+                }
+                (None, _) => calm,
+            };
             if j.clock_set {
                 bound += 5_000;
             }
@@ -313,7 +322,7 @@ impl Truth {
         let k = &j.known;
         match way {
             Way::Leave | Way::ToPool | Way::LeavePool | Way::Replace => {
-                if k.reason.is_none() {
+                if self.leaves_since().is_none() {
                     return;
                 }
                 let early = self.earliest();
