@@ -27,9 +27,15 @@ struct Known {
     target_at: Ms,
     /// Told so by Spot.
     spot: bool,
-    /// Told by Auto Scaling that the root volume is replaced; shown a target that nobody knows meanwhile.
+    /// Told by Auto Scaling that the root volume is replaced; shown a target that nobody knows meanwhile, and did
+    /// not before.
     replacing: Option<Ms>,
     odd: Option<Ms>,
+    garbage: bool,
+    /// Told by Auto Scaling that it is pending.
+    pending: bool,
+    /// Introspection named another machine's instance when it was asked last.
+    impostor: bool,
     // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
     seen: u32,
     stopped: u32,
@@ -158,6 +164,8 @@ pub(super) struct Judge {
     counts: [Count; KINDS],
     denials: [Count; KINDS],
     ambiguous_placement: bool,
+    /// A process died while it changed the placement, and had not written that down: the disk was slow.
+    whose_lost: bool,
     /// The next process starts without a file.
     forgot: bool,
     /// When a change of the placement was sent or answered last.
@@ -262,7 +270,7 @@ impl Judge {
     pub(super) fn replaced(&mut self) {
         (self.served, self.pooled, self.hand, self.hand_changed) = (false, false, None, None);
         (self.forgot, self.state_lost, self.decided) = (false, false, false);
-        (self.member_seen, self.verified_on_disk) = (None, 0);
+        (self.member_seen, self.verified_on_disk, self.whose_lost) = (None, 0, false);
     }
 
     /// Nothing could be done meanwhile.
@@ -293,6 +301,8 @@ impl Judge {
                 .look
                 .is_some_and(|it| it.2 == InstanceStatus::Active);
         self.ambiguous_placement |= self.placing + 1_000 > now || about_to;
+        let (written, done) = self.known.writes[0];
+        self.whose_lost |= self.placing + 1_000 > now && written > 0 && !done;
         if self.beat_sent > self.beat.max(self.beat_failed) {
             // Nobody hears how it went.
             self.beat_failed = now;

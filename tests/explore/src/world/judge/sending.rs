@@ -94,6 +94,9 @@ impl Truth {
 
     fn told_of_join(&self) -> bool {
         let k = &self.judge.known;
+        if self.scaling.replaced {
+            return k.pending;
+        }
         k.target == Some(Some(Target::InService)) && k.target_at >= self.scaling.since
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::faults::Lasting;
 use super::super::scene::Replacing;
-use super::super::truth::{Flight, MANAGED, Service, Truth, Way, service};
+use super::super::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service};
 use super::{Count, bit, kind};
 use crate::wire::{
     ActionResult, Arn, Fault, InstanceStatus, Ms, Occasion, Reply, Request, Target, TaskStatus,
@@ -13,6 +13,7 @@ impl Truth {
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
         let now = self.now;
         let to = service(&flight.request);
+        let launching = self.launching();
         let j = &mut self.judge;
         if let Reply::Failed(fault) = reply {
             use Fault as F;
@@ -75,7 +76,10 @@ impl Truth {
                     }
                 }
                 let k = &mut j.known;
-                k.seen |= listed;
+                // Whose list it is, after another machine's name, nobody can tell.
+                if !k.impostor {
+                    k.seen |= listed;
+                }
                 k.stopped &= !listed;
                 k.looked = true;
                 k.blind = false;
@@ -107,6 +111,9 @@ impl Truth {
                 } else if k.agreed && k.settled.is_none() && !odd {
                     k.settled = Some(now);
                 }
+            }
+            (Request::ReadAgentMetadata, Reply::AgentMetadata(arn)) => {
+                j.known.impostor = *arn == FOREIGN;
             }
             (Request::ReadAgentMetadata, Reply::Failed(_)) => j.known.looked = true,
             (Request::ReadTasks, Reply::Failed(_)) => {
@@ -181,10 +188,9 @@ impl Truth {
                 }
             }
             (Request::DescribeAutoScalingInstance, Reply::AutoScalingInstance(it)) => {
-                let replacing = it.is_some_and(|(_, state)| {
-                    state.starts_with("ReplacingRootVolume") || state == "RootVolumeReplaced"
-                });
-                if !replacing {
+                let says = |what| it.is_some_and(|(_, state)| state.starts_with(what));
+                j.known.pending = says("Pending");
+                if !says("ReplacingRootVolume") {
                     j.known.replacing = None;
                     return;
                 }
@@ -208,8 +214,11 @@ impl Truth {
                     j.first_hook.get_or_insert(now);
                 }
             }
-            (Request::Heartbeat(..), Reply::Done | Reply::Failed(Fault::NoActiveAction)) => {
-                j.beat = j.beat.max(flight.sent)
+            (Request::Heartbeat(_, hook), Reply::Done | Reply::Failed(Fault::NoActiveAction)) => {
+                // Of the transition before, it says nothing.
+                if (hook.0 % 2 == 1) == launching {
+                    j.beat = j.beat.max(flight.sent);
+                }
             }
             (Request::Heartbeat(..), Reply::Failed(_)) => {
                 j.beat_failed = now;
@@ -303,8 +312,14 @@ impl Truth {
         let replacing = target == Ok(Some(Target::Unknown))
             && self.scaling.way == Some(Way::Replace)
             && self.spec.replacing == Replacing::Shows(Some(Target::Unknown));
+        k.garbage = match target {
+            Ok(Some(Target::Unknown)) => k.garbage || !replacing,
+            Ok(_) => false,
+            Err(_) => k.garbage,
+        };
+        let replacing = replacing && !k.garbage;
         k.odd = k.odd.or(Some(now)).filter(|_| replacing);
-        let told = k.target.flatten().is_some_and(leaves) || replacing || k.replacing.is_some();
+        let told = k.target.flatten().is_some_and(leaves) || k.replacing.is_some();
         if told || k.spot {
             k.reason.get_or_insert(now);
         } else {
@@ -341,7 +356,7 @@ impl Truth {
                 Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
             );
             // It may know from elsewhere that it has been in service.
-            if told || pooled && self.scaling.been_in_service {
+            if told || replacing || pooled && self.scaling.been_in_service {
                 j.since.get_or_insert(flight.sent);
             }
             if leaves(target) || j.known.spot || replacing {
