@@ -5,35 +5,53 @@ PYTHON ?= python3
 AGENT = target/release/ecs-lifecycle-agent
 EXPLORE = target/explore/explore
 TOOLS = target/tools
+ACTIONLINT_VERSION = 1.7.12
 DENY_VERSION = 0.20.2
 FUZZ_VERSION = 0.13.2
 DEB_VERSION = 3.8.0
 RPM_VERSION = 0.21.1
+AUDITABLE_VERSION = 0.7.7
+AUDITABLE2CDX_VERSION = 0.1.0
 ZIGBUILD_VERSION = 0.24.1
 ZIGLANG_VERSION = 0.17.0
+PULUMI_AWS_VERSION = 7.51.1
 # make packages: e.g. aarch64-unknown-linux-gnu; empty: this machine.
 TARGET ?=
 PACKAGE_TOOLS = docs $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm \
-	$(if $(TARGET),$(TOOLS)/bin/cargo-zigbuild target/zig/ready)
+	$(if $(TARGET),$(TOOLS)/bin/cargo-auditable target/zig/ready)
+RELEASE_TOOLS = docs $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm $(TOOLS)/bin/cargo-auditable \
+	$(TOOLS)/bin/auditable2cdx target/zig/ready
+# make release: which.
+ARCHITECTURES ?= x86_64 aarch64
 # make ami: x86_64 or arm64.
 ARCH ?= x86_64
 FUZZ_TARGETS = metadata introspection configuration state
 FUZZ_RUNS = 10000000
 
+##@ See it
+
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minute after the build)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
+.PHONY: bench
+bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
+	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
+
+##@ Check it
+
 .PHONY: test
-test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about a quarter of an hour, after the build)
+test: target/python/ready target/peers/ready target/cdk/ready target/provider/ready $(EXPLORE) ## Run all tests (about a quarter of an hour, after the build)
 	@# Where there can be no packages, their tests say so.
 	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
 	packer/tools.sh || [ $$? = 77 ]
+	tests/e2e/packages.sh || [ $$? = 77 ]
 	rm -rf target/operations && mkdir -p target/operations
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
@@ -49,7 +67,7 @@ test: target/python/ready target/peers/ready $(EXPLORE) ## Run all tests (about 
 test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
 
 .PHONY: test-cloudformation
-test-cloudformation: target/python/ready target/peers/ready ## The template, the policy, the Terraform example (half a minute)
+test-cloudformation: target/python/ready target/peers/ready target/cdk/ready target/provider/ready ## Templates, policy, Terraform module, CDK app (three minutes)
 	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
@@ -61,37 +79,22 @@ lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny --log-level error check bans licenses sources
 	packer/lint.sh || [ $$? = 77 ]
+	@if command -v go >/dev/null; then go run github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION); \
+		else echo "SKIPPED: actionlint: there is no Go"; fi
 
 .PHONY: audit
 audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (fetches the database)
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny check advisories
 
-.PHONY: docs
-docs: ## Write the man page and the shells' completions to target/dist
-	$(CARGO) run --quiet --package xtask -- docs --out target/dist
-
-.PHONY: bench
-bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
-	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
-
-.PHONY: packages
-packages: $(PACKAGE_TOOLS) ## Build .deb and .rpm (TARGET=aarch64-unknown-linux-gnu: for arm64)
-	packaging/build.sh $(TARGET)
-
-.PHONY: ami
-ami: ## Build the AMI in your AWS account (ARCH=arm64, PACKER_ARGS=…: packer/README.md)
-	$(MAKE) packages TARGET=$(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
-	packer/tools.sh
-	PACKER_PLUGIN_PATH=$(CURDIR)/target/packer/plugins CHECKPOINT_DISABLE=1 \
-		$(TOOLS)/bin/packer build -only='*.$(ARCH)' $(PACKER_ARGS) packer
-
-.PHONY: crash
-crash: ## Kill it at every request, and a thousand random drains (six minutes)
-	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test crash
+##@ Check it in depth
 
 .PHONY: faults
 faults: ## Every call × every fault × every phase, against the real binary (three minutes)
 	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test faults
+
+.PHONY: crash
+crash: ## Kill it at every request, and a thousand random drains (six minutes)
+	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test crash
 
 .PHONY: explore
 explore: $(EXPLORE) ## The adversary against the core: single moves, pairs, 200,000 random stories (a quarter of an hour)
@@ -118,6 +121,41 @@ fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz every parser, ten million inputs each (nig
 			| sed "s/^/$$target: /"; \
 	done
 
+##@ Build it
+
+.PHONY: docs
+docs: ## Write the man page and the shells' completions to target/dist
+	$(CARGO) run --quiet --package xtask -- docs --out target/dist
+
+.PHONY: packages
+packages: $(PACKAGE_TOOLS) ## Build .deb and .rpm (TARGET=aarch64-unknown-linux-gnu: for arm64)
+	packaging/build.sh $(TARGET)
+
+.PHONY: ami
+ami: ## Build the AMI in your AWS account (ARCH=arm64, PACKER_ARGS=…: packer/README.md)
+	$(MAKE) packages TARGET=$(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+	packer/tools.sh
+	PACKER_PLUGIN_PATH=$(CURDIR)/target/packer/plugins CHECKPOINT_DISABLE=1 \
+		$(TOOLS)/bin/packer build -only='*.$(ARCH)' $(PACKER_ARGS) packer
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	$(CARGO) clean
+
+##@ Release it
+
+.PHONY: release
+release: $(RELEASE_TOOLS) ## The files of a release, for both architectures, unsigned (ARCHITECTURES=x86_64: one)
+	packaging/release.sh $(ARCHITECTURES)
+
+.PHONY: reproducible
+reproducible: $(RELEASE_TOOLS) ## The release twice, in different folders, compared bit by bit (half an hour)
+	packaging/reproducible.sh $(ARCHITECTURES)
+
+.PHONY: repository
+repository: ## Signed dnf and apt repositories of the release's packages (KEY=…, one that gpg has)
+	packaging/repository.sh target/repository "$(KEY)" target/release-files/*.rpm target/release-files/*.deb
+
 .PHONY: $(AGENT)
 $(AGENT):
 	$(CARGO) build --release --package ecs-lifecycle-agent
@@ -126,10 +164,6 @@ $(AGENT):
 $(EXPLORE):
 	$(CARGO) build --quiet --profile explore --package ecs-lifecycle-explore
 
-.PHONY: clean
-clean: ## Remove everything that was built
-	$(CARGO) clean
-
 # What the tests need of Python: each requirement says what for.
 target/python/ready: tests/requirements.txt
 	rm -rf target/python
@@ -137,16 +171,30 @@ target/python/ready: tests/requirements.txt
 	target/python/bin/pip install --quiet --requirement tests/requirements.txt
 	touch $@
 
+# The names that Terraform's AWS provider knows: bindings that are generated from it.
+target/provider/ready: target/python/ready
+	rm -rf target/provider
+	target/python/bin/pip download --quiet --no-deps --dest target/provider pulumi_aws==$(PULUMI_AWS_VERSION)
+	touch $@
+
+# For the CDK app of examples/cdk, which takes Node, too.
+target/cdk/ready: examples/cdk/requirements.txt
+	rm -rf target/cdk
+	$(PYTHON) -m venv target/cdk
+	target/cdk/bin/pip install --quiet --requirement examples/cdk/requirements.txt
+	touch $@
+
 # AWS's own cfn-signal, and a CloudFormation of somebody else's: tests/peers.
 target/peers/ready: tests/peers/setup.sh tests/peers/requirements.txt
 	tests/peers/setup.sh $(PYTHON)
 
-# Links with the symbols of an older C library, and for another architecture.
+# Links with the symbols of an older C library, statically, and for another architecture.
 target/zig/ready:
 	rm -rf target/zig
 	$(PYTHON) -m venv target/zig
-	target/zig/bin/pip install --quiet ziglang==$(ZIGLANG_VERSION)
-	rustup target add aarch64-unknown-linux-gnu x86_64-unknown-linux-gnu
+	target/zig/bin/pip install --quiet ziglang==$(ZIGLANG_VERSION) cargo-zigbuild==$(ZIGBUILD_VERSION)
+	rustup target add aarch64-unknown-linux-gnu x86_64-unknown-linux-gnu \
+		aarch64-unknown-linux-musl x86_64-unknown-linux-musl
 	touch $@
 
 $(TOOLS)/bin/cargo-deb:
@@ -155,8 +203,11 @@ $(TOOLS)/bin/cargo-deb:
 $(TOOLS)/bin/cargo-generate-rpm:
 	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(RPM_VERSION) cargo-generate-rpm
 
-$(TOOLS)/bin/cargo-zigbuild:
-	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(ZIGBUILD_VERSION) cargo-zigbuild
+$(TOOLS)/bin/cargo-auditable:
+	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(AUDITABLE_VERSION) cargo-auditable
+
+$(TOOLS)/bin/auditable2cdx:
+	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(AUDITABLE2CDX_VERSION) auditable2cdx
 
 $(TOOLS)/bin/cargo-deny:
 	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny

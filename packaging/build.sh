@@ -4,8 +4,7 @@
 #   build.sh [TARGET]     e.g. aarch64-unknown-linux-gnu; default: this machine
 #
 # Without a TARGET the binary is linked with the C library of this machine, and the build fails if that
-# makes a binary that does not start on Amazon Linux 2023. With one, cargo-zigbuild links it with the
-# symbols of glibc 2.34, whatever this machine has.
+# makes a binary that does not start on Amazon Linux 2023. With one, it is that of a release: compile.sh.
 #
 # Wants the tools that `make packages` installs, and man page and completions below target/dist.
 set -euo pipefail
@@ -17,16 +16,16 @@ packages=target/packages
 export PATH=$PWD/target/tools/bin:$PWD/target/zig/bin:$PATH
 cargo=${CARGO:-cargo}
 
-for file in man/ecs-lifecycle-agent.8 completions/{ecs-lifecycle-agent.bash,_ecs-lifecycle-agent,ecs-lifecycle-agent.fish}; do
+for file in config.toml man/ecs-lifecycle-agent.8 completions/{ecs-lifecycle-agent.bash,_ecs-lifecycle-agent,ecs-lifecycle-agent.fish}; do
     [ -s "$dist/$file" ] || { echo "there is no $dist/$file: make docs" >&2; exit 1; }
 done
 gzip --no-name --best --to-stdout "$dist/man/ecs-lifecycle-agent.8" >"$dist/man/ecs-lifecycle-agent.8.gz"
-"$cargo" run --quiet --package ecs-lifecycle-agent --example sample-config >"$dist/config.toml"
 
+# The times of files and packages.
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 mkdir -p "$packages"
 if [ -n "$target" ]; then
-    "$cargo" zigbuild --release --package ecs-lifecycle-agent --target "$target.2.34"
-    binary=target/$target/release/ecs-lifecycle-agent
+    binary=$(packaging/compile.sh "$target")
 else
     "$cargo" build --release --package ecs-lifecycle-agent
     binary=target/release/ecs-lifecycle-agent
@@ -37,5 +36,7 @@ packaging/glibc.sh "$binary" || {
 }
 # Both take the binary as it is: it is stripped, and other than the tools would strip it for this machine.
 "$cargo" deb --no-build --no-strip --quiet ${target:+--target "$target"} --output "$packages/"
-"$cargo" generate-rpm ${target:+--target "$target"} --output "$packages/"
+# It has the time of the source for files that are newer, and their own for older ones.
+find "$binary" "$dist" systemd packaging LICENSE CHANGELOG.md -type f -exec touch {} +
+"$cargo" generate-rpm --source-date "$SOURCE_DATE_EPOCH" ${target:+--target "$target"} --output "$packages/"
 stat --format "%s %n" "$packages"/*

@@ -45,6 +45,15 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", value_parser = drain_timeout)]
         timeout: Option<Duration>,
     },
+    /// Say how many more tasks fit on this instance, whether that is published, and why not.
+    ///
+    /// It only reads, with or without a running agent. The exit status is 0 where the figures would be
+    /// published, and 1 where not.
+    Capacity {
+        /// Print JSON: docs/capacity.md describes it.
+        #[arg(long)]
+        json: bool,
+    },
     /// Take back a drain by hand: the container instance goes back to ACTIVE.
     Undrain,
     /// Examine this machine: is everything there that the agent needs, and does it answer?
@@ -61,6 +70,10 @@ pub struct DoctorArguments {
     /// Check what an image holds: no metadata, no role, no cluster.
     #[arg(long)]
     pub image: bool,
+
+    /// Check only which changed defaults touch this instance: docs/upgrading.md says what to do.
+    #[arg(long, conflicts_with = "image")]
+    pub before_upgrade: bool,
 
     /// Print the findings as JSON.
     #[arg(long)]

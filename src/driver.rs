@@ -10,7 +10,7 @@
 //!
 //! Effects run beside the loop and come back as events: nothing that is slow can delay anything else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,8 +84,12 @@ pub async fn run(
                 }
                 let (effects, answers) = (Arc::clone(&effects), answers.clone());
                 let instance = state.instance.clone();
+                let open = match action {
+                    Action::ReadTasks => state.tasks.open(),
+                    _ => BTreeSet::new(),
+                };
                 let task = tokio::spawn(async move {
-                    if let Some(answer) = effects.run(action, instance).await {
+                    if let Some(answer) = effects.run(action, instance, open).await {
                         // The loop has ended where nobody listens any more.
                         let _ = answers.send(Event::Answered { ticket, answer });
                     }

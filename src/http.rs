@@ -1,13 +1,30 @@
-//! Our own HTTP requests: metadata, introspection, the CloudFormation signal.
+//! Our own HTTP requests: to servers on this machine ([`Local`]), and the CloudFormation signal.
 //!
 //! Each has a timeout of its own, covering connect, headers and body, and a limit on the body: nothing
 //! that answers can make the agent hang or grow.
 
+use std::error::Error;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, StatusCode, header::HeaderMap};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::http::request::Builder;
+use hyper::http::response::Parts;
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
+use tokio::net::TcpStream;
 
 use crate::decide::{Failure, FailureKind};
+
+/// As many connections wait for the next request.
+const KEPT: usize = 2;
+/// No headers that are read here come near it.
+const BUFFER: usize = 64 * 1024;
+
+type Trouble = Box<dyn Error + Send + Sync>;
 
 /// A complete answer.
 pub struct Answer {
@@ -19,18 +36,211 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A client for plain HTTP on this machine: no TLS roots are loaded, no proxy is used, no redirect is
-/// followed.
+/// A server on this machine: plain HTTP by connections that are kept, no proxy, no redirect.
+pub struct Local {
+    endpoint: String,
+    kept: Mutex<Vec<SendRequest<Empty<Bytes>>>>,
+}
+
+/// The body of an answer, still to be read.
+pub struct Body {
+    what: String,
+    incoming: Incoming,
+    /// How much more of it is read at the most.
+    left: usize,
+    limit: usize,
+    ended: bool,
+    sender: SendRequest<Empty<Bytes>>,
+}
+
+impl Local {
+    /// `endpoint` is `http://`, a host, perhaps a port.
+    pub fn new(endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The URL of a path, which begins with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.endpoint)
+    }
+
+    /// Sends a request for a path and reads the answer, whole. `what` names it for the error.
+    ///
+    /// # Errors
+    /// As [`fetch`].
+    pub async fn fetch(
+        &self,
+        what: &str,
+        path: &str,
+        request: Builder,
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<Answer, Failure> {
+        within(timeout, what, async {
+            let (parts, mut body) = self.open(what, path, request, limit).await?;
+            let whole = body.whole().await?;
+            self.keep(body);
+            Ok(answer(parts, whole))
+        })
+        .await
+    }
+
+    /// Sends a request for a path; the body is still to be read. It has no timeout: [`within`] has.
+    ///
+    /// # Errors
+    /// [`FailureKind::Unreachable`].
+    pub async fn open(
+        &self,
+        what: &str,
+        path: &str,
+        request: Builder,
+        limit: usize,
+    ) -> Result<(Parts, Body), Failure> {
+        let (sender, response) = self
+            .send(path, request)
+            .await
+            .map_err(|error| broken(what, &*error))?;
+        let (parts, incoming) = response.into_parts();
+        let body = Body {
+            what: what.to_owned(),
+            incoming,
+            left: limit,
+            limit,
+            ended: false,
+            sender,
+        };
+        Ok((parts, body))
+    }
+
+    /// Keeps the connection for the next request, where the body was read to its end.
+    pub fn keep(&self, body: Body) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if body.ended && kept.len() < KEPT {
+            kept.push(body.sender);
+        }
+    }
+
+    async fn send(
+        &self,
+        path: &str,
+        request: Builder,
+    ) -> Result<(SendRequest<Empty<Bytes>>, hyper::Response<Incoming>), Trouble> {
+        let endpoint: Uri = self.endpoint.parse()?;
+        let authority = endpoint.authority().ok_or("no host in the URL")?;
+        let request: Request<Empty<Bytes>> = request
+            .uri(path)
+            .header(hyper::header::HOST, authority.as_str())
+            .body(Empty::new())?;
+        loop {
+            let kept = self
+                .kept
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
+            let is_new = kept.is_none();
+            let mut sender = match kept {
+                Some(sender) => sender,
+                None => connect(&endpoint).await?,
+            };
+            let sent = match sender.ready().await {
+                Ok(()) => sender.send_request(request.clone()).await,
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(response) => return Ok((sender, response)),
+                Err(error) if is_new => return Err(error.into()),
+                // The server has closed it meanwhile: the next one, or a new one.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+async fn connect(endpoint: &Uri) -> Result<SendRequest<Empty<Bytes>>, Trouble> {
+    let host = endpoint.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, endpoint.port_u16().unwrap_or(80))).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    tokio::spawn(async move {
+        // How it ends is known to whoever waits for an answer.
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+impl Body {
+    /// The next part of it; `None` at the end.
+    ///
+    /// # Errors
+    /// Where it breaks off, or is larger than the limit.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        while let Some(frame) = self.incoming.frame().await {
+            let frame = frame.map_err(|error| broken(&self.what, &error))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            let Some(left) = self.left.checked_sub(data.len()) else {
+                return Err(too_large(&self.what, self.limit));
+            };
+            self.left = left;
+            return Ok(Some(data));
+        }
+        self.ended = true;
+        Ok(None)
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// As [`Body::chunk`].
+    pub async fn whole(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut whole = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole)
+    }
+}
+
+/// An answer of these parts.
+pub fn answer(parts: Parts, body: Vec<u8>) -> Answer {
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
+}
+
+/// An exchange, and what it is where it takes too long.
 ///
 /// # Errors
-/// Where reqwest cannot be set up at all.
-pub fn local_client() -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_certs_only([])
-        .pool_max_idle_per_host(2)
-        .build()
+/// [`FailureKind::Timeout`], or its own.
+pub async fn within<T>(
+    timeout: Duration,
+    what: &str,
+    exchange: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(timeout, exchange)
+        .await
+        .unwrap_or_else(|_elapsed| {
+            let message = format!(
+                "{what}: no complete answer within {}",
+                humantime::format_duration(timeout)
+            );
+            Err(Failure::new(FailureKind::Timeout, message))
+        })
+}
+
+fn too_large(what: &str, limit: usize) -> Failure {
+    let message = format!("{what}: the body is larger than {limit} bytes");
+    Failure::new(FailureKind::Malformed, message)
 }
 
 /// Sends `request` and reads the answer. `what` names method and URI for the error.
@@ -44,21 +254,16 @@ pub async fn fetch(
     timeout: Duration,
     limit: usize,
 ) -> Result<Answer, Failure> {
-    let exchange = async {
+    within(timeout, what, async {
         let mut response = request.send().await.map_err(|error| broken(what, &error))?;
-        // At its full size from the start: to grow by doubling would take up three times as much.
-        let announced = response
-            .content_length()
-            .and_then(|length| usize::try_from(length).ok());
-        let mut body = Vec::with_capacity(announced.unwrap_or(0).min(limit));
+        let mut body = Vec::new();
         while let Some(chunk) = response
             .chunk()
             .await
             .map_err(|error| broken(what, &error))?
         {
             if body.len() + chunk.len() > limit {
-                let message = format!("{what}: the body is larger than {limit} bytes");
-                return Err(Failure::new(FailureKind::Malformed, message));
+                return Err(too_large(what, limit));
             }
             body.extend_from_slice(&chunk);
         }
@@ -67,27 +272,16 @@ pub async fn fetch(
             headers: response.headers().clone(),
             body,
         })
-    };
-    tokio::time::timeout(timeout, exchange)
-        .await
-        .unwrap_or_else(|_elapsed| {
-            let message = format!(
-                "{what}: no complete answer within {}",
-                humantime::format_duration(timeout)
-            );
-            Err(Failure::new(FailureKind::Timeout, message))
-        })
+    })
+    .await
 }
 
-/// Puts a transport error into words, with its causes: reqwest's own text stops at the first.
-fn broken(what: &str, error: &reqwest::Error) -> Failure {
-    let mut causes = Vec::new();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
+/// Puts a transport error into words, by its innermost cause: the others only say where.
+fn broken(what: &str, error: &(dyn Error + 'static)) -> Failure {
+    let mut why = error;
+    while let Some(cause) = why.source() {
+        why = cause;
     }
-    let why = causes.pop().unwrap_or_else(|| error.to_string());
     Failure::new(FailureKind::Unreachable, format!("{what}: {why}"))
 }
 

@@ -8,6 +8,7 @@ pub use ecs_lifecycle_config as config;
 pub use ecs_lifecycle_decide as decide;
 
 pub mod act;
+pub mod capacity;
 pub mod cli;
 pub mod clock;
 pub mod control;
@@ -18,7 +19,10 @@ pub mod logging;
 pub mod metrics;
 pub mod narrate;
 pub mod observe;
+pub mod outbox;
+pub mod previous;
 pub mod signals;
 pub mod status;
 pub mod systemd;
 pub mod terminal;
+pub mod threads;

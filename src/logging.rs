@@ -1,18 +1,19 @@
 //! Where the log goes: to the journal with its fields as fields, or to a terminal for reading.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
-use log::{Log as _, kv};
+use log::kv;
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogLevel, LogSettings, LogTarget};
+use crate::outbox::Outbox;
 
 /// Only our own messages: a library's may hold what must not be logged.
 const OURS: &str = env!("CARGO_CRATE_NAME");
@@ -37,15 +38,19 @@ pub fn start(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error>> {
     let ours = Targets::new().with_target(OURS, level);
     let registry = tracing_subscriber::registry();
     if journal {
-        let logger = JournalLog::new()?
-            .with_extra_fields([("VERSION", env!("CARGO_PKG_VERSION"))])
-            .with_syslog_identifier(env!("CARGO_PKG_NAME").to_owned());
+        let outbox = Outbox::start(|| {
+            let logger = JournalLog::new()?
+                .with_extra_fields([("VERSION", env!("CARGO_PKG_VERSION"))])
+                .with_syslog_identifier(env!("CARGO_PKG_NAME").to_owned());
+            Ok(move |entry: Entry| entry.send(&logger))
+        })?;
         registry
-            .with(Journal { logger }.with_filter(ours))
+            .with(Journal(outbox).with_filter(ours))
             .try_init()?;
     } else {
+        let outbox = Outbox::start(|| Ok(|line: Vec<u8>| io::stderr().write_all(line.as_slice())))?;
         let layer = tracing_subscriber::fmt::layer()
-            .with_writer(io::stderr)
+            .with_writer(move || outbox.clone())
             .with_ansi(io::stderr().is_terminal())
             .with_target(false);
         registry.with(layer.with_filter(ours)).try_init()?;
@@ -53,17 +58,40 @@ pub fn start(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// A line of the log, whole: tracing writes each at once.
+impl io::Write for Outbox<Vec<u8>> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.put(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Hands tracing's events to systemd-journal-logger, which speaks the `log` crate's language. The
 /// bridge that tracing has for that flattens the fields into the text.
-struct Journal {
-    logger: JournalLog,
-}
+struct Journal(Outbox<Entry>);
 
 impl<S: Subscriber> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
+        self.0.put(Entry { metadata, fields });
+    }
+}
+
+/// An entry of the journal.
+struct Entry {
+    metadata: &'static Metadata<'static>,
+    fields: Fields,
+}
+
+impl Entry {
+    fn send(self, logger: &JournalLog) -> io::Result<()> {
+        let Self { metadata, fields } = self;
         let level = match *metadata.level() {
             Level::ERROR => log::Level::Error,
             Level::WARN => log::Level::Warn,
@@ -81,7 +109,7 @@ impl<S: Subscriber> Layer<S> for Journal {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        self.logger.log(
+        logger.journal_send(
             &log::Record::builder()
                 .level(level)
                 .target(metadata.target())
@@ -91,7 +119,7 @@ impl<S: Subscriber> Layer<S> for Journal {
                 .key_values(&pairs as &dyn kv::Source)
                 .args(format_args!("{message}"))
                 .build(),
-        );
+        )
     }
 }
 

@@ -11,12 +11,14 @@ use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::{self, LoadRequest, Settings};
 use ecs_lifecycle_agent::control::client::Control;
 use ecs_lifecycle_agent::control::{Ask, server};
-use ecs_lifecycle_agent::{doctor, driver, logging, signals, terminal};
+use ecs_lifecycle_agent::{capacity, doctor, driver, logging, outbox, previous, signals, terminal};
 use tokio::sync::mpsc;
 
 /// `EX_USAGE` of sysexits.h: the command line or the configuration is wrong, and a restart will not
 /// mend it.
 const USAGE: u8 = 64;
+/// Threads for name look-ups: all of them may be stuck.
+const LOOK_UPS: usize = 8;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -42,6 +44,10 @@ fn main() -> ExitCode {
             if let Some(Command::Doctor(arguments)) = &cli.command {
                 return doctor::run(arguments, Err(error));
             }
+            if !matches!(cli.command, Some(Command::CheckConfig)) {
+                let service = matches!(cli.command, None | Some(Command::Run));
+                previous::hand_over(&error, service);
+            }
             terminal::complain(&format!("the configuration is wrong:\n{error}"));
             return ExitCode::from(USAGE);
         }
@@ -55,14 +61,19 @@ fn main() -> ExitCode {
         Command::Drain { wait, timeout } => control(&effective.settings, async |agent| {
             agent.drain(timeout, wait).await
         }),
+        Command::Capacity { json } => capacity::run(&effective.settings, json),
         Command::Undrain => control(&effective.settings, async |agent| agent.undrain().await),
-        Command::Run => match run(&effective.settings) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                terminal::complain(&error.to_string());
-                ExitCode::FAILURE
+        Command::Run => {
+            let result = run(&effective.settings);
+            outbox::flush();
+            match result {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    terminal::complain(&error.to_string());
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
     }
 }
 
@@ -91,19 +102,20 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clock = Clock::start();
     let endpoints = Endpoints::from_environment(|name| std::env::var(name).ok());
-    let effects = Effects::new(settings, &endpoints, clock)?;
-    let recalled = effects.recall().unwrap_or_else(|failure| {
-        tracing::warn!(
-            error = failure.message,
-            "what an earlier start wrote down is of no use; going on without it"
-        );
-        None
-    });
+    let effects = Effects::new(settings, &endpoints, clock);
     // One thread does for an agent that mostly waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(LOOK_UPS)
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let recalled = effects.recall().await.unwrap_or_else(|failure| {
+            tracing::warn!(
+                error = failure.message,
+                "what an earlier start wrote down is of no use; going on without it"
+            );
+            None
+        });
         let stop = signals::watch(settings.drain.on_shutdown.is_some())?;
         let asks = listen(&settings.agent.socket);
         driver::run(settings, Arc::new(effects), clock, recalled, stop, asks).await;

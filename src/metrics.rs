@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::decide::{Dependency, Moment, Note, Outcome, Phase, Policy, State};
+use crate::outbox;
 
 /// The content type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -131,6 +132,11 @@ impl Metrics {
                 "Lifecycle actions that were completed.",
             ),
             ("call_failures", self.failures, "Calls that have failed."),
+            (
+                "log_messages_dropped",
+                outbox::dropped(),
+                "Messages that neither the journal nor standard error took.",
+            ),
         ] {
             page.family(name, "counter", help);
             page.sample(&format!("{name}_total"), &[], whole(value));

@@ -164,6 +164,7 @@ pub fn narrate(note: &Note, state: &State) {
             hook,
             heartbeat_interval,
             global_timeout,
+            foreign_target,
         } => {
             info!(
                 auto_scaling_group = hook.group,
@@ -172,6 +173,14 @@ pub fn narrate(note: &Note, state: &State) {
                 global_timeout = global_timeout.map(span),
                 "lifecycle hook found: this agent completes it"
             );
+            if let Some(target) = foreign_target {
+                warn!(
+                    auto_scaling_group = hook.group,
+                    lifecycle_hook = hook.name,
+                    notification_target = target,
+                    "the lifecycle hook notifies somebody, who may complete it as well. This release still completes it, the next one will not: set autoscaling.lifecycle_hook_name if the hook is this agent's"
+                );
+            }
         }
         Note::NoHook {
             transition: LifecycleTransition::Terminating,
@@ -423,6 +432,24 @@ pub fn narrate(note: &Note, state: &State) {
             warn!(
                 error = failure.message,
                 "the figures of this drain have not reached the CloudWatch agent; not tried again"
+            );
+        }
+        Note::LargerTask {
+            task,
+            cpu,
+            memory,
+            configured,
+        } => {
+            warn!(
+                task = short(&task.arn),
+                definition = task.definition,
+                cpu,
+                memory,
+                configured_cpu = configured.0,
+                configured_memory = configured.1,
+                "a task reserves {cpu} CPU units and {memory} MiB, more than the {} and {} of [capacity]: the figures promise more room than there is",
+                configured.0,
+                configured.1
             );
         }
         Note::ReturnedToService(known) => {

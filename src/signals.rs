@@ -9,6 +9,8 @@ use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 
+use crate::threads;
+
 /// The service manager has this long to say what it is doing: the process has to end within two seconds.
 const ASKING: Duration = Duration::from_millis(1_500);
 
@@ -47,7 +49,7 @@ pub fn watch(ask_systemd: bool) -> io::Result<mpsc::UnboundedReceiver<Stop>> {
 
 /// `systemctl is-system-running` says `stopping` from the moment that a shutdown has begun.
 async fn machine_stops() -> bool {
-    let ask = tokio::task::spawn_blocking(|| {
+    let ask = threads::aside(|| {
         Command::new("systemctl")
             .arg("is-system-running")
             .stdin(Stdio::null())
@@ -63,8 +65,8 @@ async fn machine_stops() -> bool {
                 format!("{}: {}", output.status, said.trim())
             }
         },
-        Ok(Ok(Err(error))) => error.to_string(),
-        Ok(Err(_)) | Err(_) => "no answer in time".to_owned(),
+        Ok(Ok(Err(error)) | Err(error)) => error.to_string(),
+        Err(_) => "no answer in time".to_owned(),
     };
     // Not to know means to stop at once: the next start takes the drain up again.
     tracing::warn!(

@@ -2,6 +2,10 @@
 //!
 //! Outside of systemd (`NOTIFY_SOCKET` not set) all of it does nothing.
 
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -10,10 +14,14 @@ use crate::decide::Moment;
 
 /// How much longer than the drain itself systemd has to wait before it loses patience at shutdown.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
+/// What systemd did not take is said again after this time.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Tells systemd. The watchdog is fed from the loop that decides, and only from there: a loop that is
 /// stuck means a restart.
 pub struct Notifier {
+    socket: Option<OsString>,
+    tell_at: Option<Moment>,
     watchdog: Option<Duration>,
     fed_at: Option<Moment>,
     status: String,
@@ -25,6 +33,8 @@ impl Notifier {
     /// With the watchdog interval that systemd has set, if any.
     pub fn from_environment() -> Self {
         Self {
+            socket: env::var_os("NOTIFY_SOCKET"),
+            tell_at: None,
             watchdog: sd_notify::watchdog_enabled(),
             fed_at: None,
             status: String::new(),
@@ -33,32 +43,56 @@ impl Notifier {
         }
     }
 
-    /// Tells what is new.
+    /// Tells what is new. Where systemd does not take it, it is said again later: the drain goes on.
     pub fn tell(&mut self, now: Moment, ready: bool, leave_at: Option<Moment>, status: &str) {
+        if self.tell_at.is_some_and(|at| now < at) {
+            return;
+        }
         let mut news = Vec::new();
-        if ready && !std::mem::replace(&mut self.ready, true) {
+        if ready && !self.ready {
             news.push(NotifyState::Ready);
         }
         if let Some(leave_at) = leave_at.filter(|_| !self.leaving) {
-            self.leaving = true;
             let wait = (leave_at.since(now) + STOP_MARGIN).as_micros();
             news.push(NotifyState::Stopping);
             news.push(NotifyState::ExtendTimeoutUsec(
                 u32::try_from(wait).unwrap_or(u32::MAX),
             ));
         }
-        if self.feeding_is_due(now) {
-            self.fed_at = Some(now);
+        let feeds = self.feeding_is_due(now);
+        if feeds {
             news.push(NotifyState::Watchdog);
         }
         if status != self.status {
-            self.status = status.to_owned();
             news.push(NotifyState::Status(status));
         }
-        if !news.is_empty() {
-            // systemd that does not listen is systemd's trouble: the drain goes on.
-            let _ = sd_notify::notify(&news);
+        if news.is_empty() {
+            return;
         }
+        if self.send(&news).is_err() {
+            self.tell_at = Some(now + AGAIN);
+            return;
+        }
+        self.tell_at = None;
+        self.ready |= ready;
+        self.leaving |= leave_at.is_some();
+        if feeds {
+            self.fed_at = Some(now);
+        }
+        if status != self.status {
+            status.clone_into(&mut self.status);
+        }
+    }
+
+    /// Without waiting: systemd may be busy, and its queue full.
+    fn send(&self, news: &[NotifyState<'_>]) -> io::Result<()> {
+        let Some(path) = &self.socket else {
+            return Ok(());
+        };
+        let lines: String = news.iter().map(|news| format!("{news}\n")).collect();
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.send_to(lines.as_bytes(), path).map(drop)
     }
 
     fn feeding_is_due(&self, now: Moment) -> bool {
@@ -66,10 +100,12 @@ impl Notifier {
             .is_some_and(|every| self.fed_at.is_none_or(|fed| now.since(fed) >= every / 4))
     }
 
-    /// When the watchdog has to be fed next.
+    /// When there is something to tell next, as far as that is known.
     pub fn wake_at(&self) -> Option<Moment> {
-        self.watchdog
-            .zip(self.fed_at)
-            .map(|(every, fed)| fed + every / 4)
+        self.tell_at.or_else(|| {
+            self.watchdog
+                .zip(self.fed_at)
+                .map(|(every, fed)| fed + every / 4)
+        })
     }
 }

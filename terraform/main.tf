@@ -1,31 +1,28 @@
-# The agent's two lifecycle hooks and its permissions, for an Auto Scaling group and a role that exist.
-#
-# The role needs what the ECS agent needs besides: AmazonEC2ContainerServiceforEC2Role. In a configuration that
-# makes the group, too, write the hooks into it, as initial_lifecycle_hook: it launches its first instances at once.
+# The agent's permissions and its two hooks, for a group that exists. A group of its own (group.tf) has the hooks in
+# itself, as it launches its first instances at once.
 
-terraform {
-  required_version = ">= 1.5"
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = ">= 5.0"
-    }
-  }
-}
+locals {
+  own   = var.autoscaling_group_name == null
+  group = local.own ? var.name : var.autoscaling_group_name
+  role  = local.own ? one(aws_iam_role.instances[*].name) : var.role_name
 
-variable "cluster" {
-  description = "Name of the ECS cluster."
-  type        = string
-}
+  # "name" in version 5 of the provider.
+  region    = data.aws_region.current.region
+  partition = data.aws_partition.current.partition
 
-variable "group" {
-  description = "Name of the Auto Scaling group of its instances."
-  type        = string
-}
+  # No word from the agent: not to be put into service. In a group that exists, that has to be asked for.
+  launching_default_result = coalesce(var.launching_default_result, local.own ? "ABANDON" : "CONTINUE")
+  # CONTINUE lets other terminating hooks have their time. ABANDON is what a retention acts on.
+  result_on_timeout = var.terminate_hook_abandon == "retain" ? "ABANDON" : "CONTINUE"
 
-variable "role" {
-  description = "Name of the role of the instances."
-  type        = string
+  policy = jsondecode(templatefile("${path.module}/../cloudformation/policy.json", {
+    partition = local.partition
+    region    = local.region
+    account   = data.aws_caller_identity.current.account_id
+    cluster   = var.cluster
+    group     = local.group
+  }))
+  unused = var.standalone_tasks == "stop" ? [] : ["ecs:StopTask"]
 }
 
 data "aws_partition" "current" {}
@@ -34,37 +31,36 @@ data "aws_caller_identity" "current" {}
 
 resource "aws_iam_role_policy" "agent" {
   name = "ecs-lifecycle-agent"
-  role = var.role
-  policy = templatefile("${path.module}/../cloudformation/policy.json", {
-    partition = data.aws_partition.current.partition
-    # "name" in version 5 of the provider, which version 6 calls deprecated for "region".
-    region  = data.aws_region.current.name
-    account = data.aws_caller_identity.current.account_id
-    cluster = var.cluster
-    group   = var.group
+  role = local.role
+  policy = jsonencode({
+    Version = local.policy.Version
+    Statement = [for statement in local.policy.Statement : merge(statement, {
+      Action = [for action in flatten([statement.Action]) : action if !contains(local.unused, action)]
+    })]
   })
 }
 
-# An instance that does not join is not put into service.
 resource "aws_autoscaling_lifecycle_hook" "join" {
-  name                   = "join"
-  autoscaling_group_name = var.group
-  lifecycle_transition   = "autoscaling:EC2_INSTANCE_LAUNCHING"
-  heartbeat_timeout      = 600
-  default_result         = "ABANDON"
+  count = local.own ? 0 : 1
 
-  # The permissions first: an instance that may not complete the hook would not get into service.
+  name                   = "join"
+  autoscaling_group_name = local.group
+  lifecycle_transition   = "autoscaling:EC2_INSTANCE_LAUNCHING"
+  heartbeat_timeout      = var.launching_heartbeat_timeout
+  default_result         = local.launching_default_result
+
+  # The permissions first: an instance that may not complete the hook waits for the timeout.
   depends_on = [aws_iam_role_policy.agent]
 }
 
-# The agent heartbeats every quarter of the timeout: a drain may take longer.
 resource "aws_autoscaling_lifecycle_hook" "drain" {
-  name                   = "drain"
-  autoscaling_group_name = var.group
-  lifecycle_transition   = "autoscaling:EC2_INSTANCE_TERMINATING"
-  heartbeat_timeout      = 300
-  default_result         = "CONTINUE"
+  count = local.own ? 0 : 1
 
-  # The permissions first: an instance whose hook cannot be completed waits for the timeout.
+  name                   = "drain"
+  autoscaling_group_name = local.group
+  lifecycle_transition   = "autoscaling:EC2_INSTANCE_TERMINATING"
+  heartbeat_timeout      = var.terminating_heartbeat_timeout
+  default_result         = local.result_on_timeout
+
   depends_on = [aws_iam_role_policy.agent]
 }

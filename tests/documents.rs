@@ -9,8 +9,8 @@ use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::Settings;
 use ecs_lifecycle_agent::decide::{Moment, State, WallTime};
 use ecs_lifecycle_agent::status::report::{
-    ContainerInstanceReport, DeadlineReport, ErrorReport, HookReport, InstanceReport, TaskReport,
-    report,
+    CapacityReport, ContainerInstanceReport, DeadlineReport, ErrorReport, HookReport,
+    InstanceReport, TaskReport, report,
 };
 
 fn read(path: &str) -> String {
@@ -129,6 +129,15 @@ fn every_field_of_the_status_is_documented() {
         kind: None,
         stopping: false,
     }];
+    full.capacity = Some(CapacityReport {
+        line: String::new(),
+        container_capacity: None,
+        idle_host_capacity: None,
+        tasks_per_host: None,
+        limited_by: None,
+        publishes: true,
+        not_published: None,
+    });
     full.errors = vec![ErrorReport {
         dependency: String::new(),
         message: String::new(),
@@ -157,5 +166,23 @@ fn collect(value: &serde_json::Value, names: &mut BTreeSet<String>) {
         }
         serde_json::Value::Array(list) => list.iter().for_each(|value| collect(value, names)),
         _ => {}
+    }
+}
+
+#[test]
+fn the_configuration_manual_has_every_key() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let manual = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = manual.split_once("```toml\n").unwrap();
+    let (written, after) = rest.split_once("```\n").unwrap();
+    let sample = ecs_lifecycle_agent::config::sample_config();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{before}```toml\n{sample}```\n{after}")).unwrap();
+    } else {
+        assert!(
+            written == sample,
+            "docs/configuration.md has not the keys of src/config/keys.rs: \
+             `UPDATE_DOCS=1 cargo test --test documents configuration` writes it anew"
+        );
     }
 }

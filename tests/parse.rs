@@ -6,6 +6,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+use std::collections::BTreeSet;
+
 use ecs_lifecycle_agent::decide::{TargetLifecycleState, TaskStatus};
 use ecs_lifecycle_agent::observe::parse;
 
@@ -123,7 +125,11 @@ fn the_tasks_of_the_ecs_agent() {
         {"Arn":"c","KnownStatus":"PENDING","Family":"job\u0021","Version":"1"},
         {"Arn":"d","KnownStatus":"SOMETHING_NEW"}
     ]}"#;
-    let tasks = parse::agent_tasks(real).unwrap();
+    let open = BTreeSet::from(["b".to_owned()]);
+    let none = BTreeSet::new();
+    // Of those that are stopped, only what is open.
+    assert_eq!(parse::agent_tasks(&real[..], &none).unwrap().len(), 3);
+    let tasks = parse::agent_tasks(&real[..], &open).unwrap();
     let seen: Vec<_> = tasks
         .iter()
         .map(|task| {
@@ -144,7 +150,10 @@ fn the_tasks_of_the_ecs_agent() {
             ("d", TaskStatus::Pending, None, ""),
         ]
     );
-    assert_eq!(parse::agent_tasks(br#"{"Tasks":[]}"#), Ok(Vec::new()));
+    assert_eq!(
+        parse::agent_tasks(&br#"{"Tasks":[]}"#[..], &none),
+        Ok(Vec::new())
+    );
     let wrong: [&[u8]; 8] = [
         b"",
         b"{}",
@@ -157,9 +166,39 @@ fn the_tasks_of_the_ecs_agent() {
     ];
     for body in wrong {
         assert!(
-            parse::agent_tasks(body).is_err(),
+            parse::agent_tasks(body, &none).is_err(),
             "{}",
             String::from_utf8_lossy(body)
         );
+    }
+}
+
+#[test]
+fn the_tasks_that_have_network_interfaces() {
+    let answer = br#"{"Tasks":[
+        {"Arn":"arn:t/1","KnownStatus":"RUNNING","Family":"web","Version":"8","Containers":[
+            {"DockerId":"a","Name":"web","Networks":[{"NetworkMode":"awsvpc","IPv4Addresses":["10.0.0.4"]}]}]},
+        {"Arn":"arn:t/2","KnownStatus":"PENDING","Family":"web","Version":"8","Containers":[]},
+        {"Arn":"arn:t/3","KnownStatus":"RUNNING","Containers":[
+            {"DockerId":"b","Networks":[{"NetworkMode":"bridge"}]},{"DockerId":"c","Networks":null}]},
+        {"Arn":"arn:t/4","KnownStatus":"STOPPED","Containers":[
+            {"DockerId":"d","Networks":[{"NetworkMode":"awsvpc"}]}]},
+        {"Arn":"arn:t/5","KnownStatus":"RUNNING"}]}"#;
+    let tasks = parse::agent_task_set(&answer[..]).unwrap();
+    let tasks: Vec<_> = tasks
+        .iter()
+        .map(|task| (task.arn.as_str(), task.definition.as_str(), task.awsvpc))
+        .collect();
+    assert_eq!(
+        tasks,
+        [
+            ("arn:t/1", "web:8", true),
+            ("arn:t/2", "web:8", false),
+            ("arn:t/3", "", false),
+            ("arn:t/5", "", false),
+        ]
+    );
+    for wrong in ["", "{}", r#"{"Tasks":null}"#, r#"{"Tasks":[{"Arn":"a"}]}"#] {
+        assert!(parse::agent_task_set(wrong.as_bytes()).is_err(), "{wrong}");
     }
 }

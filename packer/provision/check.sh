@@ -16,6 +16,10 @@ if [ "$CLOUDWATCH_AGENT" = true ]; then
     systemctl --quiet is-enabled amazon-cloudwatch-agent.service || fail "the CloudWatch agent is not enabled"
     grep --quiet --fixed-strings "\"$LOG_GROUP\"" /opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json ||
         fail "the CloudWatch agent's configuration does not name $LOG_GROUP"
+    # Its own default is every address, where any container could send figures that scale the cluster.
+    grep --quiet --fixed-strings '"service_address": "tcp://127.0.0.1:' \
+        /opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json ||
+        fail "the CloudWatch agent would take metrics on other addresses than 127.0.0.1"
 fi
 
 for unit in ecs-lifecycle-agent.service ecs-image-first-boot.service ecs-image-agent-log.service; do

@@ -92,6 +92,10 @@ pub async fn lifecycle_hooks(client: &Client, group: &str) -> Result<Vec<Lifecyc
                 default_result: hook.default_result().map(str::to_owned),
                 heartbeat_timeout: Duration::from_secs(heartbeat),
                 global_timeout: Duration::from_secs(global),
+                notification_target: hook
+                    .notification_target_arn()
+                    .filter(|arn| !arn.is_empty())
+                    .map(str::to_owned),
             })
         })
         .collect()

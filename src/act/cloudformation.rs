@@ -29,7 +29,6 @@ pub struct Signal {
 
 /// A client of CloudFormation for this one operation.
 pub struct CloudFormation {
-    endpoint: Option<String>,
     timeout: Duration,
 }
 
@@ -48,12 +47,12 @@ struct ErrorBody {
 }
 
 impl CloudFormation {
-    /// `endpoint` overrides the region's own; `timeout` covers the request.
-    pub fn new(endpoint: Option<String>, timeout: Duration) -> Self {
-        Self { endpoint, timeout }
+    /// `timeout` covers the request.
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout }
     }
 
-    /// Sends the signal, with the instance id as `UniqueId`.
+    /// Sends the signal to `endpoint`, with the instance id as `UniqueId`.
     ///
     /// # Errors
     /// Where there is no identity document to be had, or what CloudFormation answered.
@@ -62,6 +61,7 @@ impl CloudFormation {
         imds: &Imds,
         instance: &Instance,
         signal: &Signal,
+        endpoint: &str,
     ) -> Result<Accepted, Failure> {
         let what = format!(
             "cloudformation:SignalResource {} for {} of {}",
@@ -70,7 +70,7 @@ impl CloudFormation {
             signal.stack
         );
         let (document, signature) = imds.identity().await?;
-        let url = self.url(&what, instance, signal)?;
+        let url = url(&what, endpoint, instance, signal)?;
         // Made for this one request: an idle agent holds no TLS roots in memory.
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -83,28 +83,21 @@ impl CloudFormation {
         let answer = http::fetch(&what, request, self.timeout, BODY_LIMIT).await?;
         understand(&what, &answer)
     }
+}
 
-    fn url(&self, what: &str, instance: &Instance, signal: &Signal) -> Result<Url, Failure> {
-        let base = match &self.endpoint {
-            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
-            None => format!(
-                "https://cloudformation.{}.{}",
-                instance.region,
-                dns_suffix(&instance.region)
-            ),
-        };
-        let parameters = [
-            ("Action", "SignalResource"),
-            ("LogicalResourceId", &signal.resource),
-            ("StackName", &signal.stack),
-            ("UniqueId", &instance.instance_id),
-            ("Status", signal.status.as_str()),
-            ("ContentType", "JSON"),
-            ("Version", "2010-05-15"),
-        ];
-        Url::parse_with_params(&format!("{base}/"), parameters)
-            .map_err(|error| Failure::new(FailureKind::Refused, format!("{what}: {base}: {error}")))
-    }
+fn url(what: &str, endpoint: &str, instance: &Instance, signal: &Signal) -> Result<Url, Failure> {
+    let base = endpoint.trim_end_matches('/');
+    let parameters = [
+        ("Action", "SignalResource"),
+        ("LogicalResourceId", &signal.resource),
+        ("StackName", &signal.stack),
+        ("UniqueId", &instance.instance_id),
+        ("Status", signal.status.as_str()),
+        ("ContentType", "JSON"),
+        ("Version", "2010-05-15"),
+    ];
+    Url::parse_with_params(&format!("{base}/"), parameters)
+        .map_err(|error| Failure::new(FailureKind::Refused, format!("{what}: {base}: {error}")))
 }
 
 /// `CFN_V1 <base64 of the identity document>:<its signature, without line breaks>`
@@ -119,17 +112,6 @@ fn authorization(document: &[u8], signature: &[u8]) -> reqwest::header::HeaderVa
             .unwrap_or_else(|_| reqwest::header::HeaderValue::from_static("CFN_V1"));
     value.set_sensitive(true);
     value
-}
-
-/// The domain of a region's partition.
-fn dns_suffix(region: &str) -> &'static str {
-    match region {
-        region if region.starts_with("cn-") => "amazonaws.com.cn",
-        region if region.starts_with("us-isob-") => "sc2s.sgov.gov",
-        region if region.starts_with("us-iso-") => "c2s.ic.gov",
-        region if region.starts_with("eusc-") => "amazonaws.eu",
-        _ => "amazonaws.com",
-    }
 }
 
 fn understand(what: &str, answer: &Answer) -> Result<Accepted, Failure> {

@@ -13,10 +13,12 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
+use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::decide::{CommandEvent, CommandFacts, CommandsReport, Failure, FailureKind, Instance};
+use crate::threads;
 
 /// What one executable may print: beyond it, it is read and dropped.
 const OUTPUT_LIMIT: u64 = 256 * 1024;
@@ -67,7 +69,9 @@ impl CommandRunner {
                 (self.hooks.0.join(event.as_str()), self.hooks.1)
             }
         };
-        let executables = executables(&directory).map_err(|error| {
+        let listed = directory.clone();
+        let executables = threads::aside(move || executables(&listed)).await.flatten();
+        let executables = executables.map_err(|error| {
             let message = format!("read {}: {error}", directory.display());
             Failure::new(FailureKind::Refused, message)
         })?;
@@ -148,14 +152,21 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
     for name in NOT_INHERITED {
         command.env_remove(name);
     }
-    let mut child = command
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("not run: {error}"))?;
+        .kill_on_drop(true);
+    let runtime = Handle::current();
+    // Until the file is there to be run, which may be on a disk that is stuck, this waits.
+    let mut child = threads::aside(move || {
+        let _runtime = runtime.enter();
+        command.spawn()
+    })
+    .await
+    .flatten()
+    .map_err(|error| format!("not run: {error}"))?;
     let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

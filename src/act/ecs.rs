@@ -6,9 +6,10 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::RequestId;
 use aws_sdk_ecs::types;
 
+use crate::config::{HostPort, Protocol};
 use crate::decide::{
     ApiTask, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure,
-    FailureKind, StateChange, Task, TaskKind, TaskStatus, short,
+    FailureKind, HostView, Resources, StateChange, Task, TaskKind, TaskStatus, short,
 };
 use crate::observe::parse;
 
@@ -64,6 +65,14 @@ pub async fn describe(
     ecs: &Client,
     target: &ContainerInstance,
 ) -> Result<ContainerInstanceView, Failure> {
+    resources(ecs, target).await.map(|host| host.view)
+}
+
+/// The same, with its resources.
+///
+/// # Errors
+/// What AWS answered.
+pub async fn resources(ecs: &Client, target: &ContainerInstance) -> Result<HostView, Failure> {
     let what = format!("ecs:DescribeContainerInstances {}", target.id());
     let answer = ecs
         .describe_container_instances()
@@ -72,7 +81,37 @@ pub async fn describe(
         .send()
         .await
         .map_err(|error| from_sdk(&what, &error))?;
-    view(&what, answer.container_instances(), answer.failures())
+    let view = view(&what, answer.container_instances(), answer.failures())?;
+    let instance = answer.container_instances().first();
+    Ok(HostView {
+        view,
+        registered: amounts(instance.map_or(&[], |known| known.registered_resources())),
+        remaining: amounts(instance.map_or(&[], |known| known.remaining_resources())),
+        capacity_provider: instance
+            .and_then(|known| known.capacity_provider_name())
+            .map(str::to_owned),
+    })
+}
+
+/// What is not understood is not there.
+fn amounts(list: &[types::Resource]) -> Resources {
+    let mut resources = Resources::default();
+    for resource in list {
+        let ports = |protocol| {
+            let numbers = resource.string_set_value().iter();
+            numbers
+                .filter_map(|port| port.parse().ok())
+                .map(move |number| HostPort { number, protocol })
+        };
+        match resource.name() {
+            Some("CPU") => resources.cpu = Some(resource.integer_value().into()),
+            Some("MEMORY") => resources.memory = Some(resource.integer_value().into()),
+            Some("PORTS") => resources.ports.extend(ports(Protocol::Tcp)),
+            Some("PORTS_UDP") => resources.ports.extend(ports(Protocol::Udp)),
+            _ => {}
+        }
+    }
+    resources
 }
 
 fn view(

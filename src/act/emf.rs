@@ -1,52 +1,139 @@
-//! Figures of a drain in CloudWatch's embedded metric format, for the CloudWatch agent on this instance.
+//! Figures in CloudWatch's embedded metric format, for the CloudWatch agent on this instance.
 //!
-//! One record a drain, over TCP on loopback. It takes no permission, no SDK and no request of ours to AWS;
-//! what the figures cost is said in docs/operations.md.
+//! One record a drain, and one a minute where `[capacity]` is on, over TCP on loopback. It takes no permission,
+//! no SDK and no request of ours to AWS; what the figures cost is said in docs/operations.md.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::decide::{DrainFigures, Failure, FailureKind, Instance, Outcome, short};
+use crate::decide::{
+    CapacitySample, DrainFigures, Failure, FailureKind, Instance, Outcome, WallTime, short,
+};
 
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "ECSLifecycleAgent";
-/// The log group that the record goes to.
-const LOG_GROUP: &str = "ecs-lifecycle-agent";
 /// It is on this machine.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// One record: what CloudWatch makes metrics of, and what only the log has.
+struct Event<'a> {
+    log_group: &'a str,
+    timestamp: WallTime,
+    /// Each of these sets makes metrics of its own.
+    dimensions: &'a [&'a [(&'a str, &'a str)]],
+    /// Name, unit, value.
+    metrics: &'a [(&'a str, &'a str, Value)],
+    properties: &'a [(&'a str, String)],
+}
+
+impl Event<'_> {
+    fn record(&self) -> Value {
+        let names: Vec<Vec<&str>> = self
+            .dimensions
+            .iter()
+            .map(|set| set.iter().map(|(name, _)| *name).collect())
+            .collect();
+        let metrics: Vec<Value> = self
+            .metrics
+            .iter()
+            .map(|(name, unit, _)| json!({"Name": name, "Unit": unit}))
+            .collect();
+        let mut record = Map::new();
+        record.insert(
+            "_aws".to_owned(),
+            json!({
+                "Timestamp": self.timestamp.0,
+                "LogGroupName": self.log_group,
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": names,
+                    "Metrics": metrics,
+                }],
+            }),
+        );
+        let dimensions = self.dimensions.iter().flat_map(|set| set.iter());
+        let dimensions = dimensions.map(|(name, value)| (*name, json!(value)));
+        let metrics = self
+            .metrics
+            .iter()
+            .map(|(name, _, value)| (*name, value.clone()));
+        let properties = self
+            .properties
+            .iter()
+            .map(|(name, text)| (*name, json!(text)));
+        for (name, value) in dimensions.chain(metrics).chain(properties) {
+            record.insert(name.to_owned(), value);
+        }
+        Value::Object(record)
+    }
+}
+
 /// The record of one drain.
-pub fn record(figures: &DrainFigures, instance: &Instance, now: SystemTime) -> Value {
-    let timestamp = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let metric = |name: &str, unit: &str| json!({"Name": name, "Unit": unit});
-    json!({
-        "_aws": {
-            "Timestamp": u64::try_from(timestamp.as_millis()).unwrap_or(0),
-            "LogGroupName": LOG_GROUP,
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [["ClusterName"]],
-                "Metrics": [
-                    metric("Drains", "Count"),
-                    metric("DrainsTimedOut", "Count"),
-                    metric("DrainDuration", "Seconds"),
-                    metric("TasksWaitedFor", "Count"),
-                ],
-            }],
+pub fn drain(figures: &DrainFigures, instance: &Instance, now: WallTime, log_group: &str) -> Value {
+    let cluster = figures.cluster.as_deref().map_or("unknown", short);
+    Event {
+        log_group,
+        timestamp: now,
+        dimensions: &[&[("ClusterName", cluster)]],
+        metrics: &[
+            ("Drains", "Count", json!(1)),
+            (
+                "DrainsTimedOut",
+                "Count",
+                json!(u8::from(figures.outcome == Outcome::TimedOut)),
+            ),
+            (
+                "DrainDuration",
+                "Seconds",
+                json!(figures.took.as_secs_f64()),
+            ),
+            ("TasksWaitedFor", "Count", json!(figures.tasks)),
+        ],
+        properties: &[
+            ("InstanceId", instance.instance_id.clone()),
+            ("Reason", figures.reason.to_string()),
+            ("Outcome", figures.outcome.as_str().to_owned()),
+        ],
+    }
+    .record()
+}
+
+/// The record of one sample of an instance's capacity: for the cluster, and for its Auto Scaling group.
+pub fn capacity(sample: &CapacitySample, instance: &Instance, log_group: &str) -> Value {
+    let cluster = ("ClusterName", short(&sample.cluster));
+    let group = sample.group.as_deref().unwrap_or_default();
+    let of_cluster: &[_] = &[cluster];
+    let of_group: &[_] = &[cluster, ("AutoScalingGroupName", group)];
+    let both = [of_cluster, of_group];
+    let figures = &sample.figures;
+    Event {
+        log_group,
+        timestamp: sample.minute,
+        dimensions: if sample.group.is_some() {
+            &both
+        } else {
+            &both[..1]
         },
-        "ClusterName": figures.cluster.as_deref().map_or("unknown", short),
-        "InstanceId": instance.instance_id,
-        "Reason": figures.reason.to_string(),
-        "Outcome": figures.outcome.as_str(),
-        "Drains": 1,
-        "DrainsTimedOut": u8::from(figures.outcome == Outcome::TimedOut),
-        "DrainDuration": figures.took.as_secs_f64(),
-        "TasksWaitedFor": figures.tasks,
-    })
+        metrics: &[
+            (
+                "ContainerCapacity",
+                "Count",
+                json!(figures.container_capacity),
+            ),
+            (
+                "IdleHostCapacity",
+                "Count",
+                json!(figures.idle_host_capacity()),
+            ),
+            ("TasksPerHost", "Count", json!(figures.tasks_per_host)),
+        ],
+        properties: &[("InstanceId", instance.instance_id.clone())],
+    }
+    .record()
 }
 
 /// Sends it. `endpoint` is `tcp://` and an address, as the configuration has checked.
@@ -57,8 +144,7 @@ pub async fn send(endpoint: &str, record: &Value) -> Result<(), Failure> {
     let what = format!("send metrics to {endpoint}");
     let failed = |kind, why: String| Failure::new(kind, format!("{what}: {why}"));
     let sending = async {
-        let address = endpoint.trim_start_matches("tcp://");
-        let mut stream = TcpStream::connect(address).await?;
+        let mut stream = connect(endpoint).await?;
         stream.write_all(format!("{record}\n").as_bytes()).await?;
         stream.shutdown().await
     };
@@ -70,4 +156,23 @@ pub async fn send(endpoint: &str, record: &Value) -> Result<(), Failure> {
             format!("no answer within {}", humantime::format_duration(TIMEOUT)),
         )),
     }
+}
+
+/// Whether somebody listens there.
+///
+/// # Errors
+/// Where nobody does.
+pub async fn is_listening(endpoint: &str) -> Result<(), Failure> {
+    let failed = |kind, why: &dyn std::fmt::Display| {
+        Failure::new(kind, format!("nobody listens at {endpoint}: {why}"))
+    };
+    match tokio::time::timeout(TIMEOUT, connect(endpoint)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(failed(FailureKind::Unreachable, &error)),
+        Err(error) => Err(failed(FailureKind::Timeout, &error)),
+    }
+}
+
+async fn connect(endpoint: &str) -> std::io::Result<TcpStream> {
+    TcpStream::connect(endpoint.trim_start_matches("tcp://")).await
 }

@@ -13,14 +13,14 @@ pub mod emf;
 pub mod failure;
 pub mod state_file;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::clock::Clock;
-use crate::config::{Settings, StackResource};
+use crate::clock::{Clock, wall_time};
+use crate::config::{MetricsSettings, Settings, StackResource};
 use crate::decide::{
     Accepted, Action, Answer, AutoScalingInstance, Failure, Instance, Memory, SignalStatus,
 };
-use crate::http;
 use crate::observe::{Imds, Introspection, Warnings};
 
 use aws::Aws;
@@ -67,26 +67,18 @@ pub struct Effects {
     introspection: Introspection,
     aws: Aws,
     cloudformation: CloudFormation,
+    cloudformation_endpoint: Option<String>,
     state_file: StateFile,
     commands: CommandRunner,
-    emf_endpoint: Option<String>,
+    metrics: MetricsSettings,
 }
 
 impl Effects {
     /// Sets up the clients. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// Where the HTTP client cannot be set up at all.
-    pub fn new(
-        settings: &Settings,
-        endpoints: &Endpoints,
-        clock: Clock,
-    ) -> Result<Self, reqwest::Error> {
-        let local = http::local_client()?;
-        Ok(Self {
+    pub fn new(settings: &Settings, endpoints: &Endpoints, clock: Clock) -> Self {
+        Self {
             clock,
             imds: Imds::new(
-                local.clone(),
                 &endpoints.imds,
                 settings.metadata.request_timeout,
                 clock,
@@ -96,27 +88,24 @@ impl Effects {
                 },
             ),
             introspection: Introspection::new(
-                local,
                 &settings.ecs.introspection_endpoint,
                 settings.ecs.introspection_timeout,
             ),
             aws: Aws::new(settings.aws.request_timeout),
-            cloudformation: CloudFormation::new(
-                endpoints.cloudformation.clone(),
-                settings.aws.request_timeout,
-            ),
+            cloudformation: CloudFormation::new(settings.aws.request_timeout),
+            cloudformation_endpoint: endpoints.cloudformation.clone(),
             state_file: StateFile::new(&settings.agent.state_directory),
             commands: CommandRunner::new(settings),
-            emf_endpoint: settings.metrics.emf_endpoint.clone(),
-        })
+            metrics: settings.metrics.clone(),
+        }
     }
 
     /// What an earlier process has written down.
     ///
     /// # Errors
     /// Where there is something that cannot be read or understood.
-    pub fn recall(&self) -> Result<Option<Memory>, Failure> {
-        self.state_file.read(&self.clock)
+    pub async fn recall(&self) -> Result<Option<Memory>, Failure> {
+        self.state_file.read(self.clock).await
     }
 
     /// Where it is written down.
@@ -125,8 +114,13 @@ impl Effects {
     }
 
     /// Carries out one action and brings back its answer. `instance` is the machine, which is known before
-    /// anything is asked of AWS.
-    pub async fn run(&self, action: Action, instance: Option<Instance>) -> Option<Answer> {
+    /// anything is asked of AWS; `open` are the tasks of which it matters whether they have stopped.
+    pub async fn run(
+        &self,
+        action: Action,
+        instance: Option<Instance>,
+        open: BTreeSet<String>,
+    ) -> Option<Answer> {
         let answer = match action {
             Action::ReadInstance => Answer::Instance(self.imds.instance().await),
             Action::ReadMetadata => Answer::Metadata(self.imds.reading().await),
@@ -136,12 +130,18 @@ impl Effects {
             Action::Remember(memory) => {
                 Answer::Remembered(self.state_file.write(memory, self.clock).await)
             }
-            Action::ReadTasks => Answer::Tasks(self.introspection.tasks().await),
+            Action::ReadTasks => Answer::Tasks(self.introspection.tasks(open).await),
             Action::FindStack => Answer::Stack(self.find_stack().await),
             Action::SendMetrics(figures) => {
-                let endpoint = self.emf_endpoint.as_deref()?;
-                let record = emf::record(&figures, &instance?, self.clock.wall());
+                let endpoint = self.metrics.emf_endpoint.as_deref()?;
+                let now = wall_time(self.clock.wall());
+                let record = emf::drain(&figures, &instance?, now, &self.metrics.log_group);
                 Answer::MetricsSent(emf::send(endpoint, &record).await)
+            }
+            Action::ReadTaskSet => Answer::TaskSet(self.introspection.task_set().await),
+            Action::SendCapacity(sample) => {
+                let record = emf::capacity(&sample, &instance?, &self.metrics.log_group);
+                Answer::MetricsSent(emf::send(self.metrics.capacity_endpoint(), &record).await)
             }
             Action::RunCommands { event, facts } => {
                 let clock = &self.clock;
@@ -156,64 +156,67 @@ impl Effects {
     async fn ask_aws(&self, action: Action, instance: &Instance) -> Option<Answer> {
         let aws = &self.aws;
         let id = &instance.instance_id;
-        let answer = match action {
-            Action::SetDraining(target) => {
-                let ecs = aws.ecs(instance).await;
-                Answer::StateSet(aws.book(ecs::set_state(&ecs, &target, true).await))
-            }
-            Action::SetActive(target) => {
-                let ecs = aws.ecs(instance).await;
-                Answer::StateSet(aws.book(ecs::set_state(&ecs, &target, false).await))
+        let answer = match &action {
+            Action::SetDraining(target) | Action::SetActive(target) => {
+                let draining = matches!(action, Action::SetDraining(_));
+                let set = |ecs| async move { ecs::set_state(&ecs, target, draining).await };
+                Answer::StateSet(aws.ecs(instance, set).await)
             }
             Action::DescribeContainerInstance(target) => {
-                let ecs = aws.ecs(instance).await;
-                Answer::ContainerInstance(aws.book(ecs::describe(&ecs, &target).await))
+                let describe = |ecs| async move { ecs::describe(&ecs, target).await };
+                Answer::ContainerInstance(aws.ecs(instance, describe).await)
+            }
+            Action::DescribeResources(target) => {
+                let describe = |ecs| async move { ecs::resources(&ecs, target).await };
+                Answer::Resources(aws.ecs(instance, describe).await)
             }
             Action::ClassifyTasks {
                 container_instance: target,
                 tasks,
                 daemons,
             } => {
-                let ecs = aws.ecs(instance).await;
-                let result = ecs::describe_tasks(&ecs, &target.cluster, &tasks, daemons).await;
-                Answer::Classified(aws.book(result))
+                let describe = |ecs| async move {
+                    ecs::describe_tasks(&ecs, &target.cluster, tasks, *daemons).await
+                };
+                Answer::Classified(aws.ecs(instance, describe).await)
             }
             Action::ListTasks {
                 container_instance: target,
                 daemons,
             } => {
-                let ecs = aws.ecs(instance).await;
-                Answer::ApiTasks(aws.book(ecs::list_tasks(&ecs, &target, daemons).await))
+                let list = |ecs| async move { ecs::list_tasks(&ecs, target, *daemons).await };
+                Answer::ApiTasks(aws.ecs(instance, list).await)
             }
             Action::StopTask {
                 container_instance: target,
                 task,
                 reason,
             } => {
-                let ecs = aws.ecs(instance).await;
-                let result = ecs::stop_task(&ecs, &target.cluster, &task, &reason).await;
-                Answer::TaskStopped(aws.book(result))
+                let stop =
+                    |ecs| async move { ecs::stop_task(&ecs, &target.cluster, task, reason).await };
+                Answer::TaskStopped(aws.ecs(instance, stop).await)
             }
-            Action::FindGroup { tags } => Answer::Group(self.find_group(tags, instance).await),
+            Action::FindGroup { tags } => Answer::Group(self.find_group(*tags, instance).await),
             Action::DescribeLifecycleHooks { group, transition } => {
-                let client = aws.autoscaling(instance).await;
-                let mut result = autoscaling::lifecycle_hooks(&client, &group).await;
+                let describe =
+                    |client| async move { autoscaling::lifecycle_hooks(&client, group).await };
+                let mut result = aws.autoscaling(instance, describe).await;
                 if let Ok(hooks) = &mut result {
-                    hooks.retain(|hook| hook.transition == transition);
+                    hooks.retain(|hook| hook.transition == *transition);
                 }
-                Answer::Hooks(aws.book(result))
+                Answer::Hooks(result)
             }
             Action::Heartbeat(hook) => {
-                let client = aws.autoscaling(instance).await;
-                Answer::Heartbeat(aws.book(autoscaling::heartbeat(&client, &hook, id).await))
+                let beat = |client| async move { autoscaling::heartbeat(&client, hook, id).await };
+                Answer::Heartbeat(aws.autoscaling(instance, beat).await)
             }
             Action::Complete { hook, result } => {
-                let client = aws.autoscaling(instance).await;
-                let result = autoscaling::complete(&client, &hook, id, result).await;
-                Answer::Completed(aws.book(result))
+                let complete =
+                    |client| async move { autoscaling::complete(&client, hook, id, *result).await };
+                Answer::Completed(aws.autoscaling(instance, complete).await)
             }
             Action::Signal { target, status, .. } => {
-                Answer::Signalled(self.signal(target, status, instance).await)
+                Answer::Signalled(self.signal(target, *status, instance).await)
             }
             _ => return None,
         };
@@ -222,17 +225,21 @@ impl Effects {
 
     async fn signal(
         &self,
-        target: StackResource,
+        target: &StackResource,
         status: SignalStatus,
         instance: &Instance,
     ) -> Result<Accepted, Failure> {
         let signal = cloudformation::Signal {
-            stack: target.stack_name,
-            resource: target.logical_resource_id,
+            stack: target.stack_name.clone(),
+            resource: target.logical_resource_id.clone(),
             status,
         };
+        let endpoint = match &self.cloudformation_endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => self.aws.cloudformation_endpoint(instance).await?,
+        };
         self.cloudformation
-            .signal(&self.imds, instance, &signal)
+            .signal(&self.imds, instance, &signal, &endpoint)
             .await
     }
 
@@ -262,8 +269,8 @@ impl Effects {
                 lifecycle_state: None,
             }));
         }
-        let client = self.aws.autoscaling(instance).await;
-        self.aws
-            .book(autoscaling::describe_instance(&client, &instance.instance_id).await)
+        let id = &instance.instance_id;
+        let describe = |client| async move { autoscaling::describe_instance(&client, id).await };
+        self.aws.autoscaling(instance, describe).await
     }
 }

@@ -6,13 +6,17 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::decide::record;
 use crate::decide::{Failure, FailureKind, Memory};
+use crate::threads;
 
 /// The file is a few hundred bytes.
 const MOST_BYTES: u64 = 64 * 1024;
+/// How long the start waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The file.
 #[derive(Clone)]
@@ -33,21 +37,18 @@ impl StateFile {
         &self.path
     }
 
-    /// Reads it; `None` where there is none.
+    /// Reads it, aside; `None` where there is none.
     ///
     /// # Errors
-    /// Where there is one that cannot be read or understood.
-    pub fn read(&self, clock: &Clock) -> Result<Option<Memory>, Failure> {
-        let mut text = Vec::new();
-        match File::open(&self.path) {
-            Ok(file) => file
-                .take(MOST_BYTES)
-                .read_to_end(&mut text)
-                .map_err(|error| self.failed("read", &error))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.failed("read", &error)),
-        };
-        self.understand(&text, clock).map(Some)
+    /// Where there is one that cannot be read or understood, or a disk that does not answer.
+    pub async fn read(&self, clock: Clock) -> Result<Option<Memory>, Failure> {
+        let path = self.path.clone();
+        let text = tokio::time::timeout(PATIENCE, threads::aside(move || contents(&path)))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .flatten()
+            .map_err(|error| self.failed("read", &error))?;
+        text.map(|text| self.understand(&text, &clock)).transpose()
     }
 
     /// What a text in the form of the file means. It is the file's name that a failure names.
@@ -59,18 +60,16 @@ impl StateFile {
             .map_err(|why| self.failed("understand", &io::Error::other(why)))
     }
 
-    /// Writes it, on a thread of its own: a slow disk must not hold up a heartbeat.
+    /// Writes it, aside: a slow disk must not hold up a heartbeat.
     ///
     /// # Errors
     /// Where the directory cannot be written to.
     pub async fn write(&self, memory: Memory, clock: Clock) -> Result<(), Failure> {
         let this = self.clone();
-        tokio::task::spawn_blocking(move || {
-            this.replace(&memory, &clock)
-                .map_err(|error| this.failed("write", &error))
-        })
-        .await
-        .unwrap_or_else(|error| Err(self.failed("write", &io::Error::other(error))))
+        threads::aside(move || this.replace(&memory, &clock))
+            .await
+            .flatten()
+            .map_err(|error| self.failed("write", &error))
     }
 
     fn replace(&self, memory: &Memory, clock: &Clock) -> io::Result<()> {
@@ -91,4 +90,15 @@ impl StateFile {
             format!("{what} {}: {error}", self.path.display()),
         )
     }
+}
+
+fn contents(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut text)?;
+    Ok(Some(text))
 }

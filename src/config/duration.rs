@@ -74,8 +74,11 @@ impl Rule for Between {
             Raw::Other { written, .. } if is_plain_number(written) => {
                 Err(self.bare_number(written))
             }
-            Raw::Other { kind, .. } => Err(Refusal::new(
-                format!("{kind} was found where a duration in quotes belongs"),
+            other => Err(Refusal::new(
+                format!(
+                    "{} was found where a duration in quotes belongs",
+                    other.kind()
+                ),
                 format!("write {}, for example \"1m 30s\"", self.accepts()),
             )),
         }

@@ -138,6 +138,7 @@ fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
         DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(on) => on.to_string(),
+        DeValue::Array(list) => return Raw::List(list.iter().map(raw).collect()),
         _ => String::new(),
     };
     Raw::Other {

@@ -17,10 +17,14 @@ use super::choices::{
 };
 use super::duration::Between;
 use super::endpoint::LoopbackUrl;
+use super::port::HostPort;
 use super::problem::Refusal;
-use super::rules::{AbsolutePath, OneOf, Optional, Rule, Switch, Text};
+use super::rules::{AbsolutePath, Count, HostPorts, OneOf, Optional, Rule, Switch, Text};
 use super::table::sections;
 use super::text::quoted;
+
+/// More CPU units, or MiB, than any instance has.
+const UNITS: u32 = 100_000_000;
 
 /// The longest drain that is accepted: `GlobalTimeout` is 48 hours at most.
 const TWO_DAYS: Duration = hours(48);
@@ -144,9 +148,10 @@ sections! {
         logical_resource_id: Option<String> = None,
             optional(text("the LogicalResourceId", 255, accept_all), "AutoScalingGroup");
         /// Whether it is signalled at the end of a drain, too, and not only when a new instance has
-        /// joined.
-        signal_drained: bool = true, Switch;
-        /// The status that is signalled when the drain does not finish in time; NONE sends nothing.
+        /// joined. It is not known how a rolling update counts such a signal.
+        signal_drained: bool = false, Switch;
+        /// The status that is signalled when the drain does not finish in time, with signal_drained;
+        /// NONE sends nothing.
         signal_on_timeout: SignalOnTimeout = SignalOnTimeout::None, one_of::<SignalOnTimeout>();
     }
 
@@ -159,12 +164,35 @@ sections! {
         socket: PathBuf = PathBuf::from("/run/ecs-lifecycle-agent/control/agent.sock"), AbsolutePath;
     }
 
-    /// Figures about drains for CloudWatch.
+    /// Figures for CloudWatch, in the embedded metric format.
     pub metrics: MetricsSettings {
-        /// Where the CloudWatch agent listens for the embedded metric format; one record a drain. Not
-        /// set: none is sent.
+        /// Where the CloudWatch agent listens for it; one record a drain. Not set: none is sent about
+        /// drains, and those of the capacity section go to "tcp://127.0.0.1:25888".
         emf_endpoint: Option<String> = None,
             optional(text("a tcp:// address of this host with its port", 64, tcp_endpoint), "tcp://127.0.0.1:25888");
+        /// The log group that the records go to.
+        log_group: String = "ecs-lifecycle-agent".to_owned(), text("the name of the log group", 512, log_group);
+    }
+
+    /// How many more tasks fit on this instance: said once a minute, for alarms that scale the group
+    /// (docs/capacity.md). Not together with a capacity provider that scales it.
+    pub capacity: CapacitySettings {
+        /// Whether that is said at all.
+        enabled: bool = false, Switch;
+        /// The CPU units that one task of the largest kind reserves, all its containers together.
+        cpu: u32 = 0, Count { most: UNITS };
+        /// The memory that it reserves, in MiB, all its containers together.
+        memory: u32 = 0, Count { most: UNITS };
+        /// The ports of the host that it takes. None for dynamic ports (HostPort 0).
+        ports: Vec<HostPort> = Vec::new(), HostPorts;
+        /// Whether its network mode is awsvpc: it takes a network interface.
+        awsvpc: bool = false, Switch;
+        /// With awsvpc: how many network interfaces an instance has for tasks; more with awsvpcTrunking.
+        task_enis: u32 = 0, Count { most: 1_000 };
+        /// The CPU units that the daemons on each instance reserve.
+        daemon_cpu: u32 = 0, Count { most: UNITS };
+        /// The memory that they reserve, in MiB.
+        daemon_memory: u32 = 0, Count { most: UNITS };
     }
 
     /// What is logged, and where.
@@ -208,6 +236,17 @@ fn tcp_endpoint(text: &str) -> Option<Refusal> {
                 quoted(text)
             ),
             "write \"tcp://127.0.0.1:25888\", where the CloudWatch agent listens by default",
+        )
+    })
+}
+
+fn log_group(name: &str) -> Option<Refusal> {
+    // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/#".contains(c);
+    (!name.chars().all(allowed)).then(|| {
+        Refusal::new(
+            format!("{} is not the name of a log group", quoted(name)),
+            "write letters A-Z and a-z, digits, \".\", \"_\", \"-\", \"/\" and \"#\" only",
         )
     })
 }

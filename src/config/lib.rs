@@ -27,6 +27,7 @@ mod environment;
 mod fragment;
 mod keys;
 mod merge;
+mod port;
 mod problem;
 mod provenance;
 mod render;
@@ -46,9 +47,10 @@ pub use choices::{
 };
 pub use environment::environment;
 pub use keys::{
-    AgentSettings, AutoScalingSettings, AwsSettings, DrainSettings, EcsSettings, HookSettings,
-    LogSettings, MetadataSettings, MetricsSettings, ReadySettings,
+    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, DrainSettings, EcsSettings,
+    HookSettings, LogSettings, MetadataSettings, MetricsSettings, ReadySettings,
 };
+pub use port::{HostPort, Protocol};
 pub use problem::{ConfigError, Problem};
 pub use provenance::{Origin, Provenance};
 pub use render::sample_config;

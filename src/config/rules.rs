@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::choices::Choice;
+use super::port::HostPort;
 use super::problem::Refusal;
 use super::text::{closest, either, quoted};
 
@@ -15,6 +16,8 @@ use super::text::{closest, either, quoted};
 pub(super) enum Raw {
     /// A TOML string, or the whole of an environment variable.
     Text(String),
+    /// A TOML array.
+    List(Vec<Raw>),
     /// A TOML value of another type.
     Other {
         /// The type as people name it: "an integer".
@@ -47,10 +50,30 @@ pub(super) trait Rule {
     fn read(&self, raw: &Raw) -> Result<Self::Value, Refusal> {
         match raw {
             Raw::Text(text) => self.parse(text),
-            Raw::Other { kind, .. } => Err(Refusal::new(
-                format!("{kind} was found where a string belongs"),
+            other => Err(Refusal::new(
+                format!("{} was found where a string belongs", other.kind()),
                 format!("write {}", self.accepts()),
             )),
+        }
+    }
+}
+
+impl Raw {
+    /// The type as people name it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a string",
+            Self::List(_) => "an array",
+            Self::Other { kind, .. } => kind,
+        }
+    }
+
+    /// The value as written, where it is a short one.
+    fn written(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::List(_) => "",
+            Self::Other { written, .. } => written,
         }
     }
 }
@@ -84,13 +107,123 @@ impl Rule for Switch {
     fn read(&self, raw: &Raw) -> Result<bool, Refusal> {
         match raw {
             Raw::Text(text) => self.parse(text),
-            Raw::Other { kind, written } => written.parse().map_err(|_| {
+            other => other.written().parse().map_err(|_| {
                 Refusal::new(
-                    format!("{kind} was found where true or false belongs"),
+                    format!("{} was found where true or false belongs", other.kind()),
                     format!("write {}", self.accepts()),
                 )
             }),
         }
+    }
+}
+
+/// A whole number from 0 on, which stands for "none".
+pub(super) struct Count {
+    pub(super) most: u32,
+}
+
+impl Rule for Count {
+    type Value = u32;
+
+    fn accepts(&self) -> String {
+        format!("a whole number from 0 to {}", self.most)
+    }
+
+    fn parse(&self, text: &str) -> Result<u32, Refusal> {
+        // `parse` alone would take "+80".
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| digits);
+        number.filter(|number| *number <= self.most).ok_or_else(|| {
+            Refusal::new(
+                format!("{} is not {}", quoted(text), self.accepts()),
+                format!("write {}", self.accepts()),
+            )
+        })
+    }
+
+    fn write(&self, value: &u32) -> Option<String> {
+        Some(value.to_string())
+    }
+
+    fn read(&self, raw: &Raw) -> Result<u32, Refusal> {
+        match raw {
+            Raw::Text(text) => self.parse(text),
+            other => self.parse(other.written()).map_err(|refusal| {
+                if other.written().is_empty() {
+                    Refusal::new(
+                        format!("{} was found where a number belongs", other.kind()),
+                        format!("write {}", self.accepts()),
+                    )
+                } else {
+                    refusal
+                }
+            }),
+        }
+    }
+}
+
+/// Ports of the host, each once: an array of strings, or a list with commas.
+pub(super) struct HostPorts;
+
+impl Rule for HostPorts {
+    type Value = Vec<HostPort>;
+
+    fn accepts(&self) -> String {
+        "host ports with their protocol, such as [\"80/tcp\", \"53/udp\"] or \"80/tcp,53/udp\""
+            .to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Result<Self::Value, Refusal> {
+        let mut ports: Vec<HostPort> = Vec::new();
+        // A variable may hold what a file does.
+        let text = text.trim();
+        let array = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        let text = array.unwrap_or(text).trim();
+        let words = text.split(',').filter(|_| !text.is_empty());
+        for word in words.map(|word| word.trim().trim_matches('"')) {
+            let refuse = |why: &str| {
+                Err(Refusal::new(
+                    format!("{} {why}", quoted(word)),
+                    format!("write {}", self.accepts()),
+                ))
+            };
+            match HostPort::parse(word) {
+                None => return refuse("is no host port with its protocol"),
+                Some(port) if ports.contains(&port) => return refuse("is there twice"),
+                Some(port) => ports.push(port),
+            }
+        }
+        Ok(ports)
+    }
+
+    fn write(&self, value: &Self::Value) -> Option<String> {
+        let words: Vec<String> = value.iter().map(|p| toml_string(&p.to_string())).collect();
+        Some(format!("[{}]", words.join(", ")))
+    }
+
+    fn read(&self, raw: &Raw) -> Result<Self::Value, Refusal> {
+        let Raw::List(list) = raw else {
+            return match raw {
+                Raw::Text(text) => self.parse(text),
+                other => Err(Refusal::new(
+                    format!("{} was found where ports belong", other.kind()),
+                    format!("write {}", self.accepts()),
+                )),
+            };
+        };
+        let words: Vec<&str> = list.iter().map(Raw::written).collect();
+        if words
+            .iter()
+            .any(|word| word.trim().is_empty() || word.contains(','))
+        {
+            return Err(Refusal::new(
+                "the array holds something other than ports",
+                format!("write {}", self.accepts()),
+            ));
+        }
+        self.parse(&words.join(","))
     }
 }
 

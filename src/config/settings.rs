@@ -6,9 +6,9 @@
 
 use super::choices::SignalOnTimeout;
 use super::keys::{
-    AgentSettings, AutoScalingSettings, AwsSettings, CloudFormationInputs, DrainSettings,
-    EcsSettings, HookSettings, Inputs, LogSettings, MetadataSettings, MetricsSettings,
-    ReadySettings,
+    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationInputs,
+    DrainSettings, EcsSettings, HookSettings, Inputs, LogSettings, MetadataSettings,
+    MetricsSettings, ReadySettings,
 };
 
 /// The configuration, checked. `Settings::default()` is what an empty configuration gives.
@@ -34,6 +34,8 @@ pub struct Settings {
     pub agent: AgentSettings,
     /// `[metrics]`
     pub metrics: MetricsSettings,
+    /// `[capacity]`
+    pub capacity: CapacitySettings,
     /// `[log]`
     pub log: LogSettings,
 }
@@ -58,6 +60,24 @@ pub struct StackResource {
     pub logical_resource_id: String,
 }
 
+impl CapacitySettings {
+    /// Whether there is anything that a task needs.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.cpu > 0 || self.memory > 0 || !self.ports.is_empty() || self.awsvpc
+    }
+}
+
+impl MetricsSettings {
+    /// Where samples of the capacity go: to the CloudWatch agent's default, where nothing else is said.
+    #[must_use]
+    pub fn capacity_endpoint(&self) -> &str {
+        self.emf_endpoint
+            .as_deref()
+            .unwrap_or("tcp://127.0.0.1:25888")
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self::from(Inputs::default())
@@ -77,6 +97,7 @@ impl From<Inputs> for Settings {
             cloudformation: inputs.cloudformation.into(),
             agent: inputs.agent,
             metrics: inputs.metrics,
+            capacity: inputs.capacity,
             log: inputs.log,
         }
     }
@@ -96,6 +117,7 @@ impl From<Settings> for Inputs {
             cloudformation: settings.cloudformation.into(),
             agent: settings.agent,
             metrics: settings.metrics,
+            capacity: settings.capacity,
             log: settings.log,
         }
     }

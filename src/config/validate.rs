@@ -35,6 +35,9 @@ const CHECKS: &[Check] = &[
         stop_after_before_timeout,
     ),
     (&[STACK_NAME, LOGICAL_RESOURCE_ID], both_or_neither),
+    (&[AWSVPC, TASK_ENIS], interfaces_with_awsvpc),
+    (&[AWSVPC, PORTS], no_ports_with_awsvpc),
+    (&[ENABLED, CPU, MEMORY, PORTS, AWSVPC], something_to_reserve),
 ];
 
 const STANDALONE_TASKS: (&str, &str) = ("drain", "standalone_tasks");
@@ -42,6 +45,13 @@ const STOP_AFTER: (&str, &str) = ("drain", "standalone_stop_after");
 const TIMEOUT: (&str, &str) = ("drain", "timeout");
 const STACK_NAME: (&str, &str) = ("cloudformation", "stack_name");
 const LOGICAL_RESOURCE_ID: (&str, &str) = ("cloudformation", "logical_resource_id");
+
+const ENABLED: (&str, &str) = ("capacity", "enabled");
+const CPU: (&str, &str) = ("capacity", "cpu");
+const MEMORY: (&str, &str) = ("capacity", "memory");
+const PORTS: (&str, &str) = ("capacity", "ports");
+const AWSVPC: (&str, &str) = ("capacity", "awsvpc");
+const TASK_ENIS: (&str, &str) = ("capacity", "task_enis");
 
 fn stop_after_needs_stop(merged: &Merged) -> Option<Problem> {
     let drain = &merged.inputs.drain;
@@ -95,6 +105,49 @@ fn both_or_neither(merged: &Merged) -> Option<Problem> {
         format!("it is set, but {}.{} is not", missing.0, missing.1),
         format!("set {} as well, or remove {}", missing.1, present.1),
     ))
+}
+
+fn interfaces_with_awsvpc(merged: &Merged) -> Option<Problem> {
+    let capacity = &merged.inputs.capacity;
+    let ((at, what), remedy) = match (capacity.awsvpc, capacity.task_enis) {
+        (true, 0) => (
+            (AWSVPC, "it is true, but capacity.task_enis is not set"),
+            "set task_enis to the number of network interfaces that an instance has for tasks",
+        ),
+        // 0 means the same either way, and is how a drop-in takes back what an earlier file says.
+        (false, 1..) => (
+            (TASK_ENIS, "it has no effect while capacity.awsvpc is false"),
+            "set awsvpc = true, or remove task_enis (or set it to 0)",
+        ),
+        (true, 1..) | (false, 0) => return None,
+    };
+    Some(problem_at(merged, at, what.to_owned(), remedy))
+}
+
+fn no_ports_with_awsvpc(merged: &Merged) -> Option<Problem> {
+    let capacity = &merged.inputs.capacity;
+    (capacity.awsvpc && !capacity.ports.is_empty()).then(|| {
+        problem_at(
+            merged,
+            PORTS,
+            "with capacity.awsvpc a task takes no port of its host".to_owned(),
+            "remove ports, or awsvpc",
+        )
+    })
+}
+
+fn something_to_reserve(merged: &Merged) -> Option<Problem> {
+    let capacity = &merged.inputs.capacity;
+    (capacity.enabled && !capacity.is_configured()).then(|| {
+        problem_at(
+            merged,
+            ENABLED,
+            "it is true, but nothing says what a task needs: cpu and memory are 0, there are no \
+             ports, and awsvpc is false"
+                .to_owned(),
+            "set cpu and memory to what the largest task reserves",
+        )
+    })
 }
 
 fn problem_at(

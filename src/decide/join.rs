@@ -384,7 +384,9 @@ impl Join {
             self.signal = self.new_signal(outcome, turn.now);
             self.signalled = true;
         }
-        let may_signal = self.hold.is_closed() || turn.reached(at + COMPLETION_HEAD_START);
+        let may_signal = self.hold.is_closed()
+            || self.hold.completion.is_denied()
+            || turn.reached(at + COMPLETION_HEAD_START);
         if let (Some(signal), true) = (&mut self.signal, may_signal) {
             signal.advance(turn);
         }

@@ -17,6 +17,7 @@
 //!
 //! The [`Phase`] is derived, for people. Nothing is decided by it.
 
+mod capacity;
 pub mod drain;
 mod executables;
 mod health;
@@ -34,6 +35,7 @@ mod turn;
 mod wants;
 mod whereabouts;
 
+pub use capacity::{Capacity, judge, phase as capacity_phase};
 pub use drain::Drain;
 pub use health::{Condition, Dependency, Health};
 pub use hold::{Hold, NoHook};

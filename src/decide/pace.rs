@@ -121,6 +121,11 @@ pub(crate) fn growing(first: Duration, most: Duration, count: u32, seed: u64) ->
     jitter(full, count, seed)
 }
 
+/// A number from a seed, the same each time.
+pub(crate) fn spread(seed: u64) -> u64 {
+    mix(seed) >> 1
+}
+
 /// SplitMix64's finalizer (Steele et al., 2014): spreads a seed over all 64 bits.
 fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::Policy;
+use crate::capacity::{self, Capacity};
 use crate::drain::{Drain, World};
 use crate::health::{Dependency, Health};
 use crate::hold::Told;
@@ -15,7 +16,8 @@ use crate::model::{
     Action, Answer, CommandEvent, ContainerInstance, DrainByHand, DrainReason, Event, Failure,
     FailureKind, Instance, JoinOutcome, JoinTarget, LifecycleTransition, Limits, MaintenanceEvent,
     Memory, MetadataReading, Moment, Note, ReasonKey, RebalanceRecommendation, RememberedDrain,
-    RememberedJoin, SignalStatus, SpotInstanceAction, TargetLifecycleState, WaitedFor, WallTime,
+    RememberedJoin, SignalStatus, Silence, SpotInstanceAction, TargetLifecycleState, WaitedFor,
+    WallTime,
 };
 use crate::pace::{Pace, seed_of};
 use crate::registration::{Identity, Registration};
@@ -71,6 +73,8 @@ pub struct State {
     pub leftovers: Leftovers,
     /// Where Auto Scaling says the instance is, where it was asked.
     whereabouts: Whereabouts,
+    /// The room on this instance, where it is asked for.
+    pub capacity: Capacity,
     /// The drain, from its beginning until its reason is gone.
     pub drain: Option<Drain>,
     /// The join, from its beginning until all is told.
@@ -160,6 +164,7 @@ impl State {
             tasks: Tasks::new(now),
             leftovers: Leftovers::default(),
             whereabouts: Whereabouts::new(now),
+            capacity: Capacity::default(),
             drain: None,
             join: None,
             parting: None,
@@ -216,6 +221,20 @@ impl State {
     /// What is written down, or on its way there.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// The container instance, where its capacity may be spoken of; else why not.
+    pub fn standing(&self) -> Result<&ContainerInstance, Silence> {
+        let (target, here) = (self.target.as_ref(), self.registration.as_ref());
+        let returning = self.puts_back();
+        capacity::standing(
+            &self.intent,
+            target,
+            &self.memory,
+            returning,
+            self.impostor,
+            here,
+        )
     }
 
     /// Whether ECS is being asked whose the tasks are, for somebody who waits for the answer.
@@ -352,7 +371,10 @@ impl State {
                 }
                 self.expose(turn);
             }
+            Answer::TaskSet(result) => self.capacity.absorb_tasks(result, sent, turn),
+            Answer::Resources(result) => self.capacity.absorb_look(result, action, sent, turn),
             Answer::Group(result) => {
+                self.capacity.absorb_group(&result, action, turn);
                 if let (Ok(found), Action::FindGroup { tags: false }) = (&result, action) {
                     self.whereabouts.absorb(found.as_ref(), sent);
                 }
@@ -376,6 +398,9 @@ impl State {
                     (event, _, Some(drain)) => drain.absorb_executables(*event, result, turn),
                     _ => {}
                 }
+            }
+            Answer::MetricsSent(result) if matches!(action, Action::SendCapacity(_)) => {
+                self.capacity.absorb_sent(result, turn);
             }
             Answer::MetricsSent(Ok(())) => {}
             Answer::MetricsSent(Err(failure)) => turn.say(Note::MetricsNotSent { failure }),
@@ -677,6 +702,11 @@ impl State {
         if let Some(signal) = &mut self.parting {
             signal.advance(turn);
         }
+        if turn.policy.capacity.enabled {
+            let mut capacity = std::mem::take(&mut self.capacity);
+            capacity.advance(self.standing(), &self.instance_id(), turn);
+            self.capacity = capacity;
+        }
         self.leaves(turn);
     }
 
@@ -897,7 +927,12 @@ impl State {
             spent: Duration::ZERO,
         });
         // Out of the pool, and it has never left it: the ECS agent was never started, or has told us.
+        let old = self
+            .instance
+            .as_ref()
+            .is_some_and(|known| self.is_old(known, turn, self.new_for(turn)));
         let nothing_ever_ran = !self.memory.was_in_service
+            && !old
             && self.target == Some(TargetLifecycleState::WarmedTerminated);
         let drain = Drain::begin(
             reason,

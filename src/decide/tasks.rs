@@ -29,6 +29,8 @@ use crate::turn::Turn;
 const QUIET: Duration = Duration::from_secs(3);
 /// A task that was on its way when DRAINING came may arrive this late without raising suspicion.
 const ARRIVAL_GRACE: Duration = Duration::from_secs(5);
+/// As many tasks are few.
+const FEW: usize = 10;
 /// How seldom ECS is asked why a task that came late is not told to stop.
 const SUSPICION_CAP: Duration = Duration::from_secs(300);
 /// How long ago a local read may have been answered that a completion rests on.
@@ -171,6 +173,11 @@ impl Tasks {
             .chain(self.unaccounted().map(|(_, gone)| &gone.task))
     }
 
+    /// Seen not STOPPED, and not seen STOPPED since: of other tasks, a list need not say that they have stopped.
+    pub fn open(&self) -> BTreeSet<String> {
+        self.open.keys().cloned().collect()
+    }
+
     /// What has vanished without having been seen STOPPED.
     pub(crate) fn vanished(&self) -> impl Iterator<Item = &String> {
         self.unaccounted().map(|(arn, _)| arn)
@@ -248,9 +255,10 @@ impl Tasks {
                 self.take(tasks, turn.now);
                 let nothing = !self.waits(leftovers, turn.policy);
                 self.local.saw(nothing, sent, turn.now);
-                // The confirming read need not wait a whole interval.
-                if self.local.reads == 1 {
-                    next = turn.now + every / 2;
+                // The end is near, or has yet to be confirmed. A read that takes long is not made more often.
+                if self.local.reads == 1 || self.is_nearly_over(leftovers, turn.policy) {
+                    let took = turn.now.since(sent);
+                    next = turn.now + (every / 4).max(took * 8).min(every);
                 }
             }
             Err(failure) => {
@@ -261,6 +269,13 @@ impl Tasks {
             }
         }
         self.read.set(next.max(turn.now));
+    }
+
+    /// Whether what is waited for may be gone at any moment: a few tasks, and all of them are told to stop.
+    fn is_nearly_over(&self, leftovers: &Leftovers, policy: &Policy) -> bool {
+        let waited = |task: &&Task| !leftovers.is_ignored(&task.arn, policy);
+        let mut left = self.running.values().filter(waited);
+        (1..=FEW).contains(&left.clone().take(FEW + 1).count()) && left.all(Task::is_stopping)
     }
 
     /// What was open and is listed as STOPPED is closed; what is not listed at all has vanished.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::config::{ConfigError, Effective, Settings};
 use crate::decide::{
-    ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, Instance,
-    LifecycleHook, TargetLifecycleState,
+    ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, HostView,
+    Instance, LifecycleHook, TargetLifecycleState,
 };
 
 /// The answer to something that was asked; `None` where it could not be, for want of something else.
@@ -42,6 +42,8 @@ pub struct Host {
     pub wanted_by: Option<PathBuf>,
     /// Whether the unit runs, as its control group shows; `None` where there are no control groups.
     pub active: Option<bool>,
+    /// The program that runs, where that can be seen.
+    pub running: Option<PathBuf>,
     /// The unit's files that set variables by which the agent is configured: a shell does not have them.
     pub unit_environment: Vec<String>,
     /// The unit of Docker.
@@ -140,6 +142,10 @@ pub struct Live {
     pub local_tasks: Result<usize, Failure>,
     /// `DescribeContainerInstances`
     pub container_instance: Asked<ContainerInstanceView>,
+    /// Its resources, by the same answer.
+    pub host: Option<HostView>,
+    /// Whether somebody listens where samples of the capacity go; `None` where none are sent.
+    pub listener: Asked<()>,
     /// `ListTasks`, `DescribeTasks`, `DescribeServices`, in this order.
     pub tasks: Asked<Vec<ApiTask>>,
     /// `DescribeAutoScalingInstances`

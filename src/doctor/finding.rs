@@ -168,6 +168,12 @@ checks! {
     HookDefaultResult = "hook-default-result";
     /// It is clear which launching hook is ours, if there is one.
     LaunchHook = "launch-hook";
+    /// A task as `[capacity]` has it fits on this instance.
+    Capacity = "capacity";
+    /// The CloudWatch agent listens for its samples.
+    CapacityListener = "capacity-listener";
+    /// No capacity provider scales the group as well.
+    CapacityProvider = "capacity-provider";
     /// `ecs:DescribeContainerInstances`
     DescribeContainerInstances = "ecs:DescribeContainerInstances";
     /// `ecs:ListTasks`
@@ -190,4 +196,12 @@ checks! {
     CompleteLifecycleAction = "autoscaling:CompleteLifecycleAction";
     /// `cloudformation:SignalResource`
     SignalResource = "cloudformation:SignalResource";
+    /// A lone hook that notifies somebody.
+    UpgradeLoneHook = "upgrade-lone-hook";
+    /// Drains signal nothing by default.
+    UpgradeSignalDrained = "upgrade-signal-drained";
+    /// New stacks have a hop limit of 1.
+    UpgradeHopLimit = "upgrade-hop-limit";
+    /// The stack's role may stop tasks only where it has to.
+    UpgradeStopTask = "upgrade-stop-task";
 }

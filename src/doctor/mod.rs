@@ -30,9 +30,21 @@ pub fn run(arguments: &DoctorArguments, configuration: Result<Effective, ConfigE
             return ExitCode::from(2);
         }
     };
-    let findings = judge::judge(&facts);
+    let findings = if arguments.before_upgrade {
+        judge::before_upgrade(&facts)
+    } else {
+        judge::judge(&facts)
+    };
     let text = if arguments.json {
-        render::json(&findings, arguments.image)
+        let mode = match arguments {
+            DoctorArguments { image: true, .. } => "image",
+            DoctorArguments {
+                before_upgrade: true,
+                ..
+            } => "before-upgrade",
+            _ => "instance",
+        };
+        render::json(&findings, mode)
     } else {
         render::text(&findings)
     };

@@ -63,10 +63,10 @@ pub fn text(findings: &[Finding]) -> String {
 
 /// The same as JSON.
 #[must_use]
-pub fn json(findings: &[Finding], image: bool) -> String {
+pub fn json(findings: &[Finding], mode: &'static str) -> String {
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
-        mode: if image { "image" } else { "instance" },
+        mode,
         status: worst(findings),
         checks: findings
             .iter()

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use hyper::{Request, StatusCode};
 use tokio::sync::Mutex;
 
 use crate::clock::{Clock, wall_time};
@@ -13,7 +13,7 @@ use crate::decide::{
     Failure, FailureKind, Instance, MaintenanceEvent, MetadataReading, Moment,
     RebalanceRecommendation, SpotInstanceAction,
 };
-use crate::http::{self, Answer};
+use crate::http::{self, Answer, Local};
 
 use super::parse::{self, Misfit};
 
@@ -26,8 +26,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// A client of the metadata service.
 pub struct Imds {
-    http: Client,
-    endpoint: String,
+    http: Local,
     timeout: Duration,
     clock: Clock,
     token: Mutex<Option<Token>>,
@@ -49,18 +48,10 @@ struct Token {
 }
 
 impl Imds {
-    /// `endpoint` without a trailing slash; `timeout` is for each single request.
-    pub fn new(
-        http: Client,
-        endpoint: &str,
-        timeout: Duration,
-        clock: Clock,
-        warnings: Warnings,
-    ) -> Self {
-        let endpoint = endpoint.trim_end_matches('/').to_owned();
+    /// `timeout` is for each single request.
+    pub fn new(endpoint: &str, timeout: Duration, clock: Clock, warnings: Warnings) -> Self {
         Self {
-            http,
-            endpoint,
+            http: Local::new(endpoint),
             timeout,
             clock,
             token: Mutex::new(None),
@@ -198,10 +189,8 @@ impl Imds {
         parse: impl Fn(&[u8]) -> Result<T, Misfit>,
     ) -> Result<T, Failure> {
         self.optional(path, parse).await?.ok_or_else(|| {
-            let message = format!(
-                "GET {}/latest/{path}: status 404: not there (yet)",
-                self.endpoint
-            );
+            let url = self.http.url(&format!("/latest/{path}"));
+            let message = format!("GET {url}: status 404: not there (yet)");
             Failure::new(FailureKind::Refused, message)
         })
     }
@@ -211,12 +200,12 @@ impl Imds {
         path: &str,
         parse: impl Fn(&[u8]) -> Result<T, Misfit>,
     ) -> Result<Option<T>, Failure> {
-        let url = format!("{}/latest/{path}", self.endpoint);
-        let what = format!("GET {url}");
-        let mut answer = self.get(&what, &url).await?;
+        let path = format!("/latest/{path}");
+        let what = format!("GET {}", self.http.url(&path));
+        let mut answer = self.get(&what, &path).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             *self.token.lock().await = None;
-            answer = self.get(&what, &url).await?;
+            answer = self.get(&what, &path).await?;
         }
         match answer.status {
             StatusCode::OK => parse(&answer.body).map(Some).map_err(|misfit| {
@@ -236,10 +225,12 @@ impl Imds {
         }
     }
 
-    async fn get(&self, what: &str, url: &str) -> Result<Answer, Failure> {
+    async fn get(&self, what: &str, path: &str) -> Result<Answer, Failure> {
         let token = self.token().await?;
-        let request = self.http.get(url).header("X-aws-ec2-metadata-token", token);
-        http::fetch(what, request, self.timeout, BODY_LIMIT).await
+        let request = Request::get("/").header("X-aws-ec2-metadata-token", token);
+        self.http
+            .fetch(what, path, request, self.timeout, BODY_LIMIT)
+            .await
     }
 
     async fn token(&self) -> Result<String, Failure> {
@@ -252,13 +243,15 @@ impl Imds {
             return Ok(token.value.clone());
         }
         *held = None;
-        let url = format!("{}/latest/api/token", self.endpoint);
-        let what = format!("PUT {url}");
-        let request = self
+        let path = "/latest/api/token";
+        let what = format!("PUT {}", self.http.url(path));
+        let request = Request::put("/")
+            .header("X-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL.as_secs())
+            .header("Content-Length", 0);
+        let answer = self
             .http
-            .put(&url)
-            .header("X-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL.as_secs());
-        let answer = http::fetch(&what, request, self.timeout, BODY_LIMIT).await?;
+            .fetch(&what, path, request, self.timeout, BODY_LIMIT)
+            .await?;
         if answer.status != StatusCode::OK {
             return Err(http::unexpected_status(&what, &answer));
         }

@@ -2,13 +2,18 @@
 //! an explanation out. An answer of the wrong shape is an error, never "nothing".
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::io::{BufReader, Read};
+use std::marker::PhantomData;
 use std::time::SystemTime;
 
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde::{Deserialize, Deserializer};
 
-use crate::decide::{ContainerInstance, TargetLifecycleState, Task, TaskStatus};
+use crate::decide::{ContainerInstance, LocalTask, TargetLifecycleState, Task, TaskStatus};
 
 /// Why an answer makes no sense.
 pub type Misfit = String;
@@ -284,69 +289,190 @@ pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> 
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct AgentTasks {
-    #[serde(deserialize_with = "one_by_one")]
-    tasks: Vec<Task>,
+struct AgentTask {
+    arn: String,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    version: Option<String>,
+    known_status: String,
+    #[serde(default)]
+    desired_status: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct AgentTask<'a> {
-    #[serde(borrow)]
-    arn: Cow<'a, str>,
-    #[serde(borrow, default)]
-    family: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    version: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    known_status: Cow<'a, str>,
-    #[serde(borrow, default)]
-    desired_status: Option<Cow<'a, str>>,
+struct NetworkedTask {
+    arn: String,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    version: Option<String>,
+    known_status: String,
+    #[serde(default)]
+    containers: Option<Vec<NetworkedContainer>>,
 }
 
-/// `/v1/tasks` of the ECS agent. Of the stopped ones, which it lists for hours, only the ARN is kept.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkedContainer {
+    #[serde(default)]
+    networks: Option<Vec<Network>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Network {
+    #[serde(default)]
+    network_mode: Option<String>,
+}
+
+/// Far more than a container instance can run.
+const MOST_TASKS: usize = 5_000;
+/// An ARN has 2,048 characters at the most, the name of a family 255.
+const LONGEST_TEXT: usize = 2_048;
+
+/// `/v1/tasks` of the ECS agent, read as it comes: those that are not STOPPED, and of the stopped ones, which
+/// it lists for hours, the ARNs of those that are `open`.
 ///
 /// # Errors
 /// Where it is another answer: `{"Tasks":null}` is the ECS agent's internal error, not "no tasks".
-pub fn agent_tasks(body: &[u8]) -> Result<Vec<Task>, Misfit> {
-    serde_json::from_slice(body)
-        .map(|list: AgentTasks| list.tasks)
+pub fn agent_tasks(body: impl Read, open: &BTreeSet<String>) -> Result<Vec<Task>, Misfit> {
+    one_by_one(body, |task: AgentTask| {
+        let known = status(&task.known_status);
+        let stopped = known == TaskStatus::Stopped;
+        if stopped && !open.contains(&task.arn) {
+            return None;
+        }
+        let desired = task.desired_status.filter(|text| !text.is_empty());
+        Some(Task {
+            known,
+            desired: desired.as_deref().map(status),
+            definition: if stopped {
+                String::new()
+            } else {
+                definition(task.family.as_deref(), task.version.as_deref())
+            },
+            arn: task.arn,
+        })
+    })
+}
+
+/// The tasks of `/v1/tasks` that have not stopped, and which of them have a network interface of their own.
+///
+/// # Errors
+/// Where it is another answer, as in [`agent_tasks`].
+pub fn agent_task_set(body: impl Read) -> Result<Vec<LocalTask>, Misfit> {
+    one_by_one(body, |task: NetworkedTask| {
+        let containers = task.containers.iter().flatten();
+        let mut networks = containers.flat_map(|container| container.networks.iter().flatten());
+        let awsvpc = networks.any(|network| network.network_mode.as_deref() == Some("awsvpc"));
+        (status(&task.known_status) != TaskStatus::Stopped).then(|| LocalTask {
+            definition: definition(task.family.as_deref(), task.version.as_deref()),
+            awsvpc,
+            arn: task.arn,
+        })
+    })
+}
+
+/// What is kept of a task has texts of a bounded length.
+trait Kept {
+    fn longest(&self) -> usize;
+}
+
+impl Kept for Task {
+    fn longest(&self) -> usize {
+        self.arn.len().max(self.definition.len())
+    }
+}
+
+impl Kept for LocalTask {
+    fn longest(&self) -> usize {
+        self.arn.len().max(self.definition.len())
+    }
+}
+
+/// Reads the list task by task, and keeps no more of each than `keep` says: there may be thousands that have
+/// run here in the last hours.
+fn one_by_one<T: DeserializeOwned, R: Kept>(
+    body: impl Read,
+    keep: impl FnMut(T) -> Option<R>,
+) -> Result<Vec<R>, Misfit> {
+    let mut reader = serde_json::Deserializer::from_reader(BufReader::new(body));
+    AgentTasks(keep, PhantomData)
+        .deserialize(&mut reader)
+        .and_then(|tasks| reader.end().map(|()| tasks))
         .map_err(|error| format!("not the ECS agent's tasks ({error})"))
 }
 
-/// Reads the list task by task, and keeps no more than the ARN of those that are stopped: there may be
-/// thousands that have run here in the last hours.
-fn one_by_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D::Error> {
-    struct Each;
-    impl<'de> Visitor<'de> for Each {
-        type Value = Vec<Task>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of tasks")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut tasks = Vec::new();
-            while let Some(task) = list.next_element::<AgentTask<'de>>()? {
-                let known = status(&task.known_status);
-                let desired = task
-                    .desired_status
-                    .as_deref()
-                    .filter(|text| !text.is_empty());
-                let stopped = known == TaskStatus::Stopped;
-                tasks.push(Task {
-                    known,
-                    desired: desired.map(status),
-                    definition: if stopped {
-                        String::new()
-                    } else {
-                        definition(task.family.as_deref(), task.version.as_deref())
-                    },
-                    arn: task.arn.into_owned(),
-                });
-            }
-            Ok(tasks)
-        }
+/// The object that has the list.
+struct AgentTasks<F, T>(F, PhantomData<T>);
+
+impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> DeserializeSeed<'de>
+    for AgentTasks<F, T>
+{
+    type Value = Vec<R>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<R>, D::Error> {
+        deserializer.deserialize_map(self)
     }
-    deserializer.deserialize_seq(Each)
+}
+
+impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> Visitor<'de>
+    for AgentTasks<F, T>
+{
+    type Value = Vec<R>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of tasks")
+    }
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Vec<R>, A::Error> {
+        let mut tasks = None;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key != "Tasks" {
+                map.next_value::<IgnoredAny>()?;
+            } else if tasks
+                .replace(map.next_value_seed(EachTask(&mut self.0, PhantomData))?)
+                .is_some()
+            {
+                return Err(A::Error::duplicate_field("Tasks"));
+            }
+        }
+        tasks.ok_or_else(|| A::Error::missing_field("Tasks"))
+    }
+}
+
+/// The list itself.
+struct EachTask<'a, F, T>(&'a mut F, PhantomData<T>);
+
+impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> DeserializeSeed<'de>
+    for EachTask<'_, F, T>
+{
+    type Value = Vec<R>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<R>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> Visitor<'de>
+    for EachTask<'_, F, T>
+{
+    type Value = Vec<R>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tasks")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<R>, A::Error> {
+        let mut tasks = Vec::new();
+        while let Some(task) = list.next_element::<T>()? {
+            let Some(task) = (self.0)(task) else { continue };
+            if task.longest() > LONGEST_TEXT {
+                return Err(A::Error::custom("a name that is too long"));
+            }
+            if tasks.len() >= MOST_TASKS {
+                return Err(A::Error::custom("more tasks than can run here"));
+            }
+            tasks.push(task);
+        }
+        Ok(tasks)
+    }
 }
 
 /// Anything that is not known to be stopped counts as not stopped.

@@ -34,6 +34,21 @@ pub struct Report {
     pub errors: Vec<ErrorReport>,
     pub outcome: Option<String>,
     pub drain_by_hand: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacityReport>,
+}
+
+/// How many more tasks fit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct CapacityReport {
+    pub line: String,
+    pub container_capacity: Option<u32>,
+    pub idle_host_capacity: Option<f64>,
+    pub tasks_per_host: Option<u32>,
+    pub limited_by: Option<String>,
+    pub publishes: bool,
+    pub not_published: Option<String>,
 }
 
 /// The machine.
@@ -123,6 +138,10 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
         errors: errors(state, at),
         outcome: None,
         drain_by_hand: state.memory().by_hand.is_some(),
+        capacity: policy
+            .capacity
+            .enabled
+            .then(|| capacity(state, now, policy)),
     };
     let mut lifecycle = |hold: &Hold| {
         let search = &hold.search;
@@ -167,6 +186,31 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
         }
     }
     report
+}
+
+fn capacity(state: &State, now: Moment, policy: &Policy) -> CapacityReport {
+    let ours = state.instance.as_ref();
+    let ours = ours.map_or("", |instance| &instance.instance_id);
+    let verdict = state.capacity.verdict(state.standing(), policy, ours, now);
+    let silence = verdict.silence.as_ref().map(ToString::to_string);
+    let room = verdict
+        .figures
+        .map(|known| known.sentence(&policy.capacity));
+    CapacityReport {
+        line: match (room, &silence) {
+            (Some(room), None) => room,
+            (Some(room), Some(why)) => format!("{room}; not published: {why}"),
+            (None, why) => format!("not known: {}", why.as_deref().unwrap_or("-")),
+        },
+        container_capacity: verdict.figures.map(|known| known.container_capacity),
+        idle_host_capacity: verdict.figures.map(|known| known.idle_host_capacity()),
+        tasks_per_host: verdict.figures.map(|known| known.tasks_per_host),
+        limited_by: verdict
+            .figures
+            .map(|known| known.limited_by.as_str().to_owned()),
+        publishes: silence.is_none(),
+        not_published: silence,
+    }
 }
 
 fn errors(state: &State, at: impl Fn(Moment) -> String) -> Vec<ErrorReport> {
@@ -256,6 +300,9 @@ impl Report {
         }
         if let Some(why) = &self.no_hook {
             rows.push(("lifecycle hook", format!("none: {why}")));
+        }
+        if let Some(capacity) = &self.capacity {
+            rows.push(("capacity", capacity.line.clone()));
         }
         for error in &self.errors {
             let when = if error.failing {

@@ -78,12 +78,12 @@ class Aws:
     """An emulated account."""
 
     def __init__(self, port):
-        self._endpoint = f"http://127.0.0.1:{port}"
+        self.endpoint = f"http://127.0.0.1:{port}"
 
     def client(self, service):
         return boto3.client(
             service,
-            endpoint_url=self._endpoint,
+            endpoint_url=self.endpoint,
             region_name=REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",
@@ -99,10 +99,10 @@ class Aws:
         ]
         return vpc, [subnet["SubnetId"] for subnet in subnets]
 
-    def deploy(self, stack, body, **parameters):
-        """Creates the stack; returns its outputs."""
+    def deploy(self, stack, body, update=False, **parameters):
+        """Creates the stack, or updates it; returns its outputs."""
         cloudformation = self.client("cloudformation")
-        cloudformation.create_stack(
+        (cloudformation.update_stack if update else cloudformation.create_stack)(
             StackName=stack,
             TemplateBody=body,
             Capabilities=["CAPABILITY_IAM"],
@@ -116,6 +116,6 @@ class Aws:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"stack {stack} is still {found['StackStatus']}")
             time.sleep(0.2)
-        if found["StackStatus"] != "CREATE_COMPLETE":
+        if found["StackStatus"] != ("UPDATE_COMPLETE" if update else "CREATE_COMPLETE"):
             raise RuntimeError(f"stack {stack}: {found['StackStatus']}: {found.get('StackStatusReason')}")
         return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}

@@ -1,5 +1,7 @@
 """The template as it is written, and the files beside it."""
 
+import copy
+import functools
 import json
 import pathlib
 
@@ -7,6 +9,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "cloudformation" / "cluster.yaml"
+SERVICE = ROOT / "cloudformation" / "service.yaml"
 POLICY = ROOT / "cloudformation" / "policy.json"
 TERRAFORM = ROOT / "terraform"
 
@@ -30,36 +33,32 @@ def _short_form(loader, suffix, node):
 _Loader.add_multi_constructor("!", _short_form)
 
 
-def load():
-    return yaml.load(TEMPLATE.read_text(), _Loader)
-
-
-def hooks():
-    """The group's lifecycle hooks as they are written, by name."""
-    group = load()["Resources"]["AutoScalingGroup"]["Properties"]
-    return {hook["LifecycleHookName"]: hook for hook in group["LifecycleHookSpecificationList"]}
+@functools.cache
+def load(path=TEMPLATE):
+    """Whoever changes it changes a copy."""
+    return yaml.load(path.read_text(), _Loader)
 
 
 def with_hooks_apart():
     """The template with each of the group's hooks as a resource of its own: what more tools understand."""
-    body = load()
+    body = copy.deepcopy(load())
     group = body["Resources"]["AutoScalingGroup"]["Properties"]
     for number, hook in enumerate(group.pop("LifecycleHookSpecificationList")):
         body["Resources"][f"Hook{number}"] = {
             "Type": "AWS::AutoScaling::LifecycleHook",
             "Properties": {"AutoScalingGroupName": {"Ref": "AutoScalingGroup"}, **hook},
         }
-    return json.dumps(body, indent=2)
+    return json.dumps(body)
 
 
-def with_defaults(value):
-    """`value` with references to parameters replaced by the parameters' defaults."""
-    parameters = load()["Parameters"]
-    if isinstance(value, dict):
-        if set(value) == {"Ref"} and value["Ref"] in parameters:
-            return parameters[value["Ref"]]["Default"]
-        return {key: with_defaults(inner) for key, inner in value.items()}
-    return [with_defaults(inner) for inner in value] if isinstance(value, list) else value
+def with_plain_alarms():
+    """The template with one metric in place of each alarm's metric math, which no emulator's CloudFormation takes."""
+    body = copy.deepcopy(load())
+    for resource in body["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            del resource["Properties"]["Metrics"]
+            resource["Properties"] |= {"Namespace": "N", "MetricName": "M", "Statistic": "Sum", "Period": 60}
+    return json.dumps(body)
 
 
 def policy(**values):

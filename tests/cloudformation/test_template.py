@@ -1,17 +1,15 @@
-"""The form of the template and of the Terraform example, and what no emulator shows."""
+"""The form of the template, and what no emulator shows."""
 
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
-import hcl2
-
 import template
+from resolved import Resolved
 
 BIN = pathlib.Path(sys.executable).parent
 
@@ -45,53 +43,6 @@ class Form(unittest.TestCase):
             for check in report["results"]["skipped_checks"]:
                 self.assertTrue(check["check_result"].get("suppress_comment"), check["check_id"])
 
-    def test_terraform_is_formatted(self):
-        if not shutil.which("terraform"):
-            self.skipTest("there is no terraform")
-        done = run("terraform", "fmt", "-check", "-diff", template.TERRAFORM)
-        self.assertEqual((done.stdout, done.returncode), ("", 0))
-
-
-class Terraform(unittest.TestCase):
-    """The example says the same as the template."""
-
-    @classmethod
-    def setUpClass(cls):
-        with open(template.TERRAFORM / "main.tf") as file:
-            cls.parsed = hcl2.load(file)
-
-    def resources(self, kind):
-        return [body for block in self.parsed["resource"] for body in block.get(kind, {}).values()]
-
-    def test_hooks(self):
-        # The parser puts every value into a list.
-        written = [
-            {
-                "LifecycleHookName": hook["name"][0],
-                "LifecycleTransition": hook["lifecycle_transition"][0],
-                "HeartbeatTimeout": hook["heartbeat_timeout"][0],
-                "DefaultResult": hook["default_result"][0],
-            }
-            for hook in self.resources("aws_autoscaling_lifecycle_hook")
-        ]
-        self.assertEqual(written, template.with_defaults(list(template.hooks().values())))
-
-    def test_policy_is_the_stand_alone_one(self):
-        (policy,) = self.resources("aws_iam_role_policy")
-        (rendered,) = policy["policy"]
-        self.assertIn("/../cloudformation/policy.json", rendered)
-        placeholders = set(re.findall(r"\$\{(\w+)\}", template.POLICY.read_text()))
-        self.assertEqual(set(re.findall(r"'(\w+)': ", rendered)), placeholders)
-
-    def test_terraform_renders_the_policy(self):
-        if not shutil.which("terraform"):
-            self.skipTest("there is no terraform")
-        values = {"partition": "aws", "region": "eu-north-1", "account": "123456789012", "cluster": "c", "group": "g"}
-        expression = f'templatefile("{template.POLICY}", {json.dumps(values)})'
-        with tempfile.TemporaryDirectory() as empty:
-            done = run("terraform", "console", input=f"jsonencode(jsondecode({expression}))\n", cwd=empty)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(json.loads(json.loads(done.stdout)), template.policy(**values))
 
 
 class Content(unittest.TestCase):
@@ -105,7 +56,10 @@ class Content(unittest.TestCase):
         kinds = {resource["Type"] for resource in self.resources.values()}
         self.assertNotIn("AWS::AutoScaling::LifecycleHook", kinds)
         self.assertEqual(
-            {hook["LifecycleTransition"]: hook["DefaultResult"] for hook in template.hooks().values()},
+            {
+                hook["LifecycleTransition"]: hook["DefaultResult"]
+                for hook in Resolved()["AutoScalingGroup"]["LifecycleHookSpecificationList"]
+            },
             {
                 "autoscaling:EC2_INSTANCE_LAUNCHING": "ABANDON",
                 "autoscaling:EC2_INSTANCE_TERMINATING": "CONTINUE",
@@ -118,20 +72,77 @@ class Content(unittest.TestCase):
             self.assertNotIn("AutoScalingGroup\"", json.dumps(self.resources[name]["Properties"]), name)
         self.assertEqual([r for r in self.resources.values() if r["Type"] == "AWS::IAM::Policy"], [])
 
-    def test_update(self):
-        signal = self.group["CreationPolicy"]["ResourceSignal"]
-        self.assertEqual(signal, {"Count": {"Ref": "MinSize"}, "Timeout": {"Ref": "SignalTimeout"}})
-        rolling = self.group["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    def test_rolling_update(self):
+        group = Resolved().resources["AutoScalingGroup"]
+        self.assertEqual(set(group["UpdatePolicy"]), {"AutoScalingRollingUpdate", "AutoScalingScheduledAction"})
+        rolling = group["UpdatePolicy"]["AutoScalingRollingUpdate"]
         self.assertIs(rolling["WaitOnResourceSignals"], True)
-        self.assertEqual(rolling["PauseTime"], {"Ref": "SignalTimeout"})
-        self.assertEqual(rolling["MinInstancesInService"], {"Ref": "MinInstancesInService"})
+        self.assertEqual((rolling["PauseTime"], rolling["MinInstancesInService"]), ("PT20M", "2"))
         # What the update itself works with.
         self.assertFalse({"Launch", "Terminate", "AddToLoadBalancer"} & set(rolling["SuspendProcesses"]))
         self.assertEqual(
             set(rolling["SuspendProcesses"]),
             {"HealthCheck", "ReplaceUnhealthy", "AZRebalance", "AlarmNotification", "ScheduledActions", "InstanceRefresh"},
         )
-        self.assertNotIn("DesiredCapacity", self.group["Properties"])
+        self.assertNotIn("DesiredCapacity", group["Properties"])
+
+    def test_instance_refresh(self):
+        group = Resolved(ReplaceBy="InstanceRefresh").resources["AutoScalingGroup"]
+        # Never with the other: the update would fail.
+        self.assertEqual(set(group["UpdatePolicy"]), {"AutoScalingInstanceRefresh", "AutoScalingScheduledAction"})
+        self.assertEqual(
+            group["UpdatePolicy"]["AutoScalingInstanceRefresh"],
+            {
+                "Strategy": "Rolling",
+                "Preferences": {
+                    "MinHealthyPercentage": "100",
+                    "MaxHealthyPercentage": "110",
+                    "SkipMatching": True,
+                    "ScaleInProtectedInstances": "Refresh",
+                    "StandbyInstances": "Ignore",
+                    "BakeTime": "0",
+                },
+            },
+        )
+        self.assertEqual(group["Properties"]["DefaultInstanceWarmup"], "60")
+        more = Resolved(
+            ReplaceBy="InstanceRefresh", CheckpointPercentages="20,100", CheckpointDelay=60, RefreshAlarms="errors,latency"
+        )
+        preferences = more.resources["AutoScalingGroup"]["UpdatePolicy"]["AutoScalingInstanceRefresh"]["Preferences"]
+        self.assertEqual((preferences["CheckpointPercentages"], preferences["CheckpointDelay"]), (["20", "100"], "60"))
+        self.assertEqual(preferences["AlarmSpecification"], {"Alarms": ["errors", "latency"]})
+
+    def test_switching_how_instances_are_replaced_replaces_none(self):
+        # What starts a replacement is a new version of the launch template.
+        for parameter in ("ReplaceBy", "TerminateHookAbandon"):
+            values = self.template["Parameters"][parameter]["AllowedValues"]
+            seen = [Resolved(**{parameter: value}) for value in values]
+            if parameter == "ReplaceBy":
+                self.assertEqual(*[each["LaunchTemplate"] for each in seen])
+            signals = [each.resources["AutoScalingGroup"]["CreationPolicy"] for each in seen]
+            self.assertEqual(signals, [{"ResourceSignal": {"Count": "2", "Timeout": "PT20M"}}] * 2)
+
+    def test_retention(self):
+        # Hook, agent and group say the same: only ABANDON can retain.
+        for action, result in (("terminate", "CONTINUE"), ("retain", "ABANDON")):
+            resolved = Resolved(TerminateHookAbandon=action)
+            group = resolved["AutoScalingGroup"]
+            self.assertEqual(group["InstanceLifecyclePolicy"], {"RetentionTriggers": {"TerminateHookAbandon": action}})
+            hooks = {hook["LifecycleHookName"]: hook["DefaultResult"] for hook in group["LifecycleHookSpecificationList"]}
+            self.assertEqual(hooks, {"join": "ABANDON", "drain": result})
+            script = resolved["LaunchTemplate"]["LaunchTemplateData"]["UserData"]
+            self.assertIn(f'result_on_timeout = "{result}"', script)
+
+    def test_fits_into_one_request(self):
+        # More than that CloudFormation takes from an S3 bucket only.
+        self.assertLessEqual(template.TEMPLATE.stat().st_size, 51_200)
+        # And shows anything else than ASCII as question marks.
+        self.assertTrue(template.TEMPLATE.read_text().isascii())
+
+    def test_every_parameter_is_in_a_group(self):
+        groups = self.template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        grouped = [name for group in groups for name in group["Parameters"]]
+        self.assertEqual(sorted(grouped), sorted(self.template["Parameters"]))
 
     def test_defaults_fit_together(self):
         default = {name: parameter.get("Default") for name, parameter in self.template["Parameters"].items()}
@@ -157,15 +168,27 @@ class Content(unittest.TestCase):
         )
 
     def test_upgrading_says_which_parameters_replace_instances(self):
-        used = json.dumps(self.resources["LaunchTemplate"]["Properties"])
-        replacing = {name for name in self.template["Parameters"] if f'"{name}"' in used or "${" + name + "}" in used}
         text = (template.ROOT / "docs" / "upgrading.md").read_text()
         paragraph = text.split("## Parameters of the stack")[1].split("These do not")[0]
-        self.assertEqual(set(re.findall(r"`(\w+)`", paragraph)), replacing)
+        named = re.findall(r"`(\w+)`", paragraph)
+        self.assertEqual(set(named), {name for name in self.template["Parameters"] if self.replaces(name)})
+
+    def replaces(self, name):
+        """Whether another value of the parameter makes another version of the launch template, whatever the rest is."""
+        parameter = self.template["Parameters"][name]
+        default = parameter.get("Default")
+        other = next((value for value in parameter.get("AllowedValues", []) if value != default), None)
+        if other is None:
+            other = default + 1 if parameter["Type"] == "Number" else "other"
+        for base in ({}, {"CapacityScaling": "true", "TaskPorts": "80/tcp"}):
+            before, after = Resolved(**base), Resolved(**{**base, name: other})
+            if before["LaunchTemplate"] != after["LaunchTemplate"]:
+                return True
+        return False
 
     def test_documents_name_parameters_that_there_are(self):
         known = set(self.template["Parameters"])
-        for name in ("walk-through", "upgrading"):
+        for name in ("walk-through", "upgrading", "scaling"):
             text = (template.ROOT / "docs" / f"{name}.md").read_text()
             assigned = set(re.findall(r"\b([A-Z][A-Za-z]+)=", text))
             self.assertEqual(assigned - known, set(), name)

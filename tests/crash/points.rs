@@ -76,6 +76,7 @@ impl Course {
             .await
             .set("cloudformation", "stack_name", "demo-stack")
             .set("cloudformation", "logical_resource_id", "Group")
+            .set("cloudformation", "signal_drained", "true")
             .set("ecs", "introspection_grace", "300ms")
             .set("ecs", "api_poll_interval", "200ms")
             .set("ecs", "api_settle", "500ms");

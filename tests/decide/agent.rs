@@ -8,9 +8,9 @@ use ecs_lifecycle_config::{Settings, StackResource};
 use ecs_lifecycle_decide::{
     Accepted, Action, Answer, ApiTask, AutoScalingInstance, CommandEvent, CommandsReport,
     ContainerInstance, ContainerInstanceStatus as Status, ContainerInstanceView, Event, Failure,
-    FailureKind, Instance, LifecycleActionResult, LifecycleHook, LifecycleState,
-    LifecycleTransition, Memory, MetadataReading, Moment, Note, SignalStatus, State, StateChange,
-    TargetLifecycleState, Task, TaskKind, TaskStatus, Ticket, WallTime, step,
+    FailureKind, HostView, Instance, LifecycleActionResult, LifecycleHook, LifecycleState,
+    LifecycleTransition, LocalTask, Memory, MetadataReading, Moment, Note, Resources, SignalStatus,
+    State, StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus, Ticket, WallTime, step,
 };
 
 pub const INSTANCE: &str = "i-0123456789abcdef0";
@@ -27,6 +27,9 @@ pub struct World {
     pub tasks: Vec<Task>,
     pub kinds: BTreeMap<String, TaskKind>,
     pub status: Status,
+    pub agent_connected: bool,
+    pub registered: Resources,
+    pub remaining: Resources,
     pub lifecycle: Option<LifecycleState>,
     pub hooks: Vec<LifecycleHook>,
     pub stack: Option<StackResource>,
@@ -74,6 +77,9 @@ impl Agent {
             tasks: Vec::new(),
             kinds: BTreeMap::new(),
             status: Status::Active,
+            agent_connected: true,
+            registered: Resources::default(),
+            remaining: Resources::default(),
             lifecycle: Some(LifecycleState::TerminatingWait),
             hooks: vec![
                 hook("drain-hook", LifecycleTransition::Terminating),
@@ -274,7 +280,14 @@ impl World {
             }
             Action::FindStack => Answer::Stack(answer!(self.stack.clone())),
             Action::RunCommands { event, .. } => Answer::Commands(answer!(self.commands(*event))),
-            Action::SendMetrics(_) => Answer::MetricsSent(answer!(())),
+            Action::SendMetrics(_) | Action::SendCapacity(_) => Answer::MetricsSent(answer!(())),
+            Action::ReadTaskSet => Answer::TaskSet(answer!(self.task_set())),
+            Action::DescribeResources(_) => Answer::Resources(answer!(HostView {
+                view: self.view(),
+                registered: self.registered.clone(),
+                remaining: self.remaining.clone(),
+                capacity_provider: None,
+            })),
             Action::Heartbeat(_) => Answer::Heartbeat(answer!(Accepted::default())),
             Action::Signal { .. } => Answer::Signalled(answer!(Accepted::default())),
             Action::Complete { .. } => Answer::Completed(answer!(Accepted::default())),
@@ -297,9 +310,19 @@ impl World {
             status: self.status.clone(),
             running: u32::try_from(running).unwrap_or(u32::MAX),
             pending: 0,
-            agent_connected: true,
+            agent_connected: self.agent_connected,
             ec2_instance_id: Some(self.ec2_instance_id.to_owned()),
         }
+    }
+
+    fn task_set(&self) -> Vec<LocalTask> {
+        let living = |task: &&Task| task.known != TaskStatus::Stopped;
+        let local = |task: &Task| LocalTask {
+            arn: task.arn.clone(),
+            definition: task.definition.clone(),
+            awsvpc: false,
+        };
+        self.tasks.iter().filter(living).map(local).collect()
     }
 
     fn api_tasks(&self, which: impl Fn(&Task) -> bool) -> Vec<ApiTask> {
@@ -370,5 +393,6 @@ pub fn hook(name: &str, transition: LifecycleTransition) -> LifecycleHook {
         default_result: None,
         heartbeat_timeout: Duration::from_secs(300),
         global_timeout: Duration::from_secs(30_000),
+        notification_target: None,
     }
 }

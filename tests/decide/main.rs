@@ -13,6 +13,7 @@
 )]
 
 mod agent;
+mod capacity;
 mod drain;
 mod executables;
 mod joining;

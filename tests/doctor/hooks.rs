@@ -7,6 +7,7 @@ use ecs_lifecycle_simulator::{GroupSpec, HookSpec, InstanceSpec, LifecycleAction
 use super::stage::{CONFIG, Stage, group, instance};
 
 const MANAGED: &str = "ecs-managed-draining-termination-hook";
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:old-drain";
 
 #[tokio::test]
 async fn the_instance_is_in_no_group() {
@@ -58,6 +59,23 @@ async fn several_hooks_and_none_is_named() {
         // ABANDON, and there is another hook that it would skip.
         .complains(&["hook-default-result?"])
         .advises("hook-default-result", "CONTINUE");
+}
+
+#[tokio::test]
+async fn a_hook_that_notifies_somebody_may_be_theirs() {
+    let theirs = HookSpec::terminating("old-drain").notification_target(TOPIC);
+    let stage = Stage::with(GroupSpec::new("demo-asg").hook(theirs), instance()).await;
+    stage
+        .examine()
+        .complains(&["hook?"])
+        .says("hook", TOPIC)
+        .advises("hook", "autoscaling.lifecycle_hook_name = \"old-drain\"");
+    // Named, it is this agent's.
+    stage.host.write(
+        CONFIG,
+        "[autoscaling]\nlifecycle_hook_name = \"old-drain\"\n",
+    );
+    stage.examine().complains(&[]).says("hook", "as configured");
 }
 
 #[tokio::test]

@@ -41,6 +41,18 @@ async fn the_unit_does_not_run() {
 }
 
 #[tokio::test]
+async fn the_version_before_runs() {
+    let stage = Stage::new().await;
+    let kept = "/usr/lib/ecs-lifecycle-agent/previous/ecs-lifecycle-agent";
+    stage.host.link("proc/4711/exe", kept);
+    stage
+        .examine()
+        .complains(&["unit-active?"])
+        .says("unit-active", kept)
+        .advises("unit-active", "correct the configuration");
+}
+
+#[tokio::test]
 async fn the_unit_is_masked() {
     let stage = Stage::new().await;
     stage

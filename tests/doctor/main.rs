@@ -22,3 +22,4 @@ mod image;
 mod metadata;
 mod rude;
 mod stage;
+mod upgrade;

@@ -1,5 +1,7 @@
 //! Drained by hand, and back.
 
+use std::time::Duration;
+
 use ecs_lifecycle_rig::AgentProcess;
 use ecs_lifecycle_simulator::{
     ContainerInstanceStatus, GroupSpec, HookSpec, InstanceSpec, LifecycleActionResult, TaskSpec,
@@ -13,7 +15,12 @@ use super::stage::{PATIENCE, web};
 const DRAINING: &str = "ecs:UpdateContainerInstancesState";
 
 pub async fn stage(tasks: Vec<TaskSpec>) -> Newcomer {
-    let hook = HookSpec::terminating(DRAIN).heartbeat_timeout(std::time::Duration::from_secs(3600));
+    with_heartbeat(Duration::from_secs(3600), tasks).await
+}
+
+/// With a `HeartbeatTimeout` of the test's own.
+pub async fn with_heartbeat(timeout: Duration, tasks: Vec<TaskSpec>) -> Newcomer {
+    let hook = HookSpec::terminating(DRAIN).heartbeat_timeout(timeout);
     let group = GroupSpec::new("demo-asg")
         .wait_delay(ms(100))
         .terminate_delay(ms(100))
@@ -45,11 +52,7 @@ async fn drained_and_back() {
     let output = control::run(&socket, &["drain"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     let done = control::until(&socket, "drained", |status| status["phase"] == "done").await;
     assert_eq!(done["outcome"], "drained", "{done:#}");
@@ -58,13 +61,7 @@ async fn drained_and_back() {
     assert_eq!(stage.count("autoscaling:RecordLifecycleActionHeartbeat"), 0);
     let output = control::run(&socket, &["undrain"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
-    stage
-        .until(
-            &agent,
-            "ACTIVE",
-            is(&stage, ContainerInstanceStatus::Active),
-        )
-        .await;
+    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
     control::until(&socket, "watching", |status| status["phase"] == "watching").await;
     // And again.
     assert_eq!(
@@ -76,31 +73,18 @@ async fn drained_and_back() {
 
 #[tokio::test]
 async fn undrained_in_the_middle_what_has_not_begun_to_stop_stays() {
-    let stays = TaskSpec::service("web").replacement_delay(std::time::Duration::from_secs(3600));
+    let stays = TaskSpec::service("web").replacement_delay(Duration::from_secs(3600));
     let stage = stage(vec![stays]).await;
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
     assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
-    stage
-        .until(
-            &agent,
-            "ACTIVE",
-            is(&stage, ContainerInstanceStatus::Active),
-        )
-        .await;
+    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
     control::until(&socket, "watching", |status| status["phase"] == "watching").await;
-    let left = stage
-        .simulator
-        .world(|world| world.running_tasks(stage.instance.id()).len());
-    assert_eq!(left, 1);
+    assert_eq!(stage.running(), 1);
 }
 
 /// `--wait` ends when the last container is gone, not before.
@@ -110,10 +94,7 @@ async fn drain_and_wait_ends_when_it_is_drained() {
     let _agent = watching(&stage).await;
     let output = control::run(&socket(&stage.scratch), &["drain", "--wait"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
-    let left = stage
-        .simulator
-        .world(|world| world.running_tasks(stage.instance.id()).len());
-    assert_eq!(left, 0);
+    assert_eq!(stage.running(), 0);
 }
 
 #[tokio::test]
@@ -140,28 +121,14 @@ async fn the_timeout_given_is_the_deadline() {
     let socket = socket(&stage.scratch);
     let arguments = ["drain", "--timeout", "42m"];
     assert_eq!(control::run(&socket, &arguments).await.code, Some(0));
-    let status = control::until(&socket, "draining", |status| {
-        status["phase"] == "draining" && status["deadline"]["in_seconds"].is_number()
-    })
-    .await;
-    let left = status["deadline"]["in_seconds"].as_f64().unwrap();
-    assert!(left > 41.0 * 60.0 && left <= 42.0 * 60.0, "{status:#}");
+    let (left, status) = control::deadline(&socket).await;
+    assert!(left > 41.0 && left <= 42.0, "{status:#}");
     // Without one it is drain.timeout, a quarter of an hour.
     assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
-    stage
-        .until(
-            &agent,
-            "ACTIVE",
-            is(&stage, ContainerInstanceStatus::Active),
-        )
-        .await;
+    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
     assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
-    let status = control::until(&socket, "draining", |status| {
-        status["phase"] == "draining" && status["deadline"]["in_seconds"].is_number()
-    })
-    .await;
-    let left = status["deadline"]["in_seconds"].as_f64().unwrap();
-    assert!(left > 13.0 * 60.0 && left <= 15.0 * 60.0, "{status:#}");
+    let (left, status) = control::deadline(&socket).await;
+    assert!(left > 13.0 && left <= 15.0, "{status:#}");
     assert_eq!(status["deadline"]["source"], "drain.timeout");
 }
 
@@ -182,11 +149,7 @@ async fn a_restart_takes_it_up_again() {
     })
     .await;
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     agent.kill().await.unwrap();
     let mut agent = stage.start();
@@ -207,13 +170,7 @@ async fn a_restart_takes_it_up_again() {
             .world(is(&stage, ContainerInstanceStatus::Draining))
     );
     assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
-    stage
-        .until(
-            &agent,
-            "ACTIVE",
-            is(&stage, ContainerInstanceStatus::Active),
-        )
-        .await;
+    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
 }
 
 /// The same second, or the one beside it.
@@ -240,11 +197,7 @@ async fn undrain_is_refused_where_it_was_not_drained_by_hand() {
     assert!(!output.text().trim().is_empty());
     stage.instance.terminate();
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     let output = control::run(&socket, &["undrain"]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
@@ -327,21 +280,14 @@ async fn who_waits_outlives_a_restart() {
     let socket = socket(&stage.scratch);
     let waiting = control::start(&socket, &["drain", "--wait"]);
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     agent.signal("TERM").await.unwrap();
     agent.ended(PATIENCE).await.unwrap();
     let _agent = stage.start();
     let output = control::end(waiting).await;
     assert_eq!(output.code, Some(0), "{output:?}");
-    let left = stage
-        .simulator
-        .world(|world| world.running_tasks(stage.instance.id()).len());
-    assert_eq!(left, 0);
+    assert_eq!(stage.running(), 0);
 }
 
 /// The user's own executables run then, too, and are ended when the drain is taken back.
@@ -368,8 +314,5 @@ async fn hooks_run_for_it_and_end_with_it() {
             .simulator
             .world(is(&stage, ContainerInstanceStatus::Active))
     );
-    let left = stage
-        .simulator
-        .world(|world| world.running_tasks(stage.instance.id()).len());
-    assert_eq!(left, 1, "nothing was told to stop");
+    assert_eq!(stage.running(), 1, "nothing was told to stop");
 }

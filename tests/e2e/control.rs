@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
-use super::stage::PATIENCE;
+use super::stage::{PATIENCE, binary};
 
 /// Where the agents of a test listen.
 pub fn socket(scratch: &Scratch) -> PathBuf {
@@ -95,9 +95,7 @@ impl Output {
 }
 
 fn command(socket: &Path, arguments: &[&str]) -> Command {
-    let binary = std::env::var("AGENT_BINARY")
-        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_ecs-lifecycle-agent").to_owned());
-    let mut command = Command::new(binary);
+    let mut command = Command::new(binary());
     command
         .env_clear()
         .env("ECS_LIFECYCLE_AGENT_AGENT__SOCKET", socket)
@@ -129,4 +127,14 @@ pub async fn end(child: Child) -> Output {
 /// Runs a command of the binary, with the agent's socket.
 pub async fn run(socket: &Path, arguments: &[&str]) -> Output {
     end(start(socket, arguments)).await
+}
+
+/// The status once it names a deadline, and the minutes until then.
+pub async fn deadline(socket: &Path) -> (f64, Value) {
+    let known = |status: &Value| status["deadline"]["in_seconds"].is_number();
+    let status = until(socket, "a deadline", known).await;
+    (
+        status["deadline"]["in_seconds"].as_f64().unwrap() / 60.0,
+        status,
+    )
 }

@@ -95,14 +95,7 @@ async fn a_spot_interruption_is_a_deadline_and_completes_nothing() {
         .logged("Spot interruption (terminate)", PATIENCE)
         .await
         .unwrap();
-    stage
-        .until("DRAINING", |world| {
-            world
-                .requests()
-                .accepted("ecs:UpdateContainerInstancesState")
-                > 0
-        })
-        .await;
+    stage.draining().await;
     agent.logged("deadline reached", PATIENCE).await.unwrap();
     assert_eq!(
         stage.count("autoscaling:*"),
@@ -154,6 +147,7 @@ async fn on_timeout_cloudformation_hears_what_is_configured() {
             .await
             .set("drain", "timeout", "1s")
             .set("cloudformation", "stack_name", "demo-stack")
+            .set("cloudformation", "signal_drained", "true")
             .set("cloudformation", "logical_resource_id", "Group")
             .set("cloudformation", "signal_on_timeout", configured);
         stage

@@ -13,7 +13,8 @@ const COMPLETE: &str = "autoscaling:CompleteLifecycleAction";
 fn with_hooks(names: &[&str]) -> GroupSpec {
     let hook =
         |name: &&str| HookSpec::terminating(name).heartbeat_timeout(Duration::from_secs(600));
-    let mut spec = group();
+    // Without a hook it would be gone before a busy machine has asked about it.
+    let mut spec = group().terminate_delay(Duration::from_secs(600));
     spec.hooks = names.iter().map(hook).collect();
     spec
 }
@@ -84,6 +85,31 @@ async fn of_several_hooks_only_ours_is_completed() {
             let hook = &world.requests().last(COMPLETE).unwrap().params["LifecycleHookName"];
             assert_eq!(hook, "ours");
         });
+    }
+}
+
+/// An owner that listens on EventBridge cannot be told from nobody.
+#[tokio::test]
+async fn a_lone_hook_that_notifies_somebody_is_completed_with_a_warning() {
+    let warning = "the next one will not: set autoscaling.lifecycle_hook_name";
+    for configured in [None, Some("old-drain")] {
+        let mut spec = with_hooks(&["old-drain"]);
+        let topic = "arn:aws:sns:us-east-1:123456789012:old-drain";
+        spec.hooks[0].notification_target = Some(topic.to_owned());
+        let mut stage = Stage::with_group(spec, vec![web(100)]).await;
+        if let Some(name) = configured {
+            stage = stage.set("autoscaling", "lifecycle_hook_name", name);
+        }
+        let agent = stage.watching().await;
+        stage.instance.terminate();
+        agent
+            .logged("lifecycle action completed", PATIENCE)
+            .await
+            .unwrap();
+        let text = agent.text();
+        let said = text.lines().find(|line| line.contains(warning));
+        assert_eq!(said.is_some(), configured.is_none(), "{text}");
+        assert!(said.is_none_or(|line| line.contains("WARN") && line.contains(topic)));
     }
 }
 

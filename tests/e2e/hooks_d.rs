@@ -1,13 +1,9 @@
 //! What an administrator puts into `hooks.d`: run before a drain, and after it.
 
-use std::time::Duration;
+use ecs_lifecycle_simulator::{LifecycleActionResult, What};
 
-use ecs_lifecycle_rig::AgentProcess;
-use ecs_lifecycle_simulator::{
-    GroupSpec, HookSpec, InstanceSpec, LifecycleActionResult, TaskSpec, What,
-};
-
-use super::newcomer::{COMPLETE, DRAIN, Newcomer, RESOURCE, SIGNAL, STACK, ms};
+use super::by_hand::{stage, watching, with_heartbeat};
+use super::newcomer::{COMPLETE, DRAIN, RESOURCE, SIGNAL, STACK, ms};
 use super::stage::{PATIENCE, web};
 
 const BEFORE: &str = "hooks.d/before-drain";
@@ -15,28 +11,6 @@ const AFTER: &str = "hooks.d/after-drain";
 const DRAINING: &str = "ecs:UpdateContainerInstancesState";
 const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
 const ABANDON: LifecycleActionResult = LifecycleActionResult::Abandon;
-
-async fn stage(tasks: Vec<TaskSpec>) -> Newcomer {
-    with_heartbeat(Duration::from_secs(3600), tasks).await
-}
-
-async fn with_heartbeat(timeout: Duration, tasks: Vec<TaskSpec>) -> Newcomer {
-    let group = GroupSpec::new("demo-asg")
-        .wait_delay(ms(100))
-        .terminate_delay(ms(100))
-        .hook(HookSpec::terminating(DRAIN).heartbeat_timeout(timeout));
-    let spec = InstanceSpec::new("demo").group("demo-asg");
-    Newcomer::added(group, tasks.into_iter().fold(spec, InstanceSpec::task)).await
-}
-
-async fn watching(stage: &Newcomer) -> AgentProcess {
-    let agent = stage.start();
-    agent
-        .logged("this is a container instance of cluster", PATIENCE)
-        .await
-        .unwrap();
-    agent
-}
 
 /// Before and after, in the order of their names, each with what it may want to know.
 #[tokio::test]
@@ -82,10 +56,7 @@ async fn they_run_before_and_after_with_all_that_is_known() {
             if event == "before-drain" {
                 assert_eq!(asked, 0, "before means before:\n{}", agent.text());
             } else {
-                let left = stage
-                    .simulator
-                    .world(|world| world.running_tasks(stage.instance.id()).len());
-                assert_eq!(left, 0, "after means after");
+                assert_eq!(stage.running(), 0, "after means after");
             }
             assert_eq!(completed, 0);
             stage.scripts.release().await;
@@ -190,6 +161,7 @@ async fn a_failure_may_be_held_against_the_outcome() {
             .set("hooks", "on_failure", "fail")
             .set("drain", "result_on_timeout", "ABANDON")
             .set("cloudformation", "signal_on_timeout", "FAILURE")
+            .set("cloudformation", "signal_drained", "true")
             .set("cloudformation", "stack_name", STACK)
             .set("cloudformation", "logical_resource_id", RESOURCE);
         stage.scripts.add(folder, "50-fails", "exit 3");

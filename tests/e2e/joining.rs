@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ecs_lifecycle_simulator::{
     AWS_CALLS, ContainerInstanceStatus, Fault, FaultKind, Hold, HookSpec, InstanceSpec,
-    LifecycleActionResult, LifecycleState, StackSpec, TargetLifecycleState, What, Who,
+    LifecycleActionResult, LifecycleState, StackSpec, TargetLifecycleState, What, Who, World,
 };
 
 use super::newcomer::{
@@ -43,17 +43,7 @@ async fn joined_once_the_ecs_agent_is_connected() {
         "{connected:?} {completed:?} {signalled:?}\n{}",
         agent.text()
     );
-    stage
-        .happens(&agent, "service", |what| {
-            matches!(
-                what,
-                What::LifecycleStateChanged {
-                    to: Some(LifecycleState::InService),
-                    ..
-                }
-            )
-        })
-        .await;
+    stage.reaches(&agent, LifecycleState::InService).await;
     stage.simulator.world(|world| {
         let by_us = Who::Api(stage.id());
         let ours = |what: &What| matches!(what, What::HookCompleted { by, .. } if *by == by_us);
@@ -82,50 +72,38 @@ async fn once_joined_it_makes_no_call() {
     assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent.text());
 }
 
-/// Registered is not enough: ACTIVE, and its ECS agent connected.
+/// Registered is not enough: ACTIVE, and its ECS agent connected. An operator may set it to DRAINING in the middle of
+/// its boot.
 #[tokio::test]
-async fn registered_but_not_connected_is_not_joined() {
-    let never = Duration::from_secs(3600);
-    let stage = Newcomer::launched(group(), spec().connects_after(never)).await;
-    let agent = stage.start();
-    stage
-        .until(&agent, "four looks at ECS", |world| {
-            world.requests().accepted("ecs:DescribeContainerInstances") >= 4
-        })
-        .await;
-    assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
-    stage.instance.set_agent_connected(true);
-    stage.signalled(&agent).await;
-    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
-}
-
-#[tokio::test]
-async fn connected_but_not_active_is_not_joined() {
-    let spec = spec().status(ContainerInstanceStatus::Registering);
-    let stage = Newcomer::launched(group(), spec).await;
-    // An operator sets it to DRAINING in the middle of its boot.
-    stage
-        .simulator
-        .wait_until("registration", PATIENCE, |world| {
-            world.instance(stage.instance.id()).unwrap().registered
-        })
-        .await
-        .unwrap();
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Draining);
-    let agent = stage.start();
-    stage
-        .until(&agent, "four looks at ECS", |world| {
-            world.requests().accepted("ecs:DescribeContainerInstances") >= 4
-        })
-        .await;
-    assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Active);
-    stage.signalled(&agent).await;
-    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+async fn registered_is_not_joined_before_it_is_active_and_connected() {
+    for connected in [false, true] {
+        let mut spec = spec().status(ContainerInstanceStatus::Registering);
+        if !connected {
+            spec = spec.connects_after(Duration::from_secs(3600));
+        }
+        let stage = Newcomer::launched(group(), spec).await;
+        let registered = |world: &World| world.instance(stage.instance.id()).unwrap().registered;
+        stage
+            .simulator
+            .wait_until("registration", PATIENCE, registered)
+            .await
+            .unwrap();
+        let set = |status| stage.instance.set_container_instance_status(status);
+        if connected {
+            set(ContainerInstanceStatus::Draining);
+        }
+        let agent = stage.start();
+        stage
+            .until(&agent, "four looks at ECS", |world| {
+                world.requests().accepted(DESCRIBE) >= 4
+            })
+            .await;
+        assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
+        set(ContainerInstanceStatus::Active);
+        stage.instance.set_agent_connected(true);
+        stage.signalled(&agent).await;
+        assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    }
 }
 
 /// The stack may come from the configuration; so may the hook's name.
@@ -160,38 +138,40 @@ async fn stack_and_hook_may_be_configured() {
     });
 }
 
-/// In doubt, no hook is touched; the stack is told all the same.
+/// The hook and the stack are told of independently: in doubt, no hook is touched, and without tags and
+/// configuration there is no stack; what is clear is told all the same. The signal takes no permission.
 #[tokio::test]
-async fn of_several_launching_hooks_none_is_ours_unless_named() {
-    let spec_of_group = group().hook(HookSpec::launching("theirs"));
-    let stage = Newcomer::launched(spec_of_group, spec()).await;
-    let agent = stage.start();
-    stage.signalled(&agent).await;
-    stage.polls(&agent, 10).await;
-    assert_eq!(stage.count(COMPLETE), 0, "{}", agent.text());
-    assert_eq!(stage.signals(), ["SUCCESS"]);
-}
-
-#[tokio::test]
-async fn without_a_launching_hook_the_stack_is_told() {
-    let mut spec_of_group = group();
-    spec_of_group.hooks.retain(|hook| hook.name != LAUNCH);
-    let stage = Newcomer::launched(spec_of_group, spec()).await;
-    let agent = stage.start();
-    stage.signalled(&agent).await;
-    assert_eq!(stage.count(COMPLETE), 0);
-    assert_eq!(stage.signals(), ["SUCCESS"]);
-}
-
-/// Without tags and configuration there is no stack to tell; the hook is completed all the same.
-#[tokio::test]
-async fn without_a_stack_the_hook_is_completed() {
-    let stage = Newcomer::launched(group(), InstanceSpec::new("demo").group("demo-asg")).await;
-    let agent = stage.start();
-    stage.completed(&agent, LAUNCH).await;
-    stage.polls(&agent, 10).await;
-    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
-    assert_eq!(stage.count(SIGNAL), 0);
+async fn one_of_hook_and_stack_is_told_without_the_other() {
+    let without = || {
+        let mut group = group();
+        group.hooks.retain(|hook| hook.name != LAUNCH);
+        group
+    };
+    let untagged = || InstanceSpec::new("demo").group("demo-asg");
+    let theirs = || group().hook(HookSpec::launching("theirs"));
+    for (why, group, spec, completes, signals) in [
+        ("several hooks", theirs(), spec(), false, true),
+        ("no hook", without(), spec(), false, true),
+        ("no stack", group(), untagged(), true, false),
+        ("denied", group(), spec(), false, true),
+    ] {
+        let stage = Newcomer::launched(group, spec).await;
+        if why == "denied" {
+            let denied = Fault::on("autoscaling:*", FaultKind::AccessDenied);
+            stage.simulator.fault(denied);
+        }
+        let agent = stage.start();
+        if signals {
+            stage.signalled(&agent).await;
+        } else {
+            stage.completed(&agent, LAUNCH).await;
+        }
+        stage.polls(&agent, 10).await;
+        let completed = stage.executed(COMPLETE);
+        assert_eq!(completed, usize::from(completes), "{why}\n{}", agent.text());
+        let expected: &[&str] = if signals { &["SUCCESS"] } else { &[] };
+        assert_eq!(stage.signals(), expected, "{why}");
+    }
 }
 
 /// Who is not new, or is not to join, says nothing. Each with the reason in its name.
@@ -249,63 +229,47 @@ async fn what_is_new() {
     }
 }
 
-/// At the timeout: ABANDON, then FAILURE, once each.
+/// At the timeout: ABANDON, which makes Auto Scaling terminate the instance at once, then FAILURE, once each, also
+/// where CloudFormation fails at first. The stack's update fails.
 #[tokio::test]
 async fn what_never_joins_is_given_up_at_the_timeout() {
     let never = Duration::from_secs(3600);
-    let cases = [
-        ("never registers", spec().registers_after(never)),
-        ("never connects", spec().connects_after(never)),
-    ];
-    for (why, spec) in cases {
+    for (why, spec, failures) in [
+        ("never registers", spec().registers_after(never), 0),
+        ("never connects", spec().connects_after(never), 0),
+        ("is not heard at first", spec().connects_after(never), 2),
+    ] {
         let stage = Newcomer::launched(group(), spec)
             .await
             .set("ready", "timeout", "3s");
+        let fails = Fault::on(SIGNAL, FaultKind::InternalError).times(failures);
+        stage.simulator.fault(fails);
         let started = stage.simulator.now();
         let agent = stage.start();
         stage.signalled(&agent).await;
-        assert_eq!(stage.results(LAUNCH), [ABANDON], "{why}");
-        assert_eq!(stage.signals(), ["FAILURE"], "{why}");
         let completed = stage.at(launch_completed).unwrap();
         let signalled = stage.at(heard(false)).unwrap();
         assert!(completed <= signalled, "{why}: {completed:?} {signalled:?}");
         let took = completed.saturating_sub(started);
         assert!(took > ms(2_800) && took < ms(30_000), "{why}: {took:?}");
-        // What Auto Scaling makes of it is a termination: nothing is said a second time.
         stage
             .happens(&agent, "the termination", |what| {
                 *what == What::TargetStateSet(TargetLifecycleState::Terminated)
             })
             .await;
+        // Nothing is said a second time.
         stage.polls(&agent, 20).await;
         assert_eq!(stage.results(LAUNCH), [ABANDON], "{why}");
-        assert_eq!(stage.signals(), ["FAILURE"], "{why}");
+        assert_eq!(stage.executed(SIGNAL), 1, "{why}");
+        assert!(stage.signals().iter().all(|status| status == "FAILURE"));
+        stage.simulator.world(|world| {
+            assert!(world.stack(STACK).unwrap().resources[RESOURCE].failed);
+        });
+        // Where there is a container instance, it is drained at once, as there is nothing on it.
+        if why != "never registers" {
+            stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+        }
     }
-}
-
-/// ABANDON makes Auto Scaling terminate the instance, at once. CloudFormation is told all the same, also where it
-/// does not listen at first: it would wait for its own timeout otherwise.
-#[tokio::test]
-async fn the_failure_is_told_even_after_the_termination_has_begun() {
-    let never = Duration::from_secs(3600);
-    let stage = Newcomer::launched(group(), spec().connects_after(never))
-        .await
-        .set("ready", "timeout", "3s");
-    stage
-        .simulator
-        .fault(Fault::on(SIGNAL, FaultKind::InternalError).times(2));
-    let agent = stage.start();
-    stage.completed(&agent, LAUNCH).await;
-    assert_eq!(stage.results(LAUNCH), [ABANDON]);
-    stage.signalled(&agent).await;
-    stage.simulator.world(|world| {
-        let heard: Vec<_> = world
-            .signals()
-            .iter()
-            .map(|signal| &signal.status)
-            .collect();
-        assert_eq!(heard, ["FAILURE"]);
-    });
 }
 
 /// Auto Scaling refuses for a while: the instance is in `Pending`, not yet in `Pending:Wait`.
@@ -541,17 +505,7 @@ async fn out_of_the_warm_pool_it_joins() {
     let mut stage = Newcomer::launched(group(), spec).await;
     stage.scripts.add("ready.d", "any", "say ran");
     let agent = stage.start();
-    stage
-        .happens(&agent, "the pool", |what| {
-            matches!(
-                what,
-                What::LifecycleStateChanged {
-                    to: Some(LifecycleState::WarmedRunning),
-                    ..
-                }
-            )
-        })
-        .await;
+    stage.reaches(&agent, LifecycleState::WarmedRunning).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
     stage
         .happens(&agent, "connection", |what| {
@@ -584,17 +538,7 @@ async fn launched_into_the_warm_pool_with_metadata_that_does_not_say_so_at_first
     let unset = FaultKind::Status(404, None);
     stage.simulator.fault(Fault::on(TARGET, unset).times(5));
     let agent = stage.start();
-    stage
-        .happens(&agent, "the pool", |what| {
-            matches!(
-                what,
-                What::LifecycleStateChanged {
-                    to: Some(LifecycleState::WarmedRunning),
-                    ..
-                }
-            )
-        })
-        .await;
+    stage.reaches(&agent, LifecycleState::WarmedRunning).await;
     stage
         .happens(&agent, "connection", |what| {
             *what == What::AgentConnected(true)
@@ -615,17 +559,7 @@ async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing
     let stage = Newcomer::new().await;
     let agent = stage.start();
     stage.signalled(&agent).await;
-    stage
-        .happens(&agent, "service", |what| {
-            matches!(
-                what,
-                What::LifecycleStateChanged {
-                    to: Some(LifecycleState::InService),
-                    ..
-                }
-            )
-        })
-        .await;
+    stage.reaches(&agent, LifecycleState::InService).await;
     for round in 1..=2 {
         assert!(
             stage
@@ -635,9 +569,7 @@ async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing
         let id = stage.id();
         let state = |wanted: LifecycleState| {
             let id = id.clone();
-            move |world: &ecs_lifecycle_simulator::World| {
-                world.instance(&id).unwrap().lifecycle_state == Some(wanted)
-            }
+            move |world: &World| world.instance(&id).unwrap().lifecycle_state == Some(wanted)
         };
         stage
             .until(&agent, "the pool", state(LifecycleState::WarmedRunning))
@@ -647,9 +579,8 @@ async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing
             .until(&agent, "service", state(LifecycleState::InService))
             .await;
         assert_eq!(stage.results(LAUNCH), vec![CONTINUE; round + 1]);
-        let active = |world: &ecs_lifecycle_simulator::World| {
-            world.instance(&id).unwrap().status == ContainerInstanceStatus::Active
-        };
+        let active =
+            |world: &World| world.instance(&id).unwrap().status == ContainerInstanceStatus::Active;
         stage.until(&agent, "ACTIVE", active).await;
     }
     stage.polls(&agent, 10).await;
@@ -677,19 +608,6 @@ async fn what_another_instance_has_written_does_not_count() {
     second.signalled(&agent).await;
     assert_eq!(second.results(LAUNCH), [CONTINUE]);
     assert_eq!(second.signals(), ["SUCCESS"]);
-}
-
-/// A role that may not ask Auto Scaling anything: the stack is told all the same, as that takes no permission.
-#[tokio::test]
-async fn without_permission_for_auto_scaling_the_stack_is_told() {
-    let stage = Newcomer::new().await;
-    stage
-        .simulator
-        .fault(Fault::on("autoscaling:*", FaultKind::AccessDenied));
-    let agent = stage.start();
-    stage.signalled(&agent).await;
-    assert_eq!(stage.signals(), ["SUCCESS"]);
-    assert_eq!(stage.results(LAUNCH), []);
 }
 
 /// CloudFormation is away for longer than it takes to say it once.

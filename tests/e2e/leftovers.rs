@@ -2,30 +2,14 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{AWS_CALLS, InstanceSpec, Options, TaskSpec, What};
+use ecs_lifecycle_simulator::{InstanceSpec, Options, TaskSpec, What};
 
-use super::stage::{PATIENCE, PLAIN_CALLS, Stage, group, web};
+use super::stage::{PATIENCE, Stage, group, web};
 
 fn job(millis: u64) -> TaskSpec {
     TaskSpec::standalone("job")
         .runs_for(Duration::from_millis(millis))
         .stop_duration(Duration::from_millis(200))
-}
-
-async fn ends_well(stage: &Stage) {
-    stage.completed().await;
-    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage.assert_safe();
-}
-
-#[tokio::test]
-async fn wait_waits_for_a_standalone_task_at_no_further_cost() {
-    let stage = Stage::new(vec![web(100), job(3_000)]).await;
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
-    ends_well(&stage).await;
-    assert_eq!(stage.count(AWS_CALLS), PLAIN_CALLS);
-    assert_eq!(stage.count("ecs:StopTask"), 0);
 }
 
 #[tokio::test]
@@ -40,7 +24,7 @@ async fn stop_stops_standalone_tasks_only_and_gives_a_reason() {
     .set("drain", "standalone_stop_after", "500ms");
     let _agent = stage.watching().await;
     stage.instance.terminate();
-    ends_well(&stage).await;
+    stage.ends_well().await;
     assert_eq!(stage.count("ecs:StopTask"), 2);
     stage.simulator.world(|world| {
         let reasons: Vec<_> = world
@@ -83,27 +67,6 @@ async fn ignore_does_not_wait_but_does_for_the_rest() {
     });
 }
 
-#[tokio::test]
-async fn a_daemon_is_stopped_last_and_waited_for() {
-    let stage = Stage::new(vec![
-        web(500),
-        TaskSpec::daemon("logs").stop_duration(Duration::from_millis(500)),
-    ])
-    .await;
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
-    ends_well(&stage).await;
-}
-
-#[tokio::test]
-async fn three_hundred_tasks_cost_no_more_than_one() {
-    let stage = Stage::new((0..300).map(|n| web(100 + 10 * n)).collect()).await;
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
-    ends_well(&stage).await;
-    assert_eq!(stage.count(AWS_CALLS), PLAIN_CALLS);
-}
-
 /// The API lists a hundred at a time: to read one page only would be to be blind to the rest.
 #[tokio::test]
 async fn the_fallback_reads_every_page() {
@@ -144,5 +107,5 @@ async fn the_fallback_reads_every_page() {
         .logged("introspection is back", PATIENCE)
         .await
         .unwrap();
-    ends_well(&stage).await;
+    stage.ends_well().await;
 }

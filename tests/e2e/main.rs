@@ -14,18 +14,25 @@
 )]
 
 mod by_hand;
+mod capacity;
+mod clocks;
 mod control;
 mod deadline;
 mod early;
+mod emf;
 mod fleet;
 mod hooks;
 mod hooks_d;
 mod joining;
+mod large;
 mod leftovers;
 mod newcomer;
 mod notices;
+mod observed;
 mod openmetrics;
+mod packages;
 mod plain;
+mod proxies;
 mod ready;
 mod reasons;
 mod restart;
@@ -34,5 +41,6 @@ mod scripts;
 mod signal;
 mod stage;
 mod status;
+mod stuck;
 mod surface;
 mod tls;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ecs_lifecycle_rig::{AgentBuilder, AgentProcess, Scratch};
 use ecs_lifecycle_simulator::{
-    GroupSpec, HookSpec, Instance, InstanceSpec, LifecycleActionResult, Options, Simulator,
-    StackSpec, What, World,
+    ContainerInstanceStatus, GroupSpec, HookSpec, Instance, InstanceSpec, LifecycleActionResult,
+    LifecycleState, Options, Simulator, StackSpec, What, World,
 };
 
 use super::scripts::Scripts;
@@ -131,6 +131,23 @@ impl Newcomer {
             .await;
     }
 
+    /// Waits until the container instance that the ECS agent now is has this status.
+    pub async fn becomes(&self, agent: &AgentProcess, status: ContainerInstanceStatus) {
+        let id = self.id();
+        let is = move |world: &World| world.instance(&id).unwrap().status == status;
+        self.until(agent, status.as_str(), is).await;
+    }
+
+    /// Waits until its group has brought it to this state.
+    pub async fn reaches(&self, agent: &AgentProcess, state: LifecycleState) {
+        self.happens(
+            agent,
+            state.as_str(),
+            |what| matches!(what, What::LifecycleStateChanged { to, .. } if *to == Some(state)),
+        )
+        .await;
+    }
+
     /// Waits until CloudFormation has heard from the instance.
     pub async fn signalled(&self, agent: &AgentProcess) {
         self.happens(agent, "a signal", |what| {
@@ -175,6 +192,12 @@ impl Newcomer {
             "{processes:?}\n{}",
             agent.text()
         );
+    }
+
+    /// How many containers run, in truth.
+    pub fn running(&self) -> usize {
+        self.simulator
+            .world(|world| world.running_tasks(self.instance.id()).len())
     }
 
     /// How often an operation arrived.

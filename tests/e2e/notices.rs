@@ -32,15 +32,6 @@ fn announce(stage: &Newcomer, code: &str, state: &str, within: Duration) {
 }
 
 #[tokio::test]
-async fn a_rebalance_recommendation_is_no_reason_unless_configured() {
-    let stage = stage(vec![web(300)]).await;
-    let agent = watching(&stage).await;
-    stage.instance.recommend_rebalance();
-    stage.polls(&agent, 30).await;
-    assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent.text());
-}
-
-#[tokio::test]
 async fn a_rebalance_recommendation_drains_where_configured() {
     let stage = stage(vec![web(300)])
         .await
@@ -49,11 +40,7 @@ async fn a_rebalance_recommendation_drains_where_configured() {
     let socket = socket(&stage.scratch);
     stage.instance.recommend_rebalance();
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     let done = control::until(&socket, "drained", |status| status["phase"] == "done").await;
     let reason = done["reason"].as_str().unwrap_or_default().to_lowercase();
@@ -69,94 +56,60 @@ async fn a_rebalance_recommendation_drains_where_configured() {
         .world(|world| assert!(world.killed().is_empty()));
 }
 
-/// For so long, it says, and no longer.
+/// A rebalance recommendation, a stop, a reboot or a retirement, once it is near enough: each says how long.
 #[tokio::test]
-async fn a_drain_for_a_rebalance_has_its_own_deadline() {
-    let stage = stage(vec![web(600_000)])
-        .await
-        .set("drain", "on_rebalance", "20m");
-    let agent = watching(&stage).await;
-    stage.instance.recommend_rebalance();
-    stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
-        .await;
-    let status = control::until(&socket(&stage.scratch), "a deadline", |status| {
-        status["deadline"]["in_seconds"].is_number()
-    })
-    .await;
-    let left = status["deadline"]["in_seconds"].as_f64().unwrap();
-    assert!(left > 18.0 * 60.0 && left <= 20.0 * 60.0, "{status:#}");
-    assert_eq!(
-        status["deadline"]["source"], "drain.on_rebalance",
-        "{status:#}"
-    );
-}
-
-#[tokio::test]
-async fn maintenance_is_no_reason_unless_configured() {
-    let stage = stage(vec![web(300)]).await;
-    let agent = watching(&stage).await;
-    announce(&stage, "instance-retirement", "active", ms(60_000));
-    stage.polls(&agent, 30).await;
-    assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent.text());
-}
-
-/// A stop, a reboot or a retirement, once it is near enough; NotBefore is the deadline.
-#[tokio::test]
-async fn maintenance_that_stops_the_instance_drains_it_in_time() {
-    for code in [
-        "instance-stop",
-        "instance-retirement",
-        "system-reboot",
-        "instance-reboot",
+async fn a_notice_drains_with_a_deadline_of_its_own() {
+    for (code, minutes) in [
+        ("rebalance", 20.0),
+        ("instance-stop", 30.0),
+        ("instance-retirement", 30.0),
+        ("system-reboot", 30.0),
+        ("instance-reboot", 30.0),
     ] {
         let stage = stage(vec![web(600_000)])
             .await
-            .set("drain", "on_maintenance", "1h");
+            .set("drain", "on_maintenance", "1h")
+            .set("drain", "on_rebalance", "20m");
         let agent = watching(&stage).await;
-        announce(&stage, code, "active", HOUR / 2);
+        if code == "rebalance" {
+            stage.instance.recommend_rebalance();
+        } else {
+            announce(&stage, code, "active", HOUR / 2);
+        }
         stage
-            .until(&agent, code, is(&stage, ContainerInstanceStatus::Draining))
+            .becomes(&agent, ContainerInstanceStatus::Draining)
             .await;
-        let status = control::until(&socket(&stage.scratch), "a deadline", |status| {
-            status["deadline"]["in_seconds"].is_number()
-        })
-        .await;
-        let left = status["deadline"]["in_seconds"].as_f64().unwrap();
-        assert!(
-            left > 28.0 * 60.0 && left <= 30.0 * 60.0,
-            "{code}: {status:#}"
-        );
+        let (left, status) = control::deadline(&socket(&stage.scratch)).await;
+        assert!(left > minutes - 2.0 && left <= minutes, "{status:#}");
+        if code == "rebalance" {
+            let source = &status["deadline"]["source"];
+            assert_eq!(source, "drain.on_rebalance", "{status:#}");
+        }
         let reason = status["reason"].as_str().unwrap_or_default();
         assert!(reason.contains(code), "{code}: {status:#}");
     }
 }
 
-/// What is far off, does not stop the instance, or is over, is no reason.
+/// What is not configured, far off, does not stop the instance, or is over, is no reason.
 #[tokio::test]
-async fn other_maintenance_is_no_reason() {
-    for (code, state, within) in [
-        ("instance-stop", "active", HOUR * 2),
-        ("system-maintenance", "active", HOUR / 2),
-        ("system-reboot", "canceled", HOUR / 2),
-        ("instance-retirement", "completed", HOUR / 2),
+async fn other_notices_are_no_reason() {
+    for (configured, code, state, within) in [
+        (false, "instance-retirement", "active", ms(60_000)),
+        (true, "instance-stop", "active", HOUR * 2),
+        (true, "system-maintenance", "active", HOUR / 2),
+        (true, "system-reboot", "canceled", HOUR / 2),
+        (true, "instance-retirement", "completed", HOUR / 2),
     ] {
-        let stage = stage(vec![web(300)])
-            .await
-            .set("drain", "on_maintenance", "1h");
+        let mut stage = stage(vec![web(300)]).await;
+        if configured {
+            stage = stage.set("drain", "on_maintenance", "1h");
+        }
         let agent = watching(&stage).await;
         announce(&stage, code, state, within);
+        stage.instance.recommend_rebalance();
         stage.polls(&agent, 30).await;
-        assert_eq!(
-            stage.count(AWS_CALLS),
-            0,
-            "{code} {state}\n{}",
-            agent.text()
-        );
+        let calls = stage.count(AWS_CALLS);
+        assert_eq!(calls, 0, "{code} {state}\n{}", agent.text());
     }
 }
 
@@ -191,17 +144,11 @@ async fn maintenance_that_is_cancelled_is_undone() {
         let socket = socket(&stage.scratch);
         announce(&stage, "system-reboot", "active", HOUR / 2);
         stage
-            .until(&agent, after, is(&stage, ContainerInstanceStatus::Draining))
+            .becomes(&agent, ContainerInstanceStatus::Draining)
             .await;
         control::until(&socket, after, |status| status["phase"] == after).await;
         announce(&stage, "system-reboot", "canceled", HOUR / 2);
-        stage
-            .until(
-                &agent,
-                "ACTIVE",
-                is(&stage, ContainerInstanceStatus::Active),
-            )
-            .await;
+        stage.becomes(&agent, ContainerInstanceStatus::Active).await;
         control::until(&socket, "watching", |status| status["phase"] == "watching").await;
         assert_eq!(stage.count(COMPLETE), 0);
         stage.polls(&agent, 20).await;
@@ -224,11 +171,7 @@ async fn after_the_reboot_it_is_active_again() {
     let socket = socket(&stage.scratch);
     announce(&stage, "system-reboot", "active", HOUR / 2);
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     control::until(&socket, "drained", |status| status["phase"] == "done").await;
     agent.signal("TERM").await.unwrap();
@@ -248,13 +191,7 @@ async fn after_the_reboot_it_is_active_again() {
     agent.kill().await.unwrap();
     announce(&stage, "system-reboot", "completed", Duration::ZERO);
     let agent = stage.start();
-    stage
-        .until(
-            &agent,
-            "ACTIVE",
-            is(&stage, ContainerInstanceStatus::Active),
-        )
-        .await;
+    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
     control::until(&socket, "watching", |status| status["phase"] == "watching").await;
 }
 
@@ -290,11 +227,7 @@ async fn a_termination_outranks_a_cancelled_maintenance() {
     let agent = watching(&stage).await;
     announce(&stage, "instance-stop", "active", HOUR / 2);
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     stage.instance.terminate();
     stage.polls(&agent, 3).await;

@@ -2,32 +2,34 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{AWS_CALLS, What};
+use ecs_lifecycle_simulator::{AWS_CALLS, TaskSpec, What};
 
-use super::stage::{PATIENCE, PLAIN_CALLS, Stage, web};
+use super::stage::{PLAIN_CALLS, Stage, web};
 
+/// However many tasks there are, of whatever kind.
 #[tokio::test]
 async fn a_plain_drain_takes_six_calls_and_kills_nothing() {
-    let stage = Stage::new(vec![web(300), web(600), web(900)]).await;
-    let agent = stage.watching().await;
-    stage.instance.terminate();
-    stage.completed().await;
-    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage.assert_safe();
-    stage.simulator.world(|world| {
-        let counts: Vec<_> = world
-            .requests()
-            .counts()
-            .into_iter()
-            .filter(|(op, _)| !op.starts_with("im") && !op.starts_with("in"))
-            .collect();
-        assert_eq!(
-            world.requests().count(AWS_CALLS),
-            PLAIN_CALLS,
-            "{counts:?}\n{}",
-            agent.text()
-        );
-    });
+    let second = Duration::from_secs(1);
+    let cases = [
+        vec![web(300), web(600), web(900)],
+        vec![web(500), TaskSpec::daemon("logs").stop_duration(second / 2)],
+        vec![web(100), TaskSpec::standalone("job").runs_for(second * 3)],
+        (0..300).map(|n| web(100 + 10 * n)).collect(),
+    ];
+    for tasks in cases {
+        let stage = Stage::new(tasks).await;
+        let agent = stage.watching().await;
+        stage.instance.terminate();
+        stage.ends_well().await;
+        let calls = stage.simulator.world(|world| {
+            let calls = world.requests().aws_calls();
+            calls
+                .map(|call| (call.at_real, call.operation.clone()))
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(calls.len(), PLAIN_CALLS, "{calls:#?}\n{}", agent.text());
+        assert_eq!(stage.count("ecs:StopTask"), 0);
+    }
 }
 
 #[tokio::test]
@@ -66,11 +68,7 @@ async fn a_stop_signal_completes_nothing_and_is_obeyed_within_two_seconds() {
         let stage = Stage::new(vec![web(60_000)]).await;
         let mut agent = stage.watching().await;
         stage.instance.terminate();
-        stage
-            .until("DRAINING", |world| {
-                world.requests().count("ecs:UpdateContainerInstancesState") > 0
-            })
-            .await;
+        stage.draining().await;
         agent.signal(signal).await.unwrap();
         let status = agent.ended(Duration::from_secs(2)).await.unwrap();
         assert!(status.success(), "{status}");

@@ -108,23 +108,6 @@ async fn one_that_never_succeeds_fails_the_join() {
     assert_eq!(stage.signals(), ["FAILURE"]);
 }
 
-/// One that hangs past the deadline of the join does not hold it.
-#[tokio::test]
-async fn the_deadline_does_not_wait_for_one_that_hangs() {
-    let stage = Newcomer::new().await.set("ready", "timeout", "3s");
-    stage.scripts.add(READY, "50-hangs", "exec sleep 602");
-    let started = stage.simulator.now();
-    let agent = stage.start();
-    stage.signalled(&agent).await;
-    assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Abandon]);
-    let signalled = stage
-        .at(|what| matches!(what, What::SignalReceived { .. }))
-        .unwrap();
-    let took = signalled.saturating_sub(started);
-    // Not the minute that it might have had.
-    assert!(took < ms(45_000), "{took:?}");
-}
-
 /// No directory is as good as an empty one.
 #[tokio::test]
 async fn there_need_not_be_any() {
@@ -145,12 +128,19 @@ async fn one_that_hangs_ends_with_the_join() {
         stage
             .scripts
             .add(READY, "50-hangs", "say $$; exec sleep 606");
+        let started = stage.simulator.now();
         let agent = stage.start();
         let process = stage.scripts.said().await.words[0].clone();
         if terminated {
             stage.instance.terminate();
         } else {
             stage.signalled(&agent).await;
+            assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Abandon]);
+            assert_eq!(stage.signals(), ["FAILURE"]);
+            let signal = |what: &What| matches!(what, What::SignalReceived { .. });
+            let took = stage.at(signal).unwrap().saturating_sub(started);
+            // Not the minute that the executable might have had.
+            assert!(took < ms(45_000), "{took:?}");
         }
         stage
             .until(&agent, "a drain", |world| {

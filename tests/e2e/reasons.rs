@@ -197,9 +197,5 @@ async fn the_ecs_agent_registers_only_after_the_word_to_drain() {
         "not knowing is not being empty"
     );
     stage.instance.register();
-    stage.completed().await;
-    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage
-        .simulator
-        .world(|world| assert!(world.killed().is_empty()));
+    stage.ends_well().await;
 }

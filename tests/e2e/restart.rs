@@ -6,27 +6,6 @@ use ecs_lifecycle_simulator::{Fault, FaultKind, HookSpec, What};
 
 use super::stage::{PATIENCE, Stage, group, web};
 
-const DRAINING: &str = "ecs:UpdateContainerInstancesState";
-
-#[tokio::test]
-async fn killed_in_mid_drain_it_takes_the_drain_up_again() {
-    let stage = Stage::new(vec![web(3_000)]).await;
-    let mut agent = stage.watching().await;
-    stage.instance.terminate();
-    stage
-        .until("DRAINING", |world| world.requests().accepted(DRAINING) > 0)
-        .await;
-    agent.kill().await.unwrap();
-    let agent = stage.builder.start().unwrap();
-    agent
-        .logged("drain taken up again after a restart", PATIENCE)
-        .await
-        .unwrap();
-    stage.completed().await;
-    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage.assert_safe();
-}
-
 /// Stopped by SIGTERM and started again, over and over: the deadline counts from the first start.
 #[tokio::test]
 async fn no_restart_moves_the_deadline() {
@@ -36,9 +15,7 @@ async fn no_restart_moves_the_deadline() {
     let mut agent = stage.watching().await;
     stage.instance.terminate();
     for _ in 0..4 {
-        stage
-            .until("DRAINING", |world| world.requests().accepted(DRAINING) > 0)
-            .await;
+        stage.draining().await;
         stage.simulator.clear_requests();
         agent.signal("TERM").await.unwrap();
         agent.ended(Duration::from_secs(2)).await.unwrap();
@@ -68,9 +45,7 @@ async fn restarted_it_heartbeats_at_once() {
     let stage = Stage::with_group(spec, vec![web(600_000)]).await;
     let mut agent = stage.watching().await;
     stage.instance.terminate();
-    stage
-        .until("DRAINING", |world| world.requests().accepted(DRAINING) > 0)
-        .await;
+    stage.draining().await;
     agent.kill().await.unwrap();
     let _agent = stage.builder.start().unwrap();
     stage

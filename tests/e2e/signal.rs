@@ -12,6 +12,7 @@ async fn stage(stack: StackSpec) -> Stage {
     let stage = Stage::new(vec![web(300)])
         .await
         .set("cloudformation", "stack_name", "demo-stack")
+        .set("cloudformation", "signal_drained", "true")
         .set("cloudformation", "logical_resource_id", "AutoScalingGroup");
     stage.simulator.add_stack(&stack);
     stage
@@ -115,4 +116,21 @@ async fn no_failure_of_the_signal_holds_the_completion() {
             );
         });
     }
+}
+
+/// How a rolling update counts the signal of an instance that it takes away is not known.
+#[tokio::test]
+async fn by_default_a_drain_signals_nothing() {
+    let stage = Stage::new(vec![web(100)])
+        .await
+        .set("cloudformation", "stack_name", "demo-stack")
+        .set("cloudformation", "logical_resource_id", "AutoScalingGroup");
+    stage
+        .simulator
+        .add_stack(&StackSpec::new("demo-stack").waiting("AutoScalingGroup"));
+    let _agent = stage.watching().await;
+    stage.instance.terminate();
+    stage.completed().await;
+    stage.instance.wait_until_gone(PATIENCE).await.unwrap();
+    assert_eq!(stage.count(SIGNAL), 0);
 }

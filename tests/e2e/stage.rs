@@ -30,12 +30,15 @@ pub fn group() -> GroupSpec {
         .hook(HookSpec::terminating("drain-hook").heartbeat_timeout(Duration::from_secs(3600)))
 }
 
+/// The agent. Another build, a packaged one say, can be put to the same tests by `AGENT_BINARY`.
+pub fn binary() -> String {
+    std::env::var("AGENT_BINARY")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_ecs-lifecycle-agent").to_owned())
+}
+
 /// An agent for `instance`, at a tenth of the default intervals: the same course of events, sooner.
 pub fn builder(instance: &Instance, state_directory: &Path) -> AgentBuilder {
-    // Another build, a packaged one say, can be put to the same tests.
-    let binary = std::env::var("AGENT_BINARY")
-        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_ecs-lifecycle-agent").to_owned());
-    AgentBuilder::new(binary, instance, state_directory)
+    AgentBuilder::new(binary(), instance, state_directory)
         .set("metadata", "poll_interval", "100ms")
         .set("ecs", "introspection_poll_interval", "100ms")
         .set("ecs", "placement_settle", "300ms")
@@ -44,6 +47,17 @@ pub fn builder(instance: &Instance, state_directory: &Path) -> AgentBuilder {
 /// A task of a service, gone `millis` after it was told to stop.
 pub fn web(millis: u64) -> TaskSpec {
     TaskSpec::service("web").stop_duration(Duration::from_millis(millis))
+}
+
+/// In a region of the test's own.
+pub async fn in_region(region: &str, tasks: Vec<TaskSpec>) -> Stage {
+    let options = Options {
+        region: region.to_owned(),
+        ..Options::default()
+    };
+    let instance = InstanceSpec::new("demo").group("demo-asg");
+    let instance = tasks.into_iter().fold(instance, InstanceSpec::task);
+    Stage::with_options(options, group(), instance).await
 }
 
 impl Stage {
@@ -108,11 +122,29 @@ impl Stage {
             .unwrap();
     }
 
+    /// Waits until ECS has accepted to set it to `DRAINING`.
+    pub async fn draining(&self) {
+        self.until("DRAINING", |world| {
+            world
+                .requests()
+                .accepted("ecs:UpdateContainerInstancesState")
+                > 0
+        })
+        .await;
+    }
+
     /// Waits until the hook's action was completed, by whomever.
     pub async fn completed(&self) {
         let id = self.instance.id().to_owned();
         self.until("a completion", move |world| world.completions(&id) > 0)
             .await;
+    }
+
+    /// Waits for the end: completed once, and nobody was killed.
+    pub async fn ends_well(&self) {
+        self.completed().await;
+        self.instance.wait_until_gone(PATIENCE).await.unwrap();
+        self.assert_safe();
     }
 
     /// How often an operation arrived.

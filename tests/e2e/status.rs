@@ -13,8 +13,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, UnixStream};
 use tokio::process::Command;
 
-use super::by_hand::{is, stage, watching};
+use super::by_hand::{stage, watching};
 use super::control::{self, socket};
+use super::emf::CloudWatchAgent;
 use super::newcomer::{DRAIN, Newcomer, ms};
 use super::openmetrics;
 use super::stage::{PATIENCE, web};
@@ -282,11 +283,7 @@ async fn it_answers_at_once_in_mid_drain() {
     let socket = socket(&stage.scratch);
     stage.instance.terminate();
     stage
-        .until(
-            &agent,
-            "DRAINING",
-            is(&stage, ContainerInstanceStatus::Draining),
-        )
+        .becomes(&agent, ContainerInstanceStatus::Draining)
         .await;
     control::until(&socket, "all tasks", |status| {
         status["waiting_for"]
@@ -525,75 +522,26 @@ async fn metrics_are_sound_throughout_a_drain() {
 /// Embedded metrics for a CloudWatch agent: lines of JSON, each of which says what is in it.
 #[tokio::test]
 async fn embedded_metrics_arrive_at_a_listener() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
-    let (told, mut lines) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let told = told.clone();
-            tokio::spawn(async move {
-                let mut lines = BufReader::new(stream).lines();
-                while let Ok(Some(line)) = lines.next_line().await {
-                    let _ = told.send(line);
-                }
-            });
-        }
-    });
+    let mut listener = CloudWatchAgent::start().await;
     let stage = stage(vec![web(500)])
         .await
-        .set("metrics", "emf_endpoint", &endpoint);
+        .set("metrics", "emf_endpoint", &listener.endpoint);
     let agent = watching(&stage).await;
     stage.instance.terminate();
     stage.completed(&agent, DRAIN).await;
-    let line = tokio::time::timeout(PATIENCE, lines.recv()).await;
-    let line = line.unwrap_or_else(|_| panic!("{}", agent.text())).unwrap();
-    assert_embedded(&line);
-    while let Ok(line) = lines.try_recv() {
-        assert_embedded(&line);
-    }
-}
-
-fn assert_embedded(line: &str) {
-    let json: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let record = tokio::time::timeout(PATIENCE, listener.record()).await;
+    let record = record.unwrap_or_else(|_| panic!("{}", agent.text()));
     // Milliseconds, of this century.
-    let stamp = json["_aws"]["Timestamp"].as_u64().unwrap();
+    let stamp = record["_aws"]["Timestamp"].as_u64().unwrap();
     assert!(
         (1_700_000_000_000..4_100_000_000_000).contains(&stamp),
-        "{line}"
+        "{record}"
     );
-    let directives = json["_aws"]["CloudWatchMetrics"].as_array().unwrap();
-    assert!(!directives.is_empty(), "{line}");
-    for directive in directives {
-        assert!(
-            !directive["Namespace"].as_str().unwrap().is_empty(),
-            "{line}"
-        );
-        for set in directive["Dimensions"].as_array().unwrap() {
-            let names = set.as_array().unwrap();
-            assert!(names.len() <= 30, "{line}");
-            for name in names {
-                assert!(json[name.as_str().unwrap()].is_string(), "{name} of {line}");
-            }
-        }
-        let metrics = directive["Metrics"].as_array().unwrap();
-        assert!(!metrics.is_empty() && metrics.len() <= 100, "{line}");
-        for metric in metrics {
-            assert!(
-                json[metric["Name"].as_str().unwrap()].is_number(),
-                "{metric} of {line}"
-            );
-            let units = [
-                "Seconds",
-                "Milliseconds",
-                "Count",
-                "Bytes",
-                "None",
-                "Percent",
-            ];
-            let unit = metric["Unit"].as_str();
-            assert!(unit.is_none_or(|unit| units.contains(&unit)), "{metric}");
-        }
-    }
+    assert_eq!(record["_aws"]["LogGroupName"], "ecs-lifecycle-agent");
+    assert_eq!(
+        (&record["Drains"], &record["DrainsTimedOut"]),
+        (&json!(1), &json!(0))
+    );
 }
 
 /// A listener that is not there, or does not read, holds nothing up.

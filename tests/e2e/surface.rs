@@ -119,6 +119,7 @@ async fn no_log_holds_a_secret() {
         .await
         .set("log", "level", "trace")
         .set("cloudformation", "stack_name", "demo-stack")
+        .set("cloudformation", "signal_drained", "true")
         .set("cloudformation", "logical_resource_id", "Group");
     stage
         .simulator

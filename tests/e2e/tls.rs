@@ -1,5 +1,6 @@
 //! The way to AWS is TLS: a proxy with a certificate of its own stands before the simulator's APIs.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ecs_lifecycle_simulator::StackSpec;
@@ -11,9 +12,9 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::stage::{PATIENCE, Stage, web};
 
-/// Ends TLS for `localhost`, and passes on to `upstream` (`http://127.0.0.1:PORT`). Returns its URL, and
-/// its certificate.
-async fn proxy(upstream: &str) -> (String, String) {
+/// Ends TLS for `localhost`, and passes on to `upstream` (`http://127.0.0.1:PORT`) what comes from `only`,
+/// where that is given. Returns its URL, and its certificate.
+async fn proxy(upstream: &str, only: Option<IpAddr>) -> (String, String) {
     let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let private = PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -27,7 +28,10 @@ async fn proxy(upstream: &str) -> (String, String) {
     let port = listener.local_addr().unwrap().port();
     let upstream = upstream.trim_start_matches("http://").to_owned();
     tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
+        while let Ok((client, from)) = listener.accept().await {
+            if only.is_some_and(|only| from.ip() != only) {
+                continue;
+            }
             let (acceptor, upstream) = (acceptor.clone(), upstream.clone());
             tokio::spawn(async move {
                 // A client that does not trust us ends here: that is what one test is about.
@@ -42,16 +46,18 @@ async fn proxy(upstream: &str) -> (String, String) {
     (format!("https://localhost:{port}"), key.cert.pem())
 }
 
-/// A stage whose agent reaches every API by `AWS_ENDPOINT_URL` alone.
-async fn behind_tls(trusted: bool) -> Stage {
+/// A stage whose agent reaches every API by `AWS_ENDPOINT_URL` alone, and that from `only`, where that is
+/// given.
+pub async fn behind_tls(trusted: bool, only: Option<IpAddr>) -> Stage {
     let mut stage = Stage::new(vec![web(500)])
         .await
         .set("cloudformation", "stack_name", "demo-stack")
+        .set("cloudformation", "signal_drained", "true")
         .set("cloudformation", "logical_resource_id", "Group");
     stage
         .simulator
         .add_stack(&StackSpec::new("demo-stack").waiting("Group"));
-    let (url, certificate) = proxy(&stage.simulator.aws_endpoint()).await;
+    let (url, certificate) = proxy(&stage.simulator.aws_endpoint(), only).await;
     let file = stage.scratch.path().join("ca.pem");
     let other = rcgen::generate_simple_self_signed(vec!["elsewhere".to_owned()]).unwrap();
     std::fs::write(
@@ -75,7 +81,11 @@ async fn behind_tls(trusted: bool) -> Stage {
 
 #[tokio::test]
 async fn a_drain_over_tls() {
-    let stage = behind_tls(true).await;
+    drains_and_signals(&behind_tls(true, None).await).await;
+}
+
+/// The whole way: drained, completed, signalled.
+pub async fn drains_and_signals(stage: &Stage) {
     let agent = stage.watching().await;
     stage.instance.terminate();
     agent
@@ -95,7 +105,7 @@ async fn a_drain_over_tls() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused_and_said() {
-    let stage = behind_tls(false).await;
+    let stage = behind_tls(false, None).await;
     let agent = stage.watching().await;
     stage.instance.terminate();
     let line = agent

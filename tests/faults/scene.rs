@@ -170,6 +170,7 @@ impl Scene {
             Self::Signal => vec![
                 ("cloudformation", "stack_name", "demo-stack"),
                 ("cloudformation", "logical_resource_id", "Group"),
+                ("cloudformation", "signal_drained", "true"),
             ],
             Self::Expired | Self::Beats | Self::SlowEnd => vec![beat],
             Self::Early => vec![named],

@@ -7,6 +7,7 @@
     reason = "a property that does not hold stops the fuzzer"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
@@ -139,10 +140,11 @@ fn tag(input: &[u8]) {
     }
 }
 
-/// What the ECS agent answers: both parsers get every input.
+/// What the ECS agent answers: all its parsers get every input.
 pub fn introspection(input: &[u8]) {
     agent_metadata(input);
     agent_tasks(input);
+    agent_task_set(input);
 }
 
 fn agent_metadata(input: &[u8]) {
@@ -161,12 +163,35 @@ fn agent_metadata(input: &[u8]) {
     }
 }
 
+/// The same tasks, but for those that have stopped. It looks at containers, too, which can be wrong by themselves.
+fn agent_task_set(input: &[u8]) {
+    let (all, set) = (
+        parse::agent_tasks(input, &BTreeSet::new()),
+        parse::agent_task_set(input),
+    );
+    if let (Ok(all), Ok(set)) = (all, set) {
+        let living = all.iter().filter(|task| task.known != TaskStatus::Stopped);
+        let living: Vec<(&str, &str)> =
+            living.map(|task| (&*task.arn, &*task.definition)).collect();
+        let set: Vec<(&str, &str)> = set
+            .iter()
+            .map(|task| (&*task.arn, &*task.definition))
+            .collect();
+        assert_eq!(set, living, "it loses or makes up tasks");
+    }
+}
+
 fn agent_tasks(input: &[u8]) {
     // Another reading of the same, to compare with. It is stricter in places: it takes no second key of
     // a name for an error, and looks at what nobody asked for.
     let value: Option<Value> = serde_json::from_slice(input).ok();
     let listed = value.as_ref().and_then(|value| value.get("Tasks"));
-    match parse::agent_tasks(input) {
+    let arn = |task: &Value| field(task, "Arn", 0).map(str::to_owned);
+    let open: BTreeSet<String> = listed
+        .and_then(Value::as_array)
+        .map(|tasks| tasks.iter().filter_map(arn).collect())
+        .unwrap_or_default();
+    match parse::agent_tasks(input, &open) {
         Ok(tasks) => {
             if let Some(listed) = listed {
                 let listed = listed.as_array().expect("it takes what is no list");

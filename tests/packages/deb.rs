@@ -9,7 +9,7 @@ use super::stage::{COMPLETE, Stage, web};
 const CONFIG: &str = "/etc/ecs-lifecycle-agent/config.toml";
 
 /// As an unattended upgrade does it: nobody is asked.
-const INSTALL: [&str; 5] = [
+pub const INSTALL: [&str; 5] = [
     "env",
     "DEBIAN_FRONTEND=noninteractive",
     "dpkg",
@@ -22,7 +22,7 @@ async fn install(machine: &Machine, path: &str) {
 }
 
 /// A booted machine with the package installed by its package manager.
-async fn installed(stop_after: u64) -> Stage {
+pub async fn installed(stop_after: u64) -> Stage {
     let mut stage = Stage::with(Machine::without_agent().await, vec![web(stop_after)]).await;
     stage.machine.boot().await;
     let path = bring(&stage.machine, &package("deb"));
@@ -76,7 +76,7 @@ fn upgraded_in_the_middle_of_a_drain_it_goes_on_with_its_deadline_and_its_config
         let ours = "[drain]\ntimeout = \"10m\"\n";
         machine.write(CONFIG.trim_start_matches('/'), ours);
         machine.systemctl(&["restart", UNIT]).await;
-        let newer = bring(machine, &newer_deb(&package("deb")));
+        let newer = bring(machine, &newer_deb(&package("deb"), None));
         stage.instance.terminate();
         let deadline = async || {
             let text = stage.tasks_left().await;
@@ -129,7 +129,7 @@ fn disabled_it_stays_so_over_an_upgrade() {
         let stage = installed(1).await;
         let machine = &stage.machine;
         machine.systemctl(&["disable", "--now", UNIT]).await;
-        let path = bring(machine, &newer_deb(&package("deb")));
+        let path = bring(machine, &newer_deb(&package("deb"), None));
         install(machine, &path).await;
         assert_eq!(machine.property("UnitFileState").await, "disabled");
         assert_eq!(machine.property("ActiveState").await, "inactive");

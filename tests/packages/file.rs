@@ -19,6 +19,8 @@ pub const INSTALLED: [&str; 7] = [
     "/usr/share/man/man8/ecs-lifecycle-agent.8.gz",
 ];
 
+pub const BINARY: &str = "/usr/bin/ecs-lifecycle-agent";
+
 /// Makes a skip a failure.
 const REQUIRE: &str = "ECS_LIFECYCLE_REQUIRE_SYSTEMD";
 
@@ -87,9 +89,27 @@ pub fn here(command: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The same .deb as the next release, with another sample configuration: in a directory of its own.
-pub fn newer_deb(package: &Path) -> PathBuf {
+/// A binary that differs in one thing: it does not know the key `drain.standalone_stop_after`.
+pub fn without_a_key(binary: &[u8]) -> Vec<u8> {
+    let (key, other) = (b"standalone_stop_after", b"standalone_stop_aftex");
+    let mut binary = binary.to_vec();
+    let mut found = 0;
+    for at in 0..binary.len() - key.len() {
+        if binary[at..].starts_with(key) {
+            binary[at..at + key.len()].copy_from_slice(other);
+            found += 1;
+        }
+    }
+    assert!(found > 0, "the key is not in the binary as a text");
+    binary
+}
+
+/// The same .deb as the next release, with another sample configuration and this binary: in a directory of
+/// its own.
+pub fn newer_deb(package: &Path, binary: Option<&[u8]>) -> PathBuf {
     let tree = directory().join("layer/newer-deb");
+    // Of the last time, perhaps.
+    let _ = std::fs::remove_dir_all(&tree);
     let tree_name = tree.to_str().unwrap();
     here("dpkg-deb", &["-R", package.to_str().unwrap(), tree_name]);
     let control = tree.join("DEBIAN/control");
@@ -104,6 +124,9 @@ pub fn newer_deb(package: &Path) -> PathBuf {
     let sample = tree.join("etc/ecs-lifecycle-agent/config.toml");
     let text = std::fs::read_to_string(&sample).unwrap();
     std::fs::write(&sample, format!("{text}\n# new in this release\n")).unwrap();
+    if let Some(binary) = binary {
+        std::fs::write(tree.join("usr/bin/ecs-lifecycle-agent"), binary).unwrap();
+    }
     let built = directory().join("layer/newer.deb");
     here(
         "dpkg-deb",
@@ -118,19 +141,26 @@ pub fn newer_deb(package: &Path) -> PathBuf {
     built
 }
 
-/// The .rpm of the same files as the next release.
-pub fn newer_rpm() -> PathBuf {
+/// The .rpm of the same files, with this binary, as the next release.
+pub fn newer_rpm(binary: &[u8]) -> PathBuf {
     let source = env!("CARGO_MANIFEST_DIR");
     let built = directory().join("layer/newer.rpm");
+    let target = directory().join("layer/newer-rpm");
+    std::fs::create_dir_all(target.join("release")).unwrap();
+    std::fs::write(target.join("release/ecs-lifecycle-agent"), binary).unwrap();
     let tool = format!("{source}/target/tools/bin/cargo-generate-rpm");
     let output = Command::new(tool)
         .args([
             "generate-rpm",
             "--set-metadata",
             "release = \"2\"",
+            "--payload-compress",
+            "none",
             "--output",
         ])
         .arg(&built)
+        .arg("--target-dir")
+        .arg(&target)
         .current_dir(source)
         .output()
         .unwrap();

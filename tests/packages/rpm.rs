@@ -1,6 +1,6 @@
 //! The .rpm: read as files, and installed by rpm on a machine that is otherwise Debian's.
 
-use super::file::{INSTALLED, bring, newer_rpm, package, packaged};
+use super::file::{BINARY, INSTALLED, bring, newer_rpm, package, packaged};
 use super::machine::{Machine, UNIT, poll};
 use super::stage::{COMPLETE, Stage, web};
 
@@ -8,7 +8,7 @@ const CONFIG: &str = "/etc/ecs-lifecycle-agent/config.toml";
 
 /// A machine that is on, with the package on its disk. rpm's own file system layout is not Debian's, so
 /// what the package needs of it (glibc, systemd) rpm does not find there: --nodeps.
-async fn machine() -> (Stage, String) {
+pub async fn machine() -> (Stage, String) {
     let mut stage = Stage::with(Machine::without_agent().await, vec![web(2)]).await;
     stage.machine.boot().await;
     let path = bring(&stage.machine, &package("rpm"));
@@ -102,6 +102,7 @@ fn its_scripts_are_those_of_the_source_and_shell() {
         let (stage, path) = machine().await;
         let shown = query(&stage, &["--scripts", &path]).await;
         for (title, script) in [
+            ("preinstall", include_str!("../../packaging/deb/preinst")),
             ("postinstall", include_str!("../../packaging/rpm/post")),
             ("preuninstall", include_str!("../../packaging/rpm/preun")),
             ("postuninstall", include_str!("../../packaging/rpm/postun")),
@@ -115,7 +116,7 @@ fn its_scripts_are_those_of_the_source_and_shell() {
             );
             stage.machine.run(&["sh", "-n", "-c", script]).await;
         }
-        assert_eq!(shown.matches("scriptlet (using").count(), 3, "{shown}");
+        assert_eq!(shown.matches("scriptlet (using").count(), 4, "{shown}");
     });
 }
 
@@ -171,7 +172,8 @@ fn upgraded_it_is_restarted_and_its_configuration_kept() {
         machine.write(CONFIG.trim_start_matches('/'), ours);
         machine.systemctl(&["start", UNIT]).await;
         let before = machine.agent().await;
-        let newer = bring(machine, &newer_rpm());
+        let binary = std::fs::read(machine.path(BINARY)).unwrap();
+        let newer = bring(machine, &newer_rpm(&binary));
         machine.run(&["rpm", "--upgrade", "--nodeps", &newer]).await;
         poll("a new process", async || {
             let agent = machine.agent().await;

@@ -64,6 +64,15 @@ fn from_the_file_of_cfn_init_and_user_data_is_not_asked() {
             environment.ends_with("ECS_LIFECYCLE_AGENT_DRAIN__TIMEOUT=7m\n"),
             "{environment}"
         );
+        // There can be secrets in all of them.
+        for file in [
+            "/etc/ecs/ecs.config",
+            "/etc/ecs-lifecycle-agent/environment",
+            "/etc/ecs-image/first-boot.env",
+        ] {
+            let mode = stage.machine.run(&["stat", "--format=%a", file]).await;
+            assert_eq!(mode.trim(), "600", "{file}");
+        }
         stage.instance.terminate();
         stage.gone_in_order().await;
     });

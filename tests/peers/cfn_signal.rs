@@ -64,6 +64,7 @@ async fn ours(simulator: &Simulator, instance: &Instance) -> Head {
         .env("AWS_ENDPOINT_URL_CLOUDFORMATION", &tap.url)
         .set("cloudformation", "stack_name", STACK)
         .set("cloudformation", "logical_resource_id", RESOURCE)
+        .set("cloudformation", "signal_drained", "true")
         .start()
         .unwrap();
     agent
@@ -116,6 +117,8 @@ async fn aws_s_own_tool_sends_the_same_request() {
     };
     let (simulator, instance) = stage().await;
     let theirs = theirs(&python, &simulator, &instance).await;
+    // A second SUCCESS in the same wait would be refused.
+    simulator.set_waiting(STACK, RESOURCE, true);
     let ours = ours(&simulator, &instance).await;
     assert_eq!(ours.method, theirs.method);
     assert_eq!(ours.path, theirs.path);

@@ -163,6 +163,7 @@ async fn a_stack_that_waits_for_a_drain_is_complete_with_its_signal() {
     let agent = builder(&instance, &scratch, &tap)
         .set("cloudformation", "stack_name", STACK)
         .set("cloudformation", "logical_resource_id", RESOURCE)
+        .set("cloudformation", "signal_drained", "true")
         .start()
         .unwrap();
     agent

@@ -1,5 +1,7 @@
 //! What `journalctl -o json` has.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use ecs_lifecycle_simulator::SECRET_MARKERS;
 
 use super::isolate::isolated;
@@ -87,5 +89,31 @@ fn priorities_are_the_levels() {
             ])
             .await;
         assert_eq!(shown.lines().count(), 1, "{shown}");
+    });
+}
+
+/// journald is stopped, and an executable has more to say than its socket holds.
+#[test]
+fn a_journal_that_takes_nothing_stops_nothing() {
+    isolated(async || {
+        let mut stage = Stage::new(vec![web(1)]).await;
+        let script = stage.machine.write(
+            "etc/ecs-lifecycle-agent/hooks.d/before-drain/talk",
+            "#!/bin/sh\nexec seq 2000\n",
+        );
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        stage.boot().await;
+        let journald = stage
+            .machine
+            .property_of("systemd-journald.service", "MainPID")
+            .await;
+        stage.machine.run(&["kill", "-STOP", &journald]).await;
+        stage.instance.terminate();
+        stage.gone_in_order().await;
+        stage.machine.run(&["kill", "-CONT", &journald]).await;
+        let said = stage.machine.logged("took no messages for a while").await;
+        assert_eq!(said.field("PRIORITY"), "4");
+        let dropped: u64 = said.field("DROPPED").parse().unwrap();
+        assert!(dropped > 500, "{said:?}");
     });
 }

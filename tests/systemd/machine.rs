@@ -71,10 +71,15 @@ impl Machine {
         machine
     }
 
+    /// Where a file of the machine is.
+    pub fn path(&self, path: &str) -> PathBuf {
+        // Joined to an absolute path, it would be a file of the host's.
+        self.root.join(path.trim_start_matches('/'))
+    }
+
     /// Writes a file of the machine; returns where it is.
     pub fn write(&self, path: &str, text: &str) -> PathBuf {
-        // Joined to an absolute path, it would be a file of the host's.
-        let path = self.root.join(path.trim_start_matches('/'));
+        let path = self.path(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path

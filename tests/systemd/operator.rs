@@ -77,7 +77,7 @@ fn executables_run_in_the_sandbox_and_print_to_the_journal() {
             ),
             (
                 "after-drain",
-                "touch /etc/owned 2>&1; echo \"$ECS_LIFECYCLE_OUTCOME\"; exit 3",
+                "touch /etc/owned 2>&1; touch /tmp/own; chown 0 /tmp/own 2>&1; echo \"$ECS_LIFECYCLE_OUTCOME\"; exit 3",
             ),
         ] {
             let path = stage.machine.write(
@@ -92,6 +92,8 @@ fn executables_run_in_the_sandbox_and_print_to_the_journal() {
         machine.logged("before-drain of demo").await;
         machine.logged("10-test: drained").await;
         machine.logged("Read-only file system").await;
+        // Refused, and not killed: what comes after it is reached.
+        machine.logged("Operation not permitted").await;
         let failed = machine
             .logged("an executable of after-drain has failed")
             .await;

@@ -35,6 +35,8 @@ fn systemd_finds_no_fault_with_it_and_little_exposure() {
             .machine
             .run(&["systemd-analyze", "security", "--threshold=15", UNIT])
             .await;
+        // Its memory holds credentials.
+        assert_eq!(stage.machine.property("LimitCORE").await, "0");
     });
 }
 

@@ -1,5 +1,5 @@
-//! What is generated from the command line, so that it cannot disagree with it: the man page and the
-//! completions of the shells.
+//! What is generated from the code, so that it cannot disagree with it: the man page, the completions of the
+//! shells, the sample configuration.
 
 pub mod man;
 
@@ -25,7 +25,8 @@ pub fn command() -> clap::Command {
     command
 }
 
-/// Writes the man page to `man/` and the completions to `completions/` below `out`. Returns the files.
+/// Writes the man page to `man/`, the completions to `completions/` and the sample configuration below `out`.
+/// Returns the files.
 ///
 /// # Errors
 /// Where a file cannot be written.
@@ -36,6 +37,8 @@ pub fn docs(out: &Path) -> io::Result<Vec<PathBuf>> {
     fs::create_dir_all(&completions)?;
     let page = pages.join(format!("{PROGRAM}.8"));
     fs::write(&page, man::page(&command())?)?;
+    let sample = out.join("config.toml");
+    fs::write(&sample, ecs_lifecycle_agent::config::sample_config())?;
     let mut files = vec![page];
     for shell in SHELLS {
         files.push(clap_complete::generate_to(
@@ -45,5 +48,6 @@ pub fn docs(out: &Path) -> io::Result<Vec<PathBuf>> {
             &completions,
         )?);
     }
+    files.push(sample);
     Ok(files)
 }

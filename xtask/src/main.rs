@@ -14,7 +14,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Writes the man page and the completions.
+    /// Writes the man page, the completions and the sample configuration.
     Docs {
         /// Where to.
         #[arg(long, value_name = "DIR", default_value = "target/dist")]

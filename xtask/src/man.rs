@@ -169,8 +169,8 @@ pub fn page(command: &Command) -> io::Result<Vec<u8>> {
     )]);
     roff.control("PP", []);
     roff.text([roman(
-        "Without a command it runs. It needs no configuration: the README has all keys, and check-config prints \
-         those in force.",
+        "Without a command it runs. It needs no configuration: the file that the package installs has every key, \
+         commented out, and check-config prints those in force.",
     )]);
     roff.to_writer(&mut page)?;
     man.render_options_section(&mut page)?;

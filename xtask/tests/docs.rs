@@ -114,9 +114,10 @@ fn the_completions_have_every_command() {
             "ecs-lifecycle-agent.bash",
             "_ecs-lifecycle-agent",
             "ecs-lifecycle-agent.fish",
+            "config.toml",
         ]
     );
-    for file in files.iter().skip(1) {
+    for file in files.iter().skip(1).take(3) {
         let text = std::fs::read_to_string(file).unwrap();
         for (command, options) in commands() {
             assert!(text.contains(&command), "{command} in {}", file.display());

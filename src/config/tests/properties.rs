@@ -9,9 +9,9 @@ use proptest::sample::select;
 use super::super::choices::Choice;
 use super::super::table::all_keys;
 use super::super::{
-    AgentSettings, AutoScalingSettings, AwsSettings, CloudFormationSettings, DrainSettings,
-    EcsSettings, Effective, HookSettings, LogSettings, MetadataSettings, MetricsSettings,
-    ReadySettings, Settings, StackResource, StandaloneTasks,
+    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationSettings,
+    DrainSettings, EcsSettings, Effective, HookSettings, HostPort, LogSettings, MetadataSettings,
+    MetricsSettings, Protocol, ReadySettings, Settings, StackResource, StandaloneTasks,
 };
 use super::{Root, main_file};
 
@@ -161,7 +161,37 @@ fn hooks() -> impl Strategy<Value = HookSettings> {
 fn metrics() -> impl Strategy<Value = MetricsSettings> {
     let endpoint = (any::<[u8; 3]>(), 1..=u16::MAX)
         .prop_map(|([a, b, c], port)| format!("tcp://127.{a}.{b}.{c}:{port}"));
-    proptest::option::of(endpoint).prop_map(|emf_endpoint| MetricsSettings { emf_endpoint })
+    (proptest::option::of(endpoint), "[A-Za-z0-9._/#-]{1,100}").prop_map(
+        |(emf_endpoint, log_group)| MetricsSettings {
+            emf_endpoint,
+            log_group,
+        },
+    )
+}
+
+fn capacity() -> impl Strategy<Value = CapacitySettings> {
+    let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
+    let port =
+        (1..=u16::MAX, protocol).prop_map(|(number, protocol)| HostPort { number, protocol });
+    let ports = proptest::collection::btree_set(port, 0..4);
+    let numbers = proptest::array::uniform4(0..1_000_000_u32);
+    (any::<bool>(), numbers, ports, 0..100_u32).prop_map(
+        |(enabled, [cpu, memory, daemon_cpu, daemon_memory], ports, task_enis)| {
+            let awsvpc = ports.is_empty() && task_enis > 0;
+            let mut capacity = CapacitySettings {
+                enabled,
+                cpu,
+                memory,
+                ports: ports.into_iter().collect(),
+                awsvpc,
+                task_enis: if awsvpc { task_enis } else { 0 },
+                daemon_cpu,
+                daemon_memory,
+            };
+            capacity.enabled &= capacity.is_configured();
+            capacity
+        },
+    )
 }
 
 fn cloudformation() -> impl Strategy<Value = CloudFormationSettings> {
@@ -187,7 +217,7 @@ prop_compose! {
         autoscaling in autoscaling(),
         cloudformation in cloudformation(),
         (state_directory, socket) in (path(), path()),
-        (ready, hooks, metrics) in (ready(), hooks(), metrics()),
+        (ready, hooks, metrics, capacity) in (ready(), hooks(), metrics(), capacity()),
         (level, target) in (any_of(), any_of()),
     ) -> Settings {
         Settings {
@@ -200,6 +230,7 @@ prop_compose! {
             ready,
             hooks,
             metrics,
+            capacity,
             agent: AgentSettings { state_directory, socket },
             log: LogSettings { level, target },
         }

@@ -27,7 +27,7 @@ fn variables_with_the_prefix_must_mean_something() {
         (
             "ECS_LIFECYCLE_AGENT_NOTHING__LIKE_THIS_IS_KNOWN",
             "there is no section nothing: the sections are metadata, ecs, aws, ready, drain, hooks, autoscaling, \
-             cloudformation, agent, metrics, log",
+             cloudformation, agent, metrics, capacity, log",
         ),
         (
             "ECS_LIFECYCLE_AGENT_VERSION",

@@ -38,6 +38,8 @@ pub struct Found {
     pub heartbeat_timeout: Duration,
     /// How long it can be kept waiting at the most, where known.
     pub global_timeout: Option<Duration>,
+    /// Who else may complete it: see [`foreign_target`].
+    pub foreign_target: Option<String>,
 }
 
 /// Why there is no hook to complete.
@@ -202,6 +204,7 @@ impl Search {
                             heartbeat_interval: interval(hook.heartbeat_timeout),
                             heartbeat_timeout: hook.heartbeat_timeout,
                             global_timeout: Some(hook.global_timeout),
+                            foreign_target: foreign_target(hook, configured),
                         };
                         self.use_hook(found, turn);
                     }
@@ -229,6 +232,7 @@ impl Search {
                         heartbeat_interval: interval(LEAST_HEARTBEAT_TIMEOUT),
                         heartbeat_timeout: LEAST_HEARTBEAT_TIMEOUT,
                         global_timeout: None,
+                        foreign_target: None,
                     };
                     self.use_hook(found, turn);
                 } else if failure.kind == FailureKind::Refused
@@ -249,6 +253,7 @@ impl Search {
                 hook: found.hook.clone(),
                 heartbeat_interval: found.heartbeat_interval,
                 global_timeout: found.global_timeout,
+                foreign_target: found.foreign_target.clone(),
             });
         }
         self.result = Some(Ok(found));
@@ -288,6 +293,13 @@ impl Search {
 /// Whether the hook belongs to a service of AWS that completes it itself.
 fn is_of_aws(name: &str) -> bool {
     name == MANAGED_DRAINING_HOOK || name.starts_with(CODE_DEPLOY_HOOKS)
+}
+
+/// The `NotificationTargetARN` of a terminating hook that is ours only because it is alone. Somebody had it
+/// notify them, and may complete it. An owner that listens on EventBridge leaves no such trace.
+pub fn foreign_target(hook: &LifecycleHook, configured: Option<&String>) -> Option<String> {
+    let target = hook.notification_target.clone();
+    target.filter(|_| configured.is_none() && hook.transition == LifecycleTransition::Terminating)
 }
 
 /// Ours is the configured hook, else the only candidate.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::capacity::CapacitySample;
 use super::facts::{ContainerInstance, LifecycleHook, LifecycleTransition};
 use super::memory::Memory;
 use super::reason::{DrainReason, Outcome};
@@ -81,6 +82,12 @@ pub enum Action {
     },
     /// Send the figures of a drain to the CloudWatch agent.
     SendMetrics(DrainFigures),
+    /// Ask the ECS agent for the tasks that have not stopped, and which of them have network interfaces.
+    ReadTaskSet,
+    /// `ecs:DescribeContainerInstances` for this one: its resources.
+    DescribeResources(ContainerInstance),
+    /// Send one sample of this instance's capacity to the CloudWatch agent.
+    SendCapacity(CapacitySample),
     /// `autoscaling:RecordLifecycleActionHeartbeat`
     Heartbeat(HookRef),
     /// `cloudformation:SignalResource`
@@ -110,12 +117,14 @@ impl Action {
         let (dependency, name) = match self {
             Self::ReadInstance | Self::ReadMetadata => (Metadata, "read instance metadata"),
             Self::FindStack => (Metadata, "read the stack from the instance's tags"),
-            Self::ReadContainerInstance | Self::ReadTasks => {
+            Self::ReadContainerInstance | Self::ReadTasks | Self::ReadTaskSet => {
                 (Introspection, "ask the ECS agent's introspection")
             }
             Self::Remember(_) => (Dependency::StateDirectory, "write state.json"),
             Self::SetDraining(_) | Self::SetActive(_) => (Ecs, "ecs:UpdateContainerInstancesState"),
-            Self::DescribeContainerInstance(_) => (Ecs, "ecs:DescribeContainerInstances"),
+            Self::DescribeContainerInstance(_) | Self::DescribeResources(_) => {
+                (Ecs, "ecs:DescribeContainerInstances")
+            }
             Self::ClassifyTasks { .. } => (Ecs, "ecs:DescribeTasks or ecs:DescribeServices"),
             Self::ListTasks { .. } => (Ecs, "ecs:ListTasks or ecs:DescribeTasks"),
             Self::StopTask { .. } => (Ecs, "ecs:StopTask"),
@@ -127,6 +136,7 @@ impl Action {
             Self::Complete { .. } => (AutoScaling, "autoscaling:CompleteLifecycleAction"),
             Self::Signal { .. } => (CloudFormation, "cloudformation:SignalResource"),
             Self::RunCommands { .. } => (Dependency::Executables, "run the executables"),
+            Self::SendCapacity(_) => (Dependency::CloudWatchAgent, "send the capacity"),
             Self::SendMetrics(_) => (Dependency::CloudWatchAgent, "send the figures of the drain"),
             Self::Exit => (Dependency::StateDirectory, "exit"),
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::action::Ticket;
+use super::capacity::{HostView, LocalTask};
 use super::facts::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, Instance,
     LifecycleHook, MetadataReading, Task,
@@ -48,10 +49,6 @@ pub enum Event {
 
 /// Outcomes of actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there are only ever a few at a time"
-)]
 pub enum Answer {
     /// Of [`super::Action::ReadInstance`].
     Instance(Result<Instance, Failure>),
@@ -87,7 +84,11 @@ pub enum Answer {
     Stack(Result<Option<StackResource>, Failure>),
     /// Of [`super::Action::RunCommands`]; a failure where the directory cannot be read.
     Commands(Result<CommandsReport, Failure>),
-    /// Of [`super::Action::SendMetrics`].
+    /// Of [`super::Action::ReadTaskSet`].
+    TaskSet(Result<Vec<LocalTask>, Failure>),
+    /// Of [`super::Action::DescribeResources`].
+    Resources(Result<HostView, Failure>),
+    /// Of [`super::Action::SendMetrics`] and [`super::Action::SendCapacity`].
     MetricsSent(Result<(), Failure>),
 }
 

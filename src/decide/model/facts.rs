@@ -390,6 +390,8 @@ pub struct LifecycleHook {
     pub global_timeout: Duration,
     /// `DefaultResult`
     pub default_result: Option<String>,
+    /// `NotificationTargetARN`: whoever listens there may complete it, too.
+    pub notification_target: Option<String>,
 }
 
 /// What kind of trouble a call met: decides when it is tried again, and what is said about it.

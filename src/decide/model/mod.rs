@@ -1,6 +1,7 @@
 //! The ground floor: plain values. What can be known, asked, said and remembered, without behaviour.
 
 mod action;
+mod capacity;
 mod event;
 mod facts;
 mod memory;
@@ -10,6 +11,7 @@ pub mod record;
 mod time;
 
 pub use action::*;
+pub use capacity::*;
 pub use event::*;
 pub use facts::*;
 pub use memory::*;

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::action::{CommandEvent, HookRef, LifecycleActionResult, SignalStatus};
+use super::capacity::LocalTask;
 use super::facts::{
     ContainerInstance, ContainerInstanceView, Failure, Instance, LifecycleState,
     LifecycleTransition, TargetLifecycleState,
@@ -74,6 +75,7 @@ pub enum Note {
         hook: HookRef,
         heartbeat_interval: Duration,
         global_timeout: Option<Duration>,
+        foreign_target: Option<String>,
     },
     /// There is no hook that is ours to complete.
     NoHook {
@@ -174,6 +176,13 @@ pub enum Note {
     UndrainAskedByHand,
     /// The figures of a drain have not reached the CloudWatch agent.
     MetricsNotSent { failure: Failure },
+    /// A task has come or gone that reserves more than `[capacity]` says: CPU units and MiB.
+    LargerTask {
+        task: LocalTask,
+        cpu: i64,
+        memory: i64,
+        configured: (u32, u32),
+    },
     /// The container instance takes tasks again.
     ReturnedToService(ContainerInstance),
     /// It was not this agent that drained it: left as it is.

@@ -1,6 +1,7 @@
 //! What Auto Scaling answers: only calls that read, and only operations that the agent calls anyway.
 
 use crate::act::autoscaling::{describe_instance, lifecycle_hooks};
+use crate::act::aws::Aws;
 use crate::decide::{AutoScalingInstance, Instance, LifecycleHook};
 
 use super::super::facts::Asked;
@@ -15,13 +16,20 @@ pub(super) struct AutoScaling {
 
 /// `DescribeAutoScalingInstances` and `DescribeLifecycleHooks`: side by side, where the group is known.
 pub(super) async fn auto_scaling(
-    client: &aws_sdk_autoscaling::Client,
+    aws: &Aws,
     instance: &Instance,
     group: Option<String>,
 ) -> AutoScaling {
-    let describe = describe_instance(client, &instance.instance_id);
+    let id = &instance.instance_id;
+    let describe = aws.autoscaling(instance, |client| async move {
+        describe_instance(&client, id).await
+    });
+    let hooks = async |group: &str| {
+        let ask = |client| async move { lifecycle_hooks(&client, group).await };
+        aws.autoscaling(instance, ask).await
+    };
     if let Some(group) = group {
-        let (instance, hooks) = tokio::join!(describe, lifecycle_hooks(client, &group));
+        let (instance, hooks) = tokio::join!(describe, hooks(&group));
         return AutoScaling {
             instance: Some(instance),
             group: Some(group),
@@ -34,7 +42,7 @@ pub(super) async fn auto_scaling(
         Ok(None) | Err(_) => None,
     };
     let hooks = match &group {
-        Some(group) => Some(lifecycle_hooks(client, group).await),
+        Some(group) => Some(hooks(group).await),
         None => None,
     };
     AutoScaling {

@@ -58,6 +58,7 @@ pub(super) fn look(root: &Path, settings: &Settings, image: bool) -> Host {
         unit: unit(root),
         wanted_by: wanted_by(root, UNIT),
         active: active(root),
+        running: running(root),
         unit_environment: unit_environment(root),
         docker_unit: find(root, "docker.service"),
         ecs_unit: find(root, "ecs.service"),
@@ -166,14 +167,23 @@ fn wanted_by(root: &Path, name: &str) -> Option<PathBuf> {
     None
 }
 
-/// A service that runs has a control group with processes in it.
-fn active(root: &Path) -> Option<bool> {
+/// The processes of the service, as its control group lists them; empty where it does not run.
+fn processes(root: &Path) -> Option<String> {
     let services = CONTROL_GROUPS
         .iter()
         .map(|path| root.join(path))
         .find(|path| path.is_dir())?;
-    let processes = fs::read_to_string(services.join(UNIT).join("cgroup.procs"));
-    Some(processes.is_ok_and(|text| !text.trim().is_empty()))
+    Some(fs::read_to_string(services.join(UNIT).join("cgroup.procs")).unwrap_or_default())
+}
+
+fn active(root: &Path) -> Option<bool> {
+    Some(!processes(root)?.trim().is_empty())
+}
+
+/// The program of the first process: the agent's.
+fn running(root: &Path) -> Option<PathBuf> {
+    let process = processes(root)?.lines().next()?.to_owned();
+    fs::read_link(root.join("proc").join(process).join("exe")).ok()
 }
 
 /// The unit's files that set variables by which the agent is configured.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use aws_smithy_types::date_time::{DateTime, Format};
-use reqwest::Client;
+use hyper::Request;
+use hyper::header::DATE;
 
 use crate::clock::Clock;
 use crate::decide::Failure;
-use crate::http::{self, Answer};
+use crate::http::{Answer, Local};
 use crate::observe::{Imds, Warnings};
 
 use super::super::facts::{Metadata, WithoutToken};
@@ -17,17 +18,14 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// Asks, and also for the group that the instance's tag names.
 pub(super) async fn ask(
-    http: Client,
     endpoint: &str,
     timeout: Duration,
     clock: Clock,
 ) -> (Metadata, Option<String>) {
-    let imds = Imds::new(http.clone(), endpoint, timeout, clock, Warnings::default());
+    let imds = Imds::new(endpoint, timeout, clock, Warnings::default());
     // First the one: where it gets no token, the others would wait for one in turn.
-    let (instance, without_token) = tokio::join!(
-        imds.instance(),
-        without_token(&http, endpoint, timeout, clock)
-    );
+    let (instance, without_token) =
+        tokio::join!(imds.instance(), without_token(endpoint, timeout, clock));
     let mut metadata = Metadata {
         instance,
         without_token,
@@ -53,17 +51,17 @@ pub(super) async fn ask(
 /// The one request of version 1 that there is here: it should be refused. What it brings is not used,
 /// but for the time of the answer.
 async fn without_token(
-    http: &Client,
     endpoint: &str,
     timeout: Duration,
     clock: Clock,
 ) -> Result<WithoutToken, Failure> {
-    let url = format!(
-        "{}/latest/meta-data/instance-id",
-        endpoint.trim_end_matches('/')
-    );
-    let what = format!("GET {url}");
-    let answer = http::fetch(&what, http.get(&url), timeout, BODY_LIMIT).await?;
+    let local = Local::new(endpoint);
+    let path = "/latest/meta-data/instance-id";
+    let what = format!("GET {}", local.url(path));
+    let request = Request::get("/");
+    let answer = local
+        .fetch(&what, path, request, timeout, BODY_LIMIT)
+        .await?;
     Ok(WithoutToken {
         status: answer.status.as_u16(),
         clock_ahead: clock_ahead(&answer, clock),
@@ -71,7 +69,7 @@ async fn without_token(
 }
 
 fn clock_ahead(answer: &Answer, clock: Clock) -> Option<i64> {
-    let date = answer.headers.get(reqwest::header::DATE)?.to_str().ok()?;
+    let date = answer.headers.get(DATE)?.to_str().ok()?;
     let date = DateTime::from_str(date, Format::HttpDate).ok()?;
     let there = clock.moment_of(date.try_into().ok()?);
     Some(clock.now().as_millis().saturating_sub(there.as_millis()) / 1_000)

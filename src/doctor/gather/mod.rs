@@ -8,14 +8,16 @@ mod aws;
 mod host;
 mod metadata;
 
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::act::Endpoints;
 use crate::act::aws::Aws;
+use crate::act::ecs::{list_tasks, resources};
+use crate::act::emf;
 use crate::cli::DoctorArguments;
 use crate::clock::Clock;
 use crate::config::{ConfigError, Effective, Settings};
-use crate::http;
 use crate::observe::Introspection;
 
 use super::facts::{Facts, Live};
@@ -23,7 +25,7 @@ use super::facts::{Facts, Live};
 /// Gathers the facts.
 ///
 /// # Errors
-/// Where neither a runtime nor an HTTP client can be set up.
+/// Where no runtime can be set up.
 pub fn gather(
     arguments: &DoctorArguments,
     configuration: Result<Effective, ConfigError>,
@@ -41,28 +43,25 @@ pub fn gather(
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let live = runtime.block_on(live(&settings));
+        facts.live = Some(runtime.block_on(live(&settings)));
         // A name look-up may be stuck: do not wait for it.
         runtime.shutdown_background();
-        facts.live = Some(live.map_err(io::Error::other)?);
     }
     Ok(facts)
 }
 
-async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
+async fn live(settings: &Settings) -> Live {
     let endpoints = Endpoints::from_environment(|name| std::env::var(name).ok());
-    let local = http::local_client()?;
     let clock = Clock::start();
     let introspection = Introspection::new(
-        local.clone(),
         &settings.ecs.introspection_endpoint,
         settings.ecs.introspection_timeout,
     );
     let timeout = settings.metadata.request_timeout;
     let ((metadata, group), ecs_agent, local_tasks) = tokio::join!(
-        metadata::ask(local, &endpoints.imds, timeout, clock),
+        metadata::ask(&endpoints.imds, timeout, clock),
         introspection.container_instance(),
-        introspection.tasks(),
+        introspection.tasks(BTreeSet::new()),
     );
 
     let aws = Aws::new(settings.aws.request_timeout);
@@ -71,10 +70,11 @@ async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
     let ecs = async {
         match instance.zip(target) {
             Some((instance, target)) => {
-                let client = aws.ecs(instance).await;
                 let (described, tasks) = tokio::join!(
-                    crate::act::ecs::describe(&client, target),
-                    crate::act::ecs::list_tasks(&client, target, true),
+                    aws.ecs(instance, |ecs| async move { resources(&ecs, target).await }),
+                    aws.ecs(instance, |ecs| async move {
+                        list_tasks(&ecs, target, true).await
+                    }),
                 );
                 (Some(described), Some(tasks))
             }
@@ -88,21 +88,29 @@ async fn live(settings: &Settings) -> Result<Live, reqwest::Error> {
         .or(group);
     let auto_scaling = async {
         match instance {
-            Some(instance) => {
-                aws::auto_scaling(&aws.autoscaling(instance).await, instance, group).await
-            }
+            Some(instance) => aws::auto_scaling(&aws, instance, group).await,
             None => aws::AutoScaling::default(),
         }
     };
-    let ((container_instance, tasks), auto_scaling) = tokio::join!(ecs, auto_scaling);
-    Ok(Live {
+    let listener = async {
+        match settings.capacity.enabled {
+            true => Some(emf::is_listening(settings.metrics.capacity_endpoint()).await),
+            false => None,
+        }
+    };
+    let ((described, tasks), auto_scaling, listener) = tokio::join!(ecs, auto_scaling, listener);
+    let host = described.as_ref().and_then(|asked| asked.as_ref().ok());
+    let host = host.cloned();
+    Live {
         metadata,
         ecs_agent,
         local_tasks: local_tasks.map(|tasks| tasks.len()),
-        container_instance,
+        container_instance: described.map(|asked| asked.map(|host| host.view)),
+        host,
+        listener,
         tasks,
         auto_scaling: auto_scaling.instance,
         group: auto_scaling.group,
         hooks: auto_scaling.hooks,
-    })
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::{ResultOnTimeout, Settings};
 use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
-use crate::decide::hold::{MANAGED_DRAINING_HOOK, NoHook, choose};
+use crate::decide::hold::{MANAGED_DRAINING_HOOK, NoHook, choose, foreign_target};
 use crate::decide::{LifecycleHook, LifecycleState, LifecycleTransition};
 
 use super::super::facts::Live;
@@ -210,6 +210,20 @@ fn found(
         Some(_) => "as configured",
         None => "the only one",
     };
+    if let Some(target) = foreign_target(hook, configured) {
+        return findings.warn(
+            check,
+            &format_args!(
+                "{} of {group}, {why}, but it notifies {target}, which may complete it as well",
+                hook.name
+            ),
+            &format_args!(
+                "set autoscaling.lifecycle_hook_name = \"{}\" if it is this agent's: the next release \
+                 completes it only then. Otherwise create a hook of its own: docs/moving.md",
+                hook.name
+            ),
+        );
+    }
     findings.ok(check, &format_args!("{} of {group}, {why}", hook.name));
 }
 

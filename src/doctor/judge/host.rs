@@ -1,9 +1,11 @@
 //! What the file system shows.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config::Settings;
 use crate::decide::short;
+use crate::previous::KEPT;
 
 use super::super::facts::{EcsConfig, Facts, Host, Program, StateDirectory, StateFile};
 use super::super::finding::{Check, Findings};
@@ -28,7 +30,7 @@ pub(super) fn judge(facts: &Facts, settings: &Settings, findings: &mut Findings)
     shutdown(host, settings, findings);
 }
 
-fn configuration(facts: &Facts, findings: &mut Findings) {
+pub(super) fn configuration(facts: &Facts, findings: &mut Findings) {
     let check = Check::Configuration;
     let effective = match &facts.configuration {
         Ok(effective) => effective,
@@ -124,6 +126,11 @@ fn unit(host: &Host, image: bool, findings: &mut Findings) {
         return;
     }
     match host.active {
+        Some(true) if host.running.as_deref() == Some(Path::new(KEPT)) => findings.warn(
+            Check::UnitActive,
+            &format_args!("the version before runs ({KEPT}): this one refuses the configuration"),
+            &format_args!("correct the configuration, and systemctl restart {UNIT}"),
+        ),
         Some(true) => findings.ok(Check::UnitActive, &"it runs"),
         Some(false) => findings.fail(
             Check::UnitActive,

@@ -9,11 +9,11 @@ use super::super::facts::{
 use super::super::finding::{Check, Finding, Status};
 use super::super::render;
 use super::judge;
-use crate::config::{Effective, Settings};
+use crate::config::{Effective, HostPort, Protocol, Settings};
 use crate::decide::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
-    ContainerInstanceView, Failure, FailureKind, Instance, LifecycleHook, LifecycleState,
-    LifecycleTransition, TargetLifecycleState, Task, TaskKind, TaskStatus,
+    ContainerInstanceView, Failure, FailureKind, HostView, Instance, LifecycleHook, LifecycleState,
+    LifecycleTransition, Resources, TargetLifecycleState, Task, TaskKind, TaskStatus,
 };
 
 fn failure(kind: FailureKind, message: &str) -> Failure {
@@ -37,6 +37,7 @@ fn hook(name: &str) -> LifecycleHook {
         heartbeat_timeout: Duration::from_secs(3_600),
         global_timeout: Duration::from_secs(172_800),
         default_result: Some("CONTINUE".to_owned()),
+        notification_target: None,
     }
 }
 
@@ -93,6 +94,8 @@ fn healthy() -> Facts {
             })),
             local_tasks: Ok(1),
             container_instance: Some(Ok(view(ContainerInstanceStatus::Active, true))),
+            host: None,
+            listener: None,
             tasks: Some(Ok(vec![task(TaskKind::Service("web".to_owned()))])),
             auto_scaling: Some(Ok(Some(AutoScalingInstance {
                 group: "asg".to_owned(),
@@ -297,4 +300,63 @@ fn no_answer_can_look_like_a_line_of_ours() {
         text.lines().next(),
         Some("failure  clock: no ok       role: fine [31m")
     );
+}
+
+/// With capacity on, a host of 1024/993 with port 22 reserved, and somebody who listens.
+fn with_capacity(change: impl FnOnce(&mut Live, &mut Settings)) -> Vec<(Check, Status)> {
+    complaints(|facts| {
+        let resources = Resources {
+            cpu: Some(1024),
+            memory: Some(993),
+            ports: vec![TCP_22],
+        };
+        let live = facts.live.as_mut().unwrap();
+        live.host = Some(HostView {
+            view: view(ContainerInstanceStatus::Active, true),
+            registered: resources.clone(),
+            // Full: it is no matter of what fits at present.
+            remaining: Resources {
+                cpu: Some(0),
+                ..resources
+            },
+            capacity_provider: None,
+        });
+        live.listener = Some(Ok(()));
+        let settings = &mut facts.configuration.as_mut().unwrap().settings;
+        settings.capacity.enabled = true;
+        (settings.capacity.cpu, settings.capacity.memory) = (250, 400);
+        change(live, settings);
+    })
+}
+
+const TCP_22: HostPort = HostPort {
+    number: 22,
+    protocol: Protocol::Tcp,
+};
+
+#[test]
+fn capacity_is_held_against_the_instance() {
+    assert_eq!(with_capacity(|_, _| ()), []);
+    let bad = [(Check::Capacity, Bad)];
+    let never = with_capacity(|_, settings| settings.capacity.memory = 994);
+    assert_eq!(never, bad);
+    let daemons = with_capacity(|_, settings| settings.capacity.daemon_cpu = 775);
+    assert_eq!(daemons, bad);
+    let reserved = with_capacity(|_, settings| settings.capacity.ports = vec![TCP_22]);
+    assert_eq!(reserved, bad);
+    let silent = with_capacity(|live, _| {
+        live.listener = Some(Err(failure(FailureKind::Unreachable, "nobody listens")));
+    });
+    assert_eq!(silent, [(Check::CapacityListener, Warn)]);
+    let both = [(Check::CapacityProvider, Warn)];
+    let provider = with_capacity(|live, _| {
+        live.host.as_mut().unwrap().capacity_provider = Some("demo".to_owned());
+    });
+    assert_eq!(provider, both);
+    let tagged = with_capacity(|live, _| {
+        live.metadata.tags = Some(Ok(Some(vec!["AmazonECSManaged".to_owned()])));
+    });
+    assert_eq!(tagged, both);
+    let unknown = with_capacity(|live, _| (live.host, live.listener) = (None, None));
+    assert_eq!(unknown, []);
 }

@@ -188,6 +188,7 @@ impl Plan {
         if self.stack {
             set("cloudformation", "stack_name", "demo-stack");
             set("cloudformation", "logical_resource_id", "Group");
+            set("cloudformation", "signal_drained", "true");
         }
         self.leaves_it_to_the_hook = result == "NONE";
         self.ignores_standalone = standalone == "ignore";

@@ -105,6 +105,14 @@ impl AgentBuilder {
     /// # Errors
     /// Where the binary cannot be started.
     pub fn start(&self) -> io::Result<AgentProcess> {
+        self.start_onto(Stdio::piped())
+    }
+
+    /// Starts it with a standard error of the test's own, which is not part of its log.
+    ///
+    /// # Errors
+    /// Where the binary cannot be started.
+    pub fn start_onto(&self, stderr: impl Into<Stdio>) -> io::Result<AgentProcess> {
         let mut child = Command::new(&self.binary)
             .env_clear()
             .envs(&self.environment)
@@ -112,7 +120,7 @@ impl AgentBuilder {
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()?;
         let log = Log::default();

@@ -142,6 +142,16 @@ impl Instance {
         self.change(|w, id| w.interrupt_spot(id, action, within));
     }
 
+    /// Announces a Spot interruption that EC2 is late to carry out: the instance lives on.
+    pub fn announce_spot(&self, action: SpotAction, within: Duration) {
+        self.change(|w, id| w.announce_spot(id, action, within));
+    }
+
+    /// Stops it and starts it again, with another `pendingTime` and no notices.
+    pub fn stop_and_start(&self) {
+        self.change(World::stop_and_start);
+    }
+
     /// Gives a rebalance recommendation.
     pub fn recommend_rebalance(&self) {
         self.change(World::recommend_rebalance);
@@ -185,6 +195,21 @@ impl Instance {
     /// Sets its container instance's status as an operator would.
     pub fn set_container_instance_status(&self, status: ContainerInstanceStatus) {
         self.change(|w, id| w.set_container_instance_status(id, status, Who::Operator));
+    }
+
+    /// From now on the scheduler places this task whenever it is `ACTIVE`, so long after it became so.
+    pub fn schedule_whenever_active(&self, spec: TaskSpec, after: Duration) {
+        self.change(|w, id| w.schedule_whenever_active(id, spec, after));
+    }
+
+    /// Its ECS agent loses its data: introspection lists none of the tasks so far, whose containers go on.
+    pub fn forget_tasks(&self) {
+        self.change(World::forget_tasks);
+    }
+
+    /// Its ECS agent loses its data and registers a second, `ACTIVE` container instance beside the first.
+    pub fn register_anew(&self) {
+        self.change(World::register_anew);
     }
 
     /// Registers it with ECS: its ARN shows, `REGISTERING` becomes `ACTIVE`.

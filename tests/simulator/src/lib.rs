@@ -45,8 +45,8 @@ pub use secrets::{
 };
 pub use simulator::Simulator;
 pub use spec::{
-    ApiSkew, GroupSpec, HookSpec, InstanceSpec, Options, ResourceSpec, ServiceSpec, StackSpec,
-    TaskKind, TaskSpec,
+    ApiSkew, GroupSpec, HookSpec, HostResources, InstanceSpec, Options, Reservation, ResourceSpec,
+    ServiceSpec, StackSpec, TaskKind, TaskSpec,
 };
 
 /// Keeps the README's example compiling.

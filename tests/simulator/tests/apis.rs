@@ -357,7 +357,7 @@ async fn cloudformation_takes_an_instance_identity() {
 }
 
 #[tokio::test]
-async fn a_repeated_signal_counts_once() {
+async fn a_repeated_signal_is_refused() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     simulator.add_stack(&StackSpec::new("stack").waiting_for("Group", 2));
     let signal = async |unique: &str, status: &str| {
@@ -379,7 +379,7 @@ async fn a_repeated_signal_counts_once() {
         .status
     };
     assert_eq!(signal("i-1", "SUCCESS").await, 200);
-    assert_eq!(signal("i-1", "SUCCESS").await, 200);
+    assert_eq!(signal("i-1", "SUCCESS").await, 400, "it exists already");
     assert!(simulator.world(|w| w.stack("stack").unwrap().resources["Group"].waiting));
     assert_eq!(signal("i-2", "SUCCESS").await, 200);
     assert_eq!(signal("i-3", "SUCCESS").await, 400, "the wait is over");
@@ -387,7 +387,7 @@ async fn a_repeated_signal_counts_once() {
     assert_eq!(signal("i-1", "FAILURE").await, 200);
     simulator.world(|w| {
         assert!(w.stack("stack").unwrap().resources["Group"].failed);
-        assert_eq!(w.signals().len(), 4);
+        assert_eq!(w.signals().len(), 3);
     });
 }
 

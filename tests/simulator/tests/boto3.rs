@@ -113,7 +113,7 @@ async fn boto3_drives_every_operation() {
             matches!(what, What::HookCompleted { result, .. } if *result == LifecycleActionResult::Abandon)
         };
         assert!(w.event_of(other.id(), abandoned).is_some());
-        assert_eq!(w.signals().len(), 2);
+        assert_eq!(w.signals().len(), 1);
         let by_profile = w.requests().aws_calls().filter(|r| r.instance.as_deref() == Some(instance.id())).count();
         assert!(by_profile > 30, "{by_profile}");
     });

@@ -196,7 +196,7 @@ def drain(task):
 def signals():
     signal = {"StackName": "stack", "UniqueId": INSTANCE, "Status": "SUCCESS"}
     cloudformation.signal_resource(LogicalResourceId="Group", **signal)
-    cloudformation.signal_resource(LogicalResourceId="Group", **signal)
+    refused("ValidationError", "already exists", cloudformation.signal_resource, LogicalResourceId="Group", **signal)
     refused("ValidationError", "cannot be signaled", cloudformation.signal_resource, LogicalResourceId="Idle", **signal)
     refused("ValidationError", "does not exist", cloudformation.signal_resource, LogicalResourceId="None", **signal)
     signal["StackName"] = "none"

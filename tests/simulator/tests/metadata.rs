@@ -282,19 +282,55 @@ async fn introspection_and_its_traps() {
     assert_eq!(unknown.status, 200);
     assert!(unknown.json()["AvailableCommands"].is_array());
 
-    let tasks = introspect(&instance, "/v1/tasks").await.unwrap().json();
-    assert_eq!(tasks["Tasks"][0]["KnownStatus"], "PENDING");
-    assert_eq!(tasks["Tasks"][0]["DesiredStatus"], "RUNNING");
-    assert_eq!(tasks["Tasks"][0]["Family"], "web");
-    assert_eq!(tasks["Tasks"][1]["KnownStatus"], "RUNNING");
-    assert_eq!(tasks["Tasks"][1].get("DesiredStatus"), None);
-    let batch = tasks["Tasks"][1]["Arn"].as_str().unwrap();
-    simulator.change(|w| w.stop_task(batch, "test"));
-    let tasks = introspect(&instance, "/v1/tasks").await.unwrap().json();
+    let task = async |family: &str| {
+        let tasks = introspect(&instance, "/v1/tasks").await.unwrap().json();
+        let tasks = tasks["Tasks"].as_array().unwrap();
+        let found = tasks.iter().find(|task| task["Family"] == family);
+        found.unwrap().clone()
+    };
+    let web = task("web").await;
+    assert_eq!(web["KnownStatus"], "PENDING");
+    assert_eq!(web["DesiredStatus"], "RUNNING");
+    let batch = task("batch").await;
+    assert_eq!(batch["KnownStatus"], "RUNNING");
+    assert_eq!(batch.get("DesiredStatus"), None);
+    simulator.change(|w| w.stop_task(batch["Arn"].as_str().unwrap(), "test"));
     assert_eq!(
-        tasks["Tasks"][1]["KnownStatus"], "STOPPED",
+        task("batch").await["KnownStatus"],
+        "STOPPED",
         "stopped tasks stay listed"
     );
+}
+
+/// The same tasks, in an order that changes from read to read and is drawn from the seed.
+#[tokio::test]
+async fn introspection_has_no_order() {
+    let reads = async |seed| {
+        let options = Options {
+            seed,
+            ..Options::default()
+        };
+        let tasks = vec![TaskSpec::service("web"); 5];
+        let scenario = Scenario::with_tasks(options, tasks).await.unwrap();
+        let mut reads = Vec::new();
+        for _ in 0..10 {
+            let answer = introspect(&scenario.instance, "/v1/tasks").await.unwrap();
+            let tasks = answer.json()["Tasks"].as_array().unwrap().clone();
+            let arns = tasks.iter().map(|task| task["Arn"].to_string());
+            reads.push(arns.collect::<Vec<_>>());
+        }
+        reads
+    };
+    let (one, other) = (reads(7).await, reads(8).await);
+    assert_eq!(one, reads(7).await);
+    assert_ne!(one, other);
+    assert!(one.iter().any(|read| *read != one[0]));
+    let sorted = |read: &Vec<String>| {
+        let mut read = read.clone();
+        read.sort();
+        read
+    };
+    assert!(one.iter().all(|read| sorted(read) == sorted(&one[0])));
 }
 
 #[tokio::test]

@@ -415,3 +415,42 @@ fn a_launch_counts_from_now_unless_told_otherwise() {
     assert_eq!(at(&launched), 1_700_000_005);
     assert_eq!(at(&earlier), 1_700_000_005 - 60);
 }
+
+/// Every state of the instance so far.
+fn states(world: &World, id: &str) -> Vec<LifecycleState> {
+    let changes = world.events_of(id).filter_map(|event| match event.what {
+        What::LifecycleStateChanged { to, .. } => to,
+        _ => None,
+    });
+    changes.collect()
+}
+
+#[test]
+fn the_way_back_to_the_pool_may_show_its_own_states() {
+    let (mut world, id) = world(group().hook(hook("h")).pool_states(), vec![]);
+    assert!(world.send_to_warm_pool(&id, TargetLifecycleState::WarmedStopped));
+    world.advance(s(1.0));
+    assert!(complete(&mut world, &id, "h", CONTINUE).is_err());
+    world.advance(s(2.0));
+    complete(&mut world, &id, "h", CONTINUE).unwrap();
+    world.advance(s(3.0));
+    let expected = [
+        LifecycleState::WarmedPending,
+        LifecycleState::WarmedPendingWait,
+        LifecycleState::WarmedPendingProceed,
+        LifecycleState::WarmedStopped,
+    ];
+    assert_eq!(states(&world, &id), expected);
+}
+
+#[test]
+fn the_target_state_may_run_ahead() {
+    let (mut world, id) = world(group().hook(hook("h")).target_lead(s(3.0)), vec![]);
+    assert!(world.enter_standby(&id) && world.terminate(&id));
+    let target = world.instance(&id).unwrap().target_lifecycle_state;
+    assert_eq!(target, Some(TargetLifecycleState::Terminated));
+    world.advance(s(2.9));
+    assert_eq!(state(&world, &id), Some(LifecycleState::Standby));
+    world.advance(s(5.0));
+    assert_eq!(state(&world, &id), Some(LifecycleState::TerminatingWait));
+}

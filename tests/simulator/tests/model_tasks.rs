@@ -304,3 +304,38 @@ fn due_times_are_exact_however_coarsely_time_advances() {
     };
     assert_eq!(history(1), history(977));
 }
+
+#[test]
+fn a_second_registration_is_active_beside_the_first() {
+    let (mut world, id, tasks) = world(vec![web()]);
+    let first = world.instance(&id).unwrap().container_instance_arn.clone();
+    drain(&mut world, &id);
+    world.register_anew(&id);
+    world.advance(s(60.0));
+    let instance = world.instance(&id).unwrap();
+    assert_ne!(instance.container_instance_arn, first);
+    assert_eq!(instance.status, ContainerInstanceStatus::Active);
+    assert_eq!(instance.former[&first], ContainerInstanceStatus::Draining);
+    assert_eq!(last(&world, &tasks[0]), "STOPPED");
+    assert_eq!(world.running_tasks(&id), tasks, "its container goes on");
+    assert_eq!(world.task_counts(&id), (0, 0));
+}
+
+#[test]
+fn the_scheduler_places_a_task_whenever_it_is_active() {
+    let (mut world, id, _) = world(vec![]);
+    let placed = |world: &World| world.tasks_of(&id).count();
+    drain(&mut world, &id);
+    world.schedule_whenever_active(&id, web(), s(2.0));
+    world.advance(s(10.0));
+    assert_eq!(placed(&world), 0);
+    set(&mut world, &id, ContainerInstanceStatus::Active);
+    world.advance(s(11.0));
+    assert_eq!(placed(&world), 0);
+    world.advance(s(12.0));
+    assert_eq!(placed(&world), 1);
+    drain(&mut world, &id);
+    world.register_anew(&id);
+    world.advance(s(20.0));
+    assert_eq!(placed(&world), 2, "also as a second registration");
+}

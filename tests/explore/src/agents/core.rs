@@ -242,6 +242,10 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
             core::CommandEvent::BeforeDrain => Occasion::BeforeDrain,
             core::CommandEvent::AfterDrain => Occasion::AfterDrain,
         }),
+        // Capacity is off in these worlds: none of its requests is ever sent.
+        Action::ReadTaskSet | Action::DescribeResources(_) | Action::SendCapacity(_) => {
+            Request::SendMetrics
+        }
         Action::SendMetrics(_) => Request::SendMetrics,
         Action::Heartbeat(hook) => {
             let (group, name) = hook_of(hook);
@@ -513,7 +517,9 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
             }),
             other => Err(why(other)),
         }),
-        Action::SendMetrics(_) => Answer::MetricsSent(done(reply)),
+        Action::ReadTaskSet => Answer::TaskSet(Err(why(reply))),
+        Action::DescribeResources(_) => Answer::Resources(Err(why(reply))),
+        Action::SendMetrics(_) | Action::SendCapacity(_) => Answer::MetricsSent(done(reply)),
         Action::Heartbeat(_) => Answer::Heartbeat(done(reply)),
         Action::Signal { .. } => Answer::Signalled(done(reply)),
         Action::Complete { .. } => Answer::Completed(done(reply)),
@@ -541,5 +547,6 @@ fn hook(hook: crate::wire::Hook) -> core::LifecycleHook {
             }
             .to_owned(),
         ),
+        notification_target: None,
     }
 }

@@ -1,5 +1,8 @@
 //! Who calls: the access key id must belong to credentials that the simulated metadata service
-//! handed out (or be the static one) and not be expired. Signatures themselves are not verified.
+//! handed out (or be the static one) and not be expired, and the signature's time close to the true one.
+//! Signatures themselves are not verified.
+
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -45,6 +48,7 @@ pub(super) fn authenticate(world: &World, call: &Call) -> Result<Caller, ApiErro
     let Some(key) = access_key_id(header) else {
         return Err(missing(call));
     };
+    in_time(world, call)?;
     if world.options.static_access_key_id.as_deref() == Some(key) {
         return Ok(Caller::Static(key.to_owned()));
     }
@@ -116,6 +120,31 @@ fn document_instance(rest: &str) -> Option<String> {
     let document = STANDARD.decode(rest.split_once(':')?.0).ok()?;
     let document: Value = serde_json::from_slice(&document).ok()?;
     document.get("instanceId")?.as_str().map(str::to_owned)
+}
+
+/// How far a signature's time may be off.
+const SKEW: Duration = Duration::from_secs(300);
+
+/// `X-Amz-Date` within five minutes of the true time. The answer has a `Date`, as all of HTTP's have.
+fn in_time(world: &World, call: &Call) -> Result<(), ApiError> {
+    let Some(signed) = call.header("x-amz-date") else {
+        return Ok(());
+    };
+    let compact = |time| world.calendar.date(time).replace(['-', ':'], "");
+    let now = world.calendar.since_1970(world.now());
+    let (earliest, latest) = (compact(now.saturating_sub(SKEW)), compact(now + SKEW));
+    let now = compact(now);
+    let message = if signed < earliest.as_str() {
+        format!("Signature expired: {signed} is now earlier than {earliest} ({now} - 5 min.)")
+    } else if signed > latest.as_str() {
+        format!("Signature not yet current: {signed} is still later than {latest} ({now} + 5 min.)")
+    } else {
+        return Ok(());
+    };
+    Err(match call.protocol {
+        Protocol::Json => ApiError::bad("InvalidSignatureException", message),
+        _ => ApiError::new(403, "SignatureDoesNotMatch", message),
+    })
 }
 
 fn missing(call: &Call) -> ApiError {

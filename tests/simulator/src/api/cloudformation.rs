@@ -33,12 +33,17 @@ pub(super) fn handle(world: &mut World, call: &Call, caller: &Caller) -> Result<
         },
     };
     let (stack, resource) = (signal.stack.clone(), signal.resource.clone());
+    let unique_id = signal.unique_id.clone();
     world.signal(signal).map_err(|error| {
         let message = match error {
             SignalError::NoSuchStack => format!("Stack '{stack}' does not exist"),
             SignalError::NoSuchResource => {
                 format!("Resource {resource} does not exist for stack {stack}")
             }
+            SignalError::AlreadySignalled => format!(
+                "Signal with ID {unique_id} for resource {resource} already exists. Signals may only be updated \
+                 with a FAILURE status."
+            ),
             SignalError::NotWaiting => {
                 format!("Resource {resource} is in CREATE_COMPLETE state and cannot be signaled")
             }

@@ -24,6 +24,14 @@ pub(crate) enum Due {
         instance: String,
         epoch: u64,
     },
+    Leave {
+        instance: String,
+        epoch: u64,
+    },
+    Schedule {
+        instance: String,
+        arn: String,
+    },
     SpotTime {
         instance: String,
     },

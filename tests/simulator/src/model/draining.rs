@@ -32,12 +32,16 @@ impl World {
         self.event(id, What::ContainerInstanceStatusChanged { from, to, by });
         match to {
             ContainerInstanceStatus::Draining => self.start_draining(id),
-            ContainerInstanceStatus::Active => self.cancel_stops(id),
+            ContainerInstanceStatus::Active => {
+                self.cancel_stops(id);
+                self.schedule_next(id);
+            }
             _ => {}
         }
     }
 
     fn start_draining(&mut self, id: &str) {
+        let now = self.now();
         let Some(instance) = self.instances.get(id) else {
             return;
         };
@@ -45,7 +49,7 @@ impl World {
             let Some(task) = self
                 .tasks
                 .get(&arn)
-                .filter(|t| t.told_at.is_none() && !t.is_over())
+                .filter(|t| t.told_at.is_none() && !t.is_over() && !t.api_stopped(now))
             else {
                 continue;
             };

@@ -9,7 +9,7 @@ use super::states::{
     TargetLifecycleState,
 };
 use crate::clock::SimTime;
-use crate::spec::TaskSpec;
+use crate::spec::{HostResources, TaskSpec};
 
 /// An instance in the model.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct InstanceModel {
     pub cluster: String,
     /// `containerInstanceArn`.
     pub container_instance_arn: String,
+    /// Earlier registrations of its ECS agent, by ARN: ECS still has them.
+    pub former: BTreeMap<String, ContainerInstanceStatus>,
     /// Whether it is registered.
     pub registered: bool,
     /// The container instance's status.
@@ -50,6 +52,10 @@ pub struct InstanceModel {
     pub launched_at: Duration,
     /// ARNs of its tasks, in the order of their placement.
     pub tasks: Vec<String>,
+    /// What the scheduler places on it, so long after it has become `ACTIVE`.
+    pub(crate) scheduled: Option<(TaskSpec, Duration)>,
+    /// Whether it is on its way back to the warm pool, in the pool's states.
+    pub(crate) returning: bool,
     /// Tasks to be placed some time after `DRAINING`.
     pub(crate) arrivals: Vec<TaskSpec>,
     /// An announced Spot interruption.
@@ -60,6 +66,10 @@ pub struct InstanceModel {
     pub maintenance: Vec<MaintenanceEvent>,
     /// Tags in the metadata, where they are enabled.
     pub metadata_tags: Option<BTreeMap<String, String>>,
+    /// What it has for tasks.
+    pub resources: HostResources,
+    /// `capacityProviderName`
+    pub capacity_provider: Option<String>,
     /// `user-data`; `None` is a 404.
     pub user_data: Option<String>,
     /// Metadata tokens and credentials.

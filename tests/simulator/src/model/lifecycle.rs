@@ -3,6 +3,7 @@
 //! ```text
 //! Pending ──▶ Pending:Wait ──▶ Pending:Proceed ──▶ InService
 //! Warmed:Pending ──▶ Warmed:Pending:Wait ──▶ Warmed:Pending:Proceed ──▶ Warmed:*   (launched into the pool)
+//! InService ──▶ Warmed:Pending ──▶ Warmed:Pending:Wait ──▶ … ──▶ Warmed:*   (back to the pool, with pool_states)
 //! InService ──▶ Terminating ──▶ Terminating:Wait ──▶ Terminating:Proceed ──▶ gone
 //!               (wait_delay)    (hooks pending)  │   (terminate_delay)  └──▶ Warmed:Pending ──▶ Warmed:*
 //!                                                └──▶ Terminating:Retained (ABANDON, if the group retains)
@@ -31,7 +32,7 @@ impl World {
         target: TargetLifecycleState,
         to: Destination,
     ) -> bool {
-        let Some(delay) = self.group_of(id).map(|g| g.wait_delay) else {
+        let Some(lead) = self.group_of(id).map(|g| g.target_lead) else {
             return false;
         };
         let leaving = self
@@ -43,19 +44,38 @@ impl World {
             return false;
         }
         self.set_target(id, target);
-        if let Some(instance) = self.instances.get_mut(id) {
-            instance.destination = to;
+        let Some(instance) = self.instances.get_mut(id) else {
+            return false;
+        };
+        instance.destination = to;
+        let epoch = instance.epoch;
+        if lead.is_zero() {
+            self.leave(id, epoch);
+        } else {
+            let (at, instance) = (self.now() + lead, id.to_owned());
+            self.schedule(at, Due::Leave { instance, epoch });
         }
-        let epoch = self.set_lifecycle(id, Some(LifecycleState::Terminating));
-        let at = self.now() + delay;
-        self.schedule(
-            at,
-            Due::EnterWait {
-                instance: id.to_owned(),
-                epoch,
-            },
-        );
         true
+    }
+
+    /// The group's own state follows the target state.
+    pub(crate) fn leave(&mut self, id: &str, epoch: u64) {
+        let Some((delay, pool_states)) = self.group_of(id).map(|g| (g.wait_delay, g.pool_states))
+        else {
+            return;
+        };
+        let Some(instance) = self.instances.get_mut(id).filter(|i| i.epoch == epoch) else {
+            return;
+        };
+        instance.returning = pool_states && instance.destination != Destination::Gone;
+        let state = if instance.returning {
+            LifecycleState::WarmedPending
+        } else {
+            LifecycleState::Terminating
+        };
+        let epoch = self.set_lifecycle(id, Some(state));
+        let (at, instance) = (self.now() + delay, id.to_owned());
+        self.schedule(at, Due::EnterWait { instance, epoch });
     }
 
     /// Sets what the metadata shows as the target state.
@@ -90,6 +110,10 @@ impl World {
         };
         let (wait, transition) = match state {
             LifecycleState::Pending => (LifecycleState::PendingWait, HookTransition::Launching),
+            LifecycleState::WarmedPending if self.is_returning(id) => (
+                LifecycleState::WarmedPendingWait,
+                HookTransition::Terminating,
+            ),
             LifecycleState::WarmedPending => {
                 (LifecycleState::WarmedPendingWait, HookTransition::Launching)
             }
@@ -187,6 +211,10 @@ impl World {
             ) => self.land_in_pool(id, target),
             _ => {}
         }
+    }
+
+    fn is_returning(&self, id: &str) -> bool {
+        self.instances.get(id).is_some_and(|i| i.returning)
     }
 
     /// The state, unless it has changed since `epoch`.

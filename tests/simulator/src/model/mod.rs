@@ -6,6 +6,7 @@
 //!
 //! - `lifecycle`, `hooks`, `pool`: Auto Scaling's state machine.
 //! - `draining`, `tasks`, `task`: what ECS does with tasks.
+//! - `registrations`: an ECS agent that loses its data, and a scheduler.
 //! - `ending`: what kills containers. `Killed` events are *the* safety signal.
 //! - `stacks`: CloudFormation signals.
 
@@ -21,6 +22,7 @@ mod lifecycle;
 mod notices;
 mod pool;
 mod query;
+mod registrations;
 mod requests;
 mod setup;
 mod stacks;
@@ -114,6 +116,8 @@ impl World {
             Due::Heartbeat { instance, hook } => self.heartbeat_due(&instance, &hook),
             Due::Global { instance, hook } => self.global_due(&instance, &hook),
             Due::Arrive { instance, epoch } => self.arrive(&instance, epoch),
+            Due::Leave { instance, epoch } => self.leave(&instance, epoch),
+            Due::Schedule { instance, arn } => self.schedule_due(&instance, &arn),
             Due::SpotTime { instance } => self.spot_time(&instance),
             Due::Place { instance, spec } => {
                 self.place_task(&instance, *spec);

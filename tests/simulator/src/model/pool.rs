@@ -17,7 +17,13 @@ impl World {
     /// Terminating hooks are done: into the pool. Containers are not killed, but if some still run
     /// while the instance is stopped or hibernated, `Suspended` says so.
     pub(crate) fn land_in_pool(&mut self, id: &str, target: TargetLifecycleState) {
-        self.set_lifecycle(id, Some(LifecycleState::WarmedPending));
+        let returning = self
+            .instances
+            .get_mut(id)
+            .map(|i| std::mem::take(&mut i.returning));
+        if returning != Some(true) {
+            self.set_lifecycle(id, Some(LifecycleState::WarmedPending));
+        }
         let state = match target {
             TargetLifecycleState::WarmedStopped => LifecycleState::WarmedStopped,
             TargetLifecycleState::WarmedHibernated => LifecycleState::WarmedHibernated,

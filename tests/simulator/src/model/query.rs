@@ -101,9 +101,16 @@ impl World {
     /// `DEACTIVATING`, `STOPPING` or `DEPROVISIONING`.
     #[must_use]
     pub fn task_counts(&self, instance: &str) -> (usize, usize) {
+        let arn = self.instance(instance).map(|i| &i.container_instance_arn);
+        arn.map(|arn| self.counts_under(arn)).unwrap_or_default()
+    }
+
+    /// The same of one registration, by its ARN.
+    pub(crate) fn counts_under(&self, arn: &str) -> (usize, usize) {
         let with = |status| {
-            self.tasks_of(instance)
-                .filter(|t| t.last_status(self.now()) == status)
+            self.tasks
+                .values()
+                .filter(|t| t.registration == arn && t.last_status(self.now()) == status)
                 .count()
         };
         (with("RUNNING"), with("PENDING"))

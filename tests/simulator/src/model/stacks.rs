@@ -62,6 +62,8 @@ pub enum SignalError {
     NoSuchResource,
     /// The resource waits for no signal.
     NotWaiting,
+    /// This unique id has signalled `SUCCESS` in this wait; only `FAILURE` may follow.
+    AlreadySignalled,
 }
 
 impl StackModel {
@@ -82,10 +84,10 @@ impl StackModel {
 }
 
 impl World {
-    /// `SignalResource`. A repeated one is accepted again, and counts once.
+    /// `SignalResource`.
     ///
     /// # Errors
-    /// If there is no such resource, or it waits for no signal.
+    /// If there is no such resource, it waits for no signal, or has this one.
     pub fn signal(&mut self, signal: Signal) -> Result<(), SignalError> {
         let stack = self
             .stacks
@@ -102,7 +104,9 @@ impl World {
         if !success {
             resource.failed = true;
             resource.waiting = false;
-        } else if !resource.succeeded.contains(&signal.unique_id) {
+        } else if resource.succeeded.contains(&signal.unique_id) {
+            return Err(SignalError::AlreadySignalled);
+        } else {
             resource.succeeded.push(signal.unique_id.clone());
             resource.waiting = resource
                 .required

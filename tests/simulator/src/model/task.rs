@@ -25,6 +25,10 @@ pub struct TaskModel {
     pub cluster: String,
     /// The instance it is on.
     pub instance: String,
+    /// The ARN of the container instance that it was placed on.
+    pub registration: String,
+    /// Whether the ECS agent has lost it: introspection does not list it.
+    pub forgotten: bool,
     /// What was declared.
     pub spec: TaskSpec,
     /// When it was placed.

@@ -23,6 +23,7 @@ impl World {
             return None;
         }
         let cluster = instance.cluster.clone();
+        let registration = instance.container_instance_arn.clone();
         let number = self.number("task");
         let arn = self.ecs_arn(&format!("task/{cluster}/{}", ids::hex32(2, number)));
         if let Some(name) = spec.kind.service() {
@@ -38,6 +39,8 @@ impl World {
             arn: arn.clone(),
             cluster,
             instance: id.to_owned(),
+            registration,
+            forgotten: false,
             spec,
             placed_at: now,
             running_at: None,
@@ -141,7 +144,8 @@ impl World {
 
     fn begin_stop(&mut self, arn: &str) {
         let now = self.now();
-        let Some(task) = self.tasks.get_mut(arn) else {
+        // An ECS agent that has lost its data knows nothing of it.
+        let Some(task) = self.tasks.get_mut(arn).filter(|t| !t.forgotten) else {
             return;
         };
         task.stopping_at = Some(now);

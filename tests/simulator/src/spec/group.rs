@@ -17,6 +17,10 @@ pub struct GroupSpec {
     pub acceptance_delay: Duration,
     /// From `Terminating:Proceed` to gone (likewise to `Warmed:*`).
     pub terminate_delay: Duration,
+    /// How long the group's own state is behind the target state that the metadata shows.
+    pub target_lead: Duration,
+    /// Whether the way back to the warm pool shows as `Warmed:Pending`, `Warmed:Pending:Wait`, ….
+    pub pool_states: bool,
     /// `RetentionTriggers.TerminateHookAbandon=retain`.
     pub retain_on_abandon: bool,
 }
@@ -31,6 +35,8 @@ impl GroupSpec {
             wait_delay: Duration::from_secs(1),
             acceptance_delay: Duration::ZERO,
             terminate_delay: Duration::from_secs(1),
+            target_lead: Duration::ZERO,
+            pool_states: false,
             retain_on_abandon: false,
         }
     }
@@ -63,6 +69,20 @@ impl GroupSpec {
         self
     }
 
+    /// Lets the metadata's target state run ahead of the group's own state.
+    #[must_use]
+    pub fn target_lead(mut self, lead: Duration) -> Self {
+        self.target_lead = lead;
+        self
+    }
+
+    /// Shows the way back to the warm pool in the pool's states instead of `Terminating…`.
+    #[must_use]
+    pub fn pool_states(mut self) -> Self {
+        self.pool_states = true;
+        self
+    }
+
     /// Keeps abandoned instances in `Terminating:Retained`.
     #[must_use]
     pub fn retain_on_abandon(mut self) -> Self {
@@ -84,6 +104,8 @@ pub struct HookSpec {
     pub global_timeout: Option<Duration>,
     /// `DefaultResult`.
     pub default_result: LifecycleActionResult,
+    /// `NotificationTargetARN`.
+    pub notification_target: Option<String>,
 }
 
 impl HookSpec {
@@ -96,6 +118,7 @@ impl HookSpec {
             heartbeat_timeout: Duration::from_secs(3600),
             global_timeout: None,
             default_result: LifecycleActionResult::Abandon,
+            notification_target: None,
         }
     }
 
@@ -106,6 +129,13 @@ impl HookSpec {
             transition: HookTransition::Launching,
             ..Self::terminating(name)
         }
+    }
+
+    /// Sets `NotificationTargetARN`.
+    #[must_use]
+    pub fn notification_target(mut self, arn: &str) -> Self {
+        self.notification_target = Some(arn.to_owned());
+        self
     }
 
     /// Sets `HeartbeatTimeout`.

@@ -42,6 +42,32 @@ pub struct InstanceSpec {
     pub credential_lifetime: Option<Duration>,
     /// Longest life of a metadata token whatever was asked for (a caller cannot see that).
     pub max_token_ttl: Option<Duration>,
+    /// What it has for tasks.
+    pub resources: HostResources,
+    /// `capacityProviderName` of its container instance.
+    pub capacity_provider: Option<String>,
+}
+
+/// What an instance has for tasks: its `registeredResources`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostResources {
+    /// CPU units.
+    pub cpu: i32,
+    /// Memory, in MiB.
+    pub memory: i32,
+    /// Ports that are taken from the start, such as `22/tcp`.
+    pub ports: Vec<String>,
+}
+
+impl Default for HostResources {
+    fn default() -> Self {
+        let reserved = ["22/tcp", "2375/tcp", "2376/tcp", "51678/tcp", "51679/tcp"];
+        Self {
+            cpu: 2048,
+            memory: 3788,
+            ports: reserved.map(str::to_owned).to_vec(),
+        }
+    }
 }
 
 impl Default for InstanceSpec {
@@ -63,6 +89,8 @@ impl Default for InstanceSpec {
             role: Some("demo-instance-role".to_owned()),
             credential_lifetime: None,
             max_token_ttl: None,
+            resources: HostResources::default(),
+            capacity_provider: None,
         }
     }
 }
@@ -187,6 +215,20 @@ impl InstanceSpec {
     #[must_use]
     pub fn max_token_ttl(mut self, ttl: Duration) -> Self {
         self.max_token_ttl = Some(ttl);
+        self
+    }
+
+    /// Sets the CPU units and the memory that it has for tasks.
+    #[must_use]
+    pub fn resources(mut self, cpu: i32, memory: i32) -> Self {
+        (self.resources.cpu, self.resources.memory) = (cpu, memory);
+        self
+    }
+
+    /// Makes it an instance of a capacity provider.
+    #[must_use]
+    pub fn capacity_provider(mut self, name: &str) -> Self {
+        self.capacity_provider = Some(name.to_owned());
         self
     }
 

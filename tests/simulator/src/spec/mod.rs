@@ -10,7 +10,7 @@ mod stack;
 mod task;
 
 pub use group::{GroupSpec, HookSpec};
-pub use instance::InstanceSpec;
+pub use instance::{HostResources, InstanceSpec};
 pub use options::Options;
 pub use stack::{ResourceSpec, StackSpec};
-pub use task::{ApiSkew, ServiceSpec, TaskKind, TaskSpec};
+pub use task::{ApiSkew, Reservation, ServiceSpec, TaskKind, TaskSpec};

@@ -24,6 +24,8 @@ pub struct Options {
     pub registering_in_failures: bool,
     /// Lifetime of the credentials that the metadata service hands out.
     pub credential_lifetime: Duration,
+    /// Draws the order of the tasks in introspection, another at each read.
+    pub seed: u64,
 }
 
 impl Default for Options {
@@ -37,6 +39,7 @@ impl Default for Options {
             throttling: false,
             registering_in_failures: false,
             credential_lifetime: Duration::from_secs(6 * 3600),
+            seed: 1,
         }
     }
 }

@@ -71,6 +71,21 @@ pub struct TaskSpec {
     pub omit_desired_status: bool,
     /// `startedBy` of a standalone task.
     pub started_by: Option<String>,
+    /// What it takes of its instance.
+    pub reserves: Reservation,
+}
+
+/// What a task takes of its instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reservation {
+    /// CPU units.
+    pub cpu: i32,
+    /// Memory, in MiB.
+    pub memory: i32,
+    /// Ports of the host, such as `80/tcp`.
+    pub ports: Vec<String>,
+    /// Whether it has a network interface of its own.
+    pub awsvpc: bool,
 }
 
 impl TaskSpec {
@@ -89,6 +104,7 @@ impl TaskSpec {
             local_lag: Duration::ZERO,
             omit_desired_status: false,
             started_by: None,
+            reserves: Reservation::default(),
         }
     }
 
@@ -180,6 +196,27 @@ impl TaskSpec {
     #[must_use]
     pub fn omit_desired_status(mut self) -> Self {
         self.omit_desired_status = true;
+        self
+    }
+
+    /// Sets the CPU units and the memory that it reserves.
+    #[must_use]
+    pub fn reserves(mut self, cpu: i32, memory: i32) -> Self {
+        (self.reserves.cpu, self.reserves.memory) = (cpu, memory);
+        self
+    }
+
+    /// Takes a port of its host, such as `80/tcp`.
+    #[must_use]
+    pub fn host_port(mut self, port: &str) -> Self {
+        self.reserves.ports.push(port.to_owned());
+        self
+    }
+
+    /// Gives it a network interface of its own.
+    #[must_use]
+    pub fn awsvpc(mut self) -> Self {
+        self.reserves.awsvpc = true;
         self
     }
 

@@ -83,6 +83,7 @@ impl Scenario {
             settings.extend([
                 ("cloudformation", "stack_name", STACK.to_owned()),
                 ("cloudformation", "logical_resource_id", RESOURCE.to_owned()),
+                ("cloudformation", "signal_drained", "true".to_owned()),
             ]);
         }
         settings

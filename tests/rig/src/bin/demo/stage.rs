@@ -53,6 +53,7 @@ impl Stage {
         let agent = AgentBuilder::new(binary, &instance, state.path())
             .set("cloudformation", "stack_name", STACK)
             .set("cloudformation", "logical_resource_id", RESOURCE)
+            .set("cloudformation", "signal_drained", "true")
             // The only thing quicker than by default: how often it says what it waits for.
             .set("drain", "report_interval", "5s")
             .start()

@@ -103,6 +103,10 @@ fn render(group: &str, hook: &HookSpec) -> String {
         element("HeartbeatTimeout", seconds(hook.heartbeat_timeout)),
         element("GlobalTimeout", seconds(hook.effective_global_timeout())),
         element("DefaultResult", hook.default_result),
+        hook.notification_target
+            .as_ref()
+            .map(|arn| element("NotificationTargetARN", arn))
+            .unwrap_or_default(),
     ]
     .concat()
 }

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::{arns_page, cluster, failure, invalid, names};
 use crate::api::ApiError;
 use crate::api::auth::Caller;
-use crate::model::{ContainerInstanceStatus, InstanceModel, World};
+use crate::model::{ContainerInstanceStatus, InstanceModel, TaskModel, World};
 use crate::net::Call;
+use crate::spec::HostResources;
 
 pub(super) fn update_state(
     world: &mut World,
@@ -33,7 +34,7 @@ pub(super) fn update_state(
     let mut accepted = Vec::new();
     for given in &asked {
         let found = find(world, &cluster, given)
-            .map(|i| (i.id.clone(), i.container_instance_arn.clone(), i.status));
+            .map(|r| (r.instance.id.clone(), r.arn.to_owned(), r.status));
         match found {
             None => failures.push(failure(&missing_arn(world, &cluster, given), "MISSING")),
             Some((_, arn, ContainerInstanceStatus::Inactive)) => {
@@ -47,16 +48,20 @@ pub(super) fn update_state(
                 }
                 failures.push(failure(&arn, "REGISTERING"));
             }
-            Some((id, _, _)) => accepted.push(id),
+            Some((id, arn, _)) => accepted.push((id, arn)),
         }
     }
-    for id in &accepted {
-        world.set_container_instance_status(id, to, caller.who());
+    for (id, arn) in &accepted {
+        let instance = world.instances.get_mut(id);
+        match instance.and_then(|i| i.former.get_mut(arn)) {
+            Some(former) => *former = to,
+            None => world.set_container_instance_status(id, to, caller.who()),
+        }
     }
     let changed: Vec<_> = accepted
         .iter()
-        .filter_map(|id| world.instance(id))
-        .map(|i| render(world, i))
+        .filter_map(|(_, arn)| find(world, &cluster, arn))
+        .map(|r| render(world, &r))
         .collect();
     Ok(json!({"containerInstances": changed, "failures": failures}))
 }
@@ -73,7 +78,7 @@ pub(super) fn describe(world: &World, call: &Call) -> Result<Value, ApiError> {
     let mut failures = Vec::new();
     for given in &asked {
         match find(world, &cluster, given) {
-            Some(instance) => found.push(render(world, instance)),
+            Some(registration) => found.push(render(world, &registration)),
             None => failures.push(failure(&missing_arn(world, &cluster, given), "MISSING")),
         }
     }
@@ -94,15 +99,12 @@ pub(super) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
             instance_filter(filter).ok_or_else(|| invalid(format!("Invalid filter: {filter}")))?,
         ),
     };
-    let of_cluster = world
-        .instances()
-        .filter(|i| i.registered && i.cluster == cluster);
-    let listed = of_cluster.filter(|i| match wanted_status {
-        Some(status) => i.status == status,
-        None => i.status != ContainerInstanceStatus::Inactive,
+    let listed = registrations(world, &cluster).filter(|r| match wanted_status {
+        Some(status) => r.status == status,
+        None => r.status != ContainerInstanceStatus::Inactive,
     });
-    let listed = listed.filter(|i| wanted_id.as_ref().is_none_or(|id| *id == i.id));
-    let arns: Vec<_> = listed.map(|i| i.container_instance_arn.clone()).collect();
+    let listed = listed.filter(|r| wanted_id.as_ref().is_none_or(|id| *id == r.instance.id));
+    let arns: Vec<_> = listed.map(|r| r.arn.to_owned()).collect();
     arns_page(world, call, "containerInstanceArns", &arns)
 }
 
@@ -112,11 +114,39 @@ fn instance_filter(filter: &str) -> Option<String> {
     (name.trim() == "ec2InstanceId").then(|| value.trim().trim_matches(['\'', '"']).to_owned())
 }
 
-pub(super) fn find<'a>(world: &'a World, cluster: &str, given: &str) -> Option<&'a InstanceModel> {
-    let mut of_cluster = world
+/// A container instance: the one that an instance's ECS agent is now, or one that it was.
+pub(super) struct Registration<'a> {
+    instance: &'a InstanceModel,
+    pub(super) arn: &'a str,
+    status: ContainerInstanceStatus,
+    connected: bool,
+}
+
+fn registrations<'a>(world: &'a World, cluster: &str) -> impl Iterator<Item = Registration<'a>> {
+    let of_cluster = world
         .instances()
-        .filter(|i| i.registered && i.cluster == cluster);
-    of_cluster.find(|i| names(given, &i.container_instance_arn))
+        .filter(move |i| i.registered && i.cluster == cluster);
+    of_cluster.flat_map(|instance| {
+        let former = instance
+            .former
+            .iter()
+            .map(move |(arn, status)| Registration {
+                instance,
+                arn,
+                status: *status,
+                connected: false,
+            });
+        former.chain([Registration {
+            instance,
+            arn: &instance.container_instance_arn,
+            status: instance.status,
+            connected: instance.agent_connected(),
+        }])
+    })
+}
+
+pub(super) fn find<'a>(world: &'a World, cluster: &str, given: &str) -> Option<Registration<'a>> {
+    registrations(world, cluster).find(|r| names(given, r.arn))
 }
 
 fn missing_arn(world: &World, cluster: &str, given: &str) -> String {
@@ -126,22 +156,64 @@ fn missing_arn(world: &World, cluster: &str, given: &str) -> String {
     world.ecs_arn(&format!("container-instance/{cluster}/{given}"))
 }
 
-fn render(world: &World, instance: &InstanceModel) -> Value {
-    let (running, pending) = world.task_counts(&instance.id);
-    json!({
-        "containerInstanceArn": instance.container_instance_arn,
-        "ec2InstanceId": instance.id,
+/// `registeredResources` and `remainingResources`: ports are listed in both that are *taken*. What a task
+/// reserves is free once it is `STOPPED`.
+fn resources(world: &World, instance: &InstanceModel) -> (Value, Value) {
+    let has = &instance.resources;
+    let mut left = has.clone();
+    let holds = |task: &&TaskModel| task.last_status(world.now()) != "STOPPED";
+    for task in world.tasks_of(&instance.id).filter(holds) {
+        let takes = &task.spec.reserves;
+        left.cpu -= takes.cpu;
+        left.memory -= takes.memory;
+        left.ports.extend(takes.ports.iter().cloned());
+    }
+    let render = |amounts: &HostResources| {
+        let integer = |name: &str, value: i32| json!({"name": name, "type": "INTEGER", "doubleValue": 0.0, "longValue": 0, "integerValue": value});
+        let ports = |name: &str, protocol: &str| {
+            let of_it = amounts
+                .ports
+                .iter()
+                .filter_map(|port| port.strip_suffix(protocol));
+            let mut taken: Vec<&str> = of_it.collect();
+            taken.sort_unstable();
+            json!({"name": name, "type": "STRINGSET", "doubleValue": 0.0, "longValue": 0, "integerValue": 0,
+                   "stringSetValue": taken})
+        };
+        json!([
+            integer("CPU", amounts.cpu),
+            integer("MEMORY", amounts.memory),
+            ports("PORTS", "/tcp"),
+            ports("PORTS_UDP", "/udp"),
+        ])
+    };
+    (render(has), render(&left))
+}
+
+fn render(world: &World, registration: &Registration<'_>) -> Value {
+    let (running, pending) = world.counts_under(registration.arn);
+    let (registered, remaining) = resources(world, registration.instance);
+    let mut json = json!({
+        "containerInstanceArn": registration.arn,
+        "ec2InstanceId": registration.instance.id,
         "version": 3,
         "versionInfo": {"agentVersion": "1.98.0", "agentHash": "02ff320c", "dockerVersion": "DockerVersion: 25.0.8"},
-        "remainingResources": [],
-        "registeredResources": [],
-        "status": instance.status.as_str(),
-        "agentConnected": instance.agent_connected(),
+        "remainingResources": remaining,
+        "registeredResources": registered,
+        "status": registration.status.as_str(),
+        "agentConnected": registration.connected,
         "runningTasksCount": running,
         "pendingTasksCount": pending,
         "attributes": [],
         "registeredAt": world.calendar.epoch_seconds(std::time::Duration::ZERO),
         "attachments": [],
         "tags": [],
-    })
+    });
+    if let (Some(provider), Some(fields)) = (
+        &registration.instance.capacity_provider,
+        json.as_object_mut(),
+    ) {
+        fields.insert("capacityProviderName".to_owned(), json!(provider));
+    }
+    json
 }

@@ -21,7 +21,7 @@ pub(super) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
         None => None,
         Some(given) => Some(
             find_instance(world, &cluster, given)
-                .map(|i| i.id.clone())
+                .map(|r| r.arn.to_owned())
                 .ok_or_else(|| invalid("The referenced container instance was not found."))?,
         ),
     };
@@ -37,7 +37,7 @@ pub(super) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
     let wanted = |t: &&TaskModel| {
         t.cluster == cluster
             && t.desired_status(now) == desired
-            && instance.as_ref().is_none_or(|id| t.instance == *id)
+            && instance.as_ref().is_none_or(|arn| t.registration == *arn)
             && call
                 .text("serviceName")
                 .is_none_or(|s| t.spec.kind.service() == s.rsplit('/').next())
@@ -119,15 +119,12 @@ fn started_by(task: &TaskModel) -> Option<String> {
 
 fn render(world: &World, task: &TaskModel) -> Value {
     let now = world.now();
-    let instance = world
-        .instance(&task.instance)
-        .map(|i| i.container_instance_arn.as_str());
     let definition = format!("task-definition/{}:{}", task.spec.family, task.spec.version);
     let mut json = json!({
         "taskArn": task.arn,
         "clusterArn": world.ecs_arn(&format!("cluster/{}", task.cluster)),
         "taskDefinitionArn": world.ecs_arn(&definition),
-        "containerInstanceArn": instance,
+        "containerInstanceArn": task.registration,
         "group": task.group(),
         "launchType": "EC2",
         "lastStatus": task.last_status(now),

@@ -1,0 +1,136 @@
+//! `--before-upgrade`: the defaults that change, and whether this instance goes by them. `docs/upgrading.md` has
+//! the steps.
+
+use crate::config::{ConfigError, Effective, Origin, Settings, StandaloneTasks};
+use crate::decide::LifecycleTransition;
+use crate::decide::hold::{choose, foreign_target};
+
+use super::super::facts::Live;
+use super::super::finding::{Check, Findings};
+
+pub(super) fn judge(
+    live: &Live,
+    configuration: &Result<Effective, ConfigError>,
+    settings: &Settings,
+    findings: &mut Findings,
+) {
+    lone_hook(live, settings, findings);
+    signal_drained(configuration, settings, findings);
+    hop_limit(live, findings);
+    stop_task(settings, findings);
+}
+
+/// From the next release on a lone hook that notifies somebody is not completed unless it is named.
+fn lone_hook(live: &Live, settings: &Settings, findings: &mut Findings) {
+    let check = Check::UpgradeLoneHook;
+    let configured = settings.autoscaling.lifecycle_hook_name.as_ref();
+    if configured.is_some() {
+        return findings.ok(
+            check,
+            &"not touched: autoscaling.lifecycle_hook_name is set",
+        );
+    }
+    let Some(Ok(hooks)) = &live.hooks else {
+        return findings.untried(check, &"which hooks the group has is not known");
+    };
+    let terminating = hooks
+        .iter()
+        .filter(|hook| hook.transition == LifecycleTransition::Terminating);
+    let Ok(hook) = choose(terminating, None, "") else {
+        return findings.ok(
+            check,
+            &"not touched: there is no single hook that is completed now",
+        );
+    };
+    let remedy = format!(
+        "set autoscaling.lifecycle_hook_name = \"{}\" if the hook is this agent's",
+        hook.name
+    );
+    match foreign_target(hook, None) {
+        Some(target) => findings.warn(
+            check,
+            &format_args!(
+                "{} notifies {target}: the next release completes it only where it is named",
+                hook.name
+            ),
+            &remedy,
+        ),
+        None => findings.ok(
+            check,
+            &format_args!(
+                "not touched: {} notifies nobody. An owner that listens on EventBridge cannot be seen: {remedy}",
+                hook.name
+            ),
+        ),
+    }
+}
+
+/// Drains signal nothing by default.
+fn signal_drained(
+    configuration: &Result<Effective, ConfigError>,
+    settings: &Settings,
+    findings: &mut Findings,
+) {
+    let check = Check::UpgradeSignalDrained;
+    let Ok(effective) = configuration else {
+        return findings.untried(check, &"see configuration");
+    };
+    let written = |key| *effective.provenance.of("cloudformation", key) != Origin::Default;
+    if settings.cloudformation.resource.is_none() {
+        findings.ok(check, &"not touched: no stack is configured");
+    } else if written("signal_drained") {
+        findings.ok(check, &"not touched: cloudformation.signal_drained is set");
+    } else {
+        let on_timeout = if written("signal_on_timeout") {
+            ", and cloudformation.signal_on_timeout has no effect"
+        } else {
+            ""
+        };
+        findings.warn(
+            check,
+            &format_args!("a drain does not signal CloudFormation any more{on_timeout}"),
+            &"set cloudformation.signal_drained: true if the stack waits for the signals of drained \
+              instances, otherwise false",
+        );
+    }
+}
+
+/// New stacks have a hop limit of 1; metadata does not tell it.
+fn hop_limit(live: &Live, findings: &mut Findings) {
+    let check = Check::UpgradeHopLimit;
+    let tags = live
+        .metadata
+        .tags
+        .as_ref()
+        .and_then(|tags| tags.as_ref().ok());
+    let of_a_stack = tags.and_then(Option::as_ref).map(|tags| {
+        tags.iter()
+            .any(|tag| tag == "aws:cloudformation:stack-name")
+    });
+    match of_a_stack {
+        Some(false) => findings.ok(check, &"not touched: the instance is of no stack"),
+        Some(true) => findings.warn(
+            check,
+            &"if the stack is that of cloudformation/cluster.yaml, new instances get a hop limit of 1: tasks in \
+              bridge mode do not reach instance metadata any more",
+            &"set the parameter HttpPutResponseHopLimit to 2 in the update that brings the new template, if \
+              such tasks need it",
+        ),
+        None => findings.untried(check, &"the instance's tags are not in its metadata"),
+    }
+}
+
+/// The template's role has ecs:StopTask only where its parameter asks for it.
+fn stop_task(settings: &Settings, findings: &mut Findings) {
+    let check = Check::UpgradeStopTask;
+    if settings.drain.standalone_tasks == StandaloneTasks::Stop {
+        findings.warn(
+            check,
+            &"drain.standalone_tasks is \"stop\": the role of cloudformation/cluster.yaml allows ecs:StopTask \
+              only with StandaloneTasks=stop",
+            &"set the parameter StandaloneTasks to stop in the update that brings the new template",
+        );
+    } else {
+        findings.ok(check, &"not touched: no task is stopped by the agent");
+    }
+}
