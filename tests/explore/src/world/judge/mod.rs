@@ -520,6 +520,14 @@ impl Truth {
     }
 }
 
+/// On its way into the pool, or there.
+fn pooled(target: Target) -> bool {
+    matches!(
+        target,
+        Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
+    )
+}
+
 fn bit(bits: u32, id: usize) -> bool {
     id < 32 && bits >> id & 1 == 1
 }

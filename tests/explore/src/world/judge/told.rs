@@ -3,7 +3,7 @@
 use super::super::faults::Lasting;
 use super::super::scene::Replacing;
 use super::super::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service};
-use super::{Count, bit, kind};
+use super::{Count, bit, kind, pooled};
 use crate::wire::{
     ActionResult, Arn, Fault, InstanceStatus, Ms, Occasion, Reply, Request, Target, TaskStatus,
 };
@@ -282,12 +282,7 @@ impl Truth {
         if target == Ok(Some(Target::InService)) {
             k.service.get_or_insert(now);
         }
-        if matches!(
-            target,
-            Ok(Some(
-                Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
-            ))
-        ) {
+        if matches!(target, Ok(Some(it)) if pooled(it)) {
             k.pool.get_or_insert(now);
         }
         // On the way into the pool, metadata says the same as on the way back.
@@ -295,8 +290,7 @@ impl Truth {
             self.scaling.been_in_service && (k.service.is_some() || j.served && !j.state_lost);
         let leaves = |it: Target| match it {
             Target::Terminated | Target::WarmedTerminated => true,
-            Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated => been,
-            Target::InService | Target::Detached | Target::Standby | Target::Unknown => false,
+            it => been && pooled(it),
         };
         if let Ok(Some(target)) = target
             && target != Target::Unknown
@@ -351,12 +345,8 @@ impl Truth {
         if let Ok(Some(target)) = target
             && flight.arrived >= self.scaling.since
         {
-            let pooled = matches!(
-                target,
-                Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
-            );
             // It may know from elsewhere that it has been in service.
-            if told || replacing || pooled && self.scaling.been_in_service {
+            if told || replacing || pooled(target) && self.scaling.been_in_service {
                 j.since.get_or_insert(flight.sent);
             }
             if leaves(target) || j.known.spot || replacing {

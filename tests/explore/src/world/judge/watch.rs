@@ -3,15 +3,8 @@
 use super::super::faults::Lasting;
 use super::super::scene::Begin;
 use super::super::truth::{Action, NEVER, Service, Task, Truth, Way};
-use super::bit;
+use super::{bit, pooled};
 use crate::wire::{InstanceStatus, OnTimeout, Target, TaskKind};
-
-fn pooled(target: Target) -> bool {
-    matches!(
-        target,
-        Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
-    )
-}
 
 impl Truth {
     /// An action that is ours has lapsed.
