@@ -383,6 +383,9 @@ impl Truth {
             (self.launching() || self.launched())
                 .then(|| self.join_since() + self.spec.policy.ready_timeout)
         };
+        // Nor does a deadline change what was written as drained.
+        let (written, settled) = (self.judge.known.writes[0].0, self.judge.known.settled);
+        self.judge.outcome |= self.leaving() && settled.is_some_and(|it| written >= it);
         self.judge.decided |= due.is_some_and(|it| it <= self.now) && self.judge.known.looked;
     }
 

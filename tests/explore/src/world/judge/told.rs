@@ -255,7 +255,10 @@ impl Truth {
                 }
             }
             (Request::RunExecutables(occasion), Reply::Executables(succeeded)) => {
-                j.executing = now;
+                // Unless others have been started since.
+                if j.executing <= flight.sent + self.spec.policy.executable_timeout {
+                    j.executing = now;
+                }
                 if *occasion == Occasion::Ready {
                     j.known.ready_ran = *succeeded;
                     if *succeeded {

@@ -44,6 +44,7 @@ impl Truth {
         } else if !self.alive || self.asleep || self.stopping || now < self.started + 15_000 {
             "lapsed-process-away"
         } else if self.calm(&[Service::Group]) + 3_500 > now
+            || f.until(Lasting::Group) > now
             || f.until(Lasting::Network) + policy.request_timeout + 3_500 > now
         {
             "lapsed-unreachable"
@@ -218,12 +219,14 @@ impl Truth {
             if j.trouble[Service::Ecs as usize] > reason {
                 bound += 12_000;
             }
-            let calm = if odd.is_some() {
-                bound += 12_000;
-                calm.max(self.calm(&[Service::Group]))
+            let calm = if let Some(odd) = odd {
+                let away = self.calm(&[Service::Group]);
+                bound += (away.saturating_sub(odd) * 2 / 3).clamp(12_000, 60_000);
+                calm.max(away)
             } else {
                 calm
             };
+            bound += 2 * self.spec.intro_takes;
             if j.clock_set {
                 bound += 5_000;
             }
