@@ -854,6 +854,21 @@ fn each_spoilt_agent_is_noticed() {
 }
 
 #[test]
+fn what_is_right_is_not_blamed() {
+    use Move::*;
+    // The outcome was written when it was decided; that the deadline passes later is no new one.
+    let once = rules::<{ bad::WRITES_ONCE }>("scale-in-wait-45s", &[]);
+    assert_eq!(once, [] as [&str; 0]);
+    // Nothing has said that the root volume is replaced; another reason does not say so either.
+    let deaf = rules::<{ bad::DEAF }>("root-volume-same", &[(6_000, Spot)]);
+    assert!(!deaf.contains(&"hook-lapsed"), "{deaf:?}");
+    // Auto Scaling has said so, and the drain counts from there.
+    let told = [(1_500, StateLost), (2_020, Kill)];
+    let drained = rules::<{ bad::NOTHING }>("root-volume-same", &told);
+    assert_eq!(drained, [] as [&str; 0]);
+}
+
+#[test]
 fn what_is_named_is_listed() {
     let code = [
         include_str!("judge/mod.rs"),
