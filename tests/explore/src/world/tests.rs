@@ -27,7 +27,8 @@ mod bad {
         IMPATIENT GOES_ON SIGNALS_EARLY SIGNALS_FAILURE OPPOSITES
         POLLS ALWAYS_CONTINUE LOOKS_NOT NO_LOOK UNVERIFIED
         SLEEPS LOOKS_OFTEN WRITES_LATE HAND_FIRST SIGNALS_ON
-        STOPS_NONE KEEPS_ANOTHER
+        STOPS_NONE KEEPS_ANOTHER NEVER_ASKS DEAF WRITES_ONCE
+        JUDGES_BLIND
     );
 }
 
@@ -127,7 +128,7 @@ impl<const BAD: u8> Decent<BAD> {
             Some(Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated) => {
                 self.memory.served
             }
-            _ => self.state.is_some_and(|it| it.starts_with("Replacing")),
+            _ => BAD != bad::DEAF && self.state.is_some_and(|it| it.starts_with("Replacing")),
         }
     }
     fn joining(&self) -> bool {
@@ -145,7 +146,10 @@ impl<const BAD: u8> Decent<BAD> {
     /// Whether what it knows is on the disk.
     fn written(&self) -> bool {
         let writing = |(_, it): &(Ticket, Request)| matches!(it, Request::WriteStateFile(_));
-        BAD == bad::WRITES_LATE || self.memory == self.written && !self.flying.iter().any(writing)
+        let again = self.refused.is_some() && BAD == bad::WRITES_ONCE;
+        BAD == bad::WRITES_LATE
+            || again
+            || self.memory == self.written && !self.flying.iter().any(writing)
     }
     /// Sends, if it is due and not under way.
     fn ask(&mut self, out: &mut Vec<Request>, request: Request, every: Ms) {
@@ -340,7 +344,7 @@ impl<const BAD: u8> Decent<BAD> {
         if self.new.is_none() {
             self.ask(out, Request::ReadIdentityDocument, 2_000);
         }
-        if self.odd || self.fresh_disk && self.new == Some(false) {
+        if self.odd && BAD != bad::NEVER_ASKS || self.fresh_disk && self.new == Some(false) {
             self.ask(out, Request::DescribeAutoScalingInstance, 5_000);
         }
         self.ask(
@@ -353,7 +357,8 @@ impl<const BAD: u8> Decent<BAD> {
             },
         );
         let late = self.memory.since.is_some_and(|it| self.wall - it > 40_000);
-        if BAD != bad::LOOKS_NOT || !late {
+        let blind = BAD == bad::JUDGES_BLIND && self.now > 40_000;
+        if !blind && (BAD != bad::LOOKS_NOT || !late) {
             self.ask(out, Request::ReadAgentMetadata, 5_000);
         }
         if self.draining() {
@@ -559,7 +564,8 @@ impl<const BAD: u8> Decent<BAD> {
         }
         let over = self.now
             >= self.join_since + self.policy.ready_timeout
-                - if BAD == bad::IMPATIENT { 10_000 } else { 0 };
+                - if BAD == bad::IMPATIENT { 10_000 } else { 0 }
+            || BAD == bad::JUDGES_BLIND && self.now > 40_000;
         if BAD == bad::NEVER_JOINS {
             return;
         }
@@ -817,6 +823,13 @@ fn each_spoilt_agent_is_noticed() {
         LOOKS_OFTEN "scale-in" [] => "costs-too-much";
         SLEEPS "scale-in" [] => "sleeps-for-ever";
         WRITES_LATE "launch-never-registers" [] => "told-before-written";
+        WRITES_LATE "scale-in" [] => "told-before-written";
+        WRITES_ONCE "scale-in-wait-45s" [(20_000, PersonActive)] => "told-before-written";
+        JUDGES_BLIND "launch-never-registers" [(30_000, KillLong)] => "decided-before-looking";
+        NEVER_ASKS "root-volume-unknown" [] => "stays-active";
+        NEVER_ASKS "root-volume-unknown" [] => "hook-lapsed";
+        DEAF "root-volume-same" [(1_500, StateLost), (2_020, Kill)] => "stays-active";
+        DEAF "root-volume-same" [(1_500, StateLost), (2_020, Kill)] => "hook-lapsed";
         HAND_FIRST "launch-rebalance-stays" [] => "drains-while-joining";
         SIGNALS_ON "launch" [] => "signals-again";
         STOPS_NONE "standalone-stop" [] => "standalone-not-stopped";
@@ -838,6 +851,21 @@ fn each_spoilt_agent_is_noticed() {
         .filter(|(_, rules, rule)| !rules.contains(rule))
         .collect();
     assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn what_is_right_is_not_blamed() {
+    use Move::*;
+    // The outcome was written when it was decided; that the deadline passes later is no new one.
+    let once = rules::<{ bad::WRITES_ONCE }>("scale-in-wait-45s", &[]);
+    assert_eq!(once, [] as [&str; 0]);
+    // Nothing has said that the root volume is replaced; another reason does not say so either.
+    let deaf = rules::<{ bad::DEAF }>("root-volume-same", &[(6_000, Spot)]);
+    assert!(!deaf.contains(&"hook-lapsed"), "{deaf:?}");
+    // Auto Scaling has said so, and the drain counts from there.
+    let told = [(1_500, StateLost), (2_020, Kill)];
+    let drained = rules::<{ bad::NOTHING }>("root-volume-same", &told);
+    assert_eq!(drained, [] as [&str; 0]);
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl Truth {
             "the signal",
             since.filter(|_| !leaving || status == Status::Success),
         );
+        self.judge.outcome |= leaving && status == Status::Success;
         if self.judge.known.signalled {
             self.wrong("signals-again", || format!("{status:?}"));
         }

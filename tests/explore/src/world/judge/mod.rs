@@ -27,6 +27,15 @@ struct Known {
     target_at: Ms,
     /// Told so by Spot.
     spot: bool,
+    /// Told by Auto Scaling that the root volume is replaced; shown a target that nobody knows meanwhile, and did
+    /// not before.
+    replacing: Option<Ms>,
+    odd: Option<Ms>,
+    garbage: bool,
+    /// Told by Auto Scaling that it is pending.
+    pending: bool,
+    /// Introspection named another machine's instance when it was asked last.
+    impostor: bool,
     // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
     seen: u32,
     stopped: u32,
@@ -132,6 +141,8 @@ pub(super) struct Judge {
     beat_sent: Ms,
     lost_beat: bool,
     joined: Option<Ms>,
+    /// The outcome of a drain has been told, and no task has been seen since.
+    outcome: bool,
     // Of the story.
     hand: Option<Ms>,
     hand_changed: Option<Ms>,
@@ -153,6 +164,8 @@ pub(super) struct Judge {
     counts: [Count; KINDS],
     denials: [Count; KINDS],
     ambiguous_placement: bool,
+    /// A process died while it changed the placement, and had not written that down: the disk was slow.
+    whose_lost: bool,
     /// The next process starts without a file.
     forgot: bool,
     /// When a change of the placement was sent or answered last.
@@ -220,6 +233,7 @@ impl Judge {
         self.lenient = 0;
         self.credit = (0, 0);
         self.first_hook = None;
+        self.outcome = false;
         self.refused = None;
         self.refusals = Count::default();
         self.beat = 0;
@@ -256,7 +270,7 @@ impl Judge {
     pub(super) fn replaced(&mut self) {
         (self.served, self.pooled, self.hand, self.hand_changed) = (false, false, None, None);
         (self.forgot, self.state_lost, self.decided) = (false, false, false);
-        (self.member_seen, self.verified_on_disk) = (None, 0);
+        (self.member_seen, self.verified_on_disk, self.whose_lost) = (None, 0, false);
     }
 
     /// Nothing could be done meanwhile.
@@ -287,6 +301,8 @@ impl Judge {
                 .look
                 .is_some_and(|it| it.2 == InstanceStatus::Active);
         self.ambiguous_placement |= self.placing + 1_000 > now || about_to;
+        let (written, done) = self.known.writes[0];
+        self.whose_lost |= self.placing + 1_000 > now && written > 0 && !done;
         if self.beat_sent > self.beat.max(self.beat_failed) {
             // Nobody hears how it went.
             self.beat_failed = now;
@@ -299,7 +315,7 @@ impl Judge {
     }
 
     /// Written as a whole: what was gone is there again.
-    pub(super) fn state_written(&mut self) {
+    fn state_written(&mut self) {
         self.forgot = false;
         self.verified_on_disk = self.verified;
     }
@@ -341,6 +357,7 @@ impl Truth {
         self.judge.known = Known::default();
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
+            self.judge.outcome = false;
         }
         self.judge.verified = if self.disk.is_some() {
             self.judge.verified_on_disk
@@ -354,6 +371,32 @@ impl Truth {
         self.judge.hand_changed = Some(self.now);
         self.judge.hand_unsure = false;
         self.judge.reason_gone = self.now;
+    }
+
+    /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.
+    pub(super) fn state_written(&mut self) {
+        self.judge.state_written();
+        let due = if self.leaving() {
+            // It has not been told so.
+            self.judge.overtaken.filter(|_| self.judge.told.is_none())
+        } else {
+            (self.launching() || self.launched())
+                .then(|| self.join_since() + self.spec.policy.ready_timeout)
+        };
+        // Nor does a deadline change what was written as drained.
+        let (written, settled) = (self.judge.known.writes[0].0, self.judge.known.settled);
+        self.judge.outcome |= self.leaving() && settled.is_some_and(|it| written >= it);
+        self.judge.decided |= due.is_some_and(|it| it <= self.now) && self.judge.known.looked;
+    }
+
+    /// Since when it knows that it leaves. That the root volume is replaced, no other reason tells.
+    fn leaves_since(&self) -> Option<Ms> {
+        let k = &self.judge.known;
+        if self.scaling.way == Some(Way::Replace) {
+            k.replacing.or(k.odd)
+        } else {
+            k.reason
+        }
     }
 
     fn launching(&self) -> bool {
@@ -478,6 +521,14 @@ impl Truth {
             None
         }
     }
+}
+
+/// On its way into the pool, or there.
+fn pooled(target: Target) -> bool {
+    matches!(
+        target,
+        Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
+    )
 }
 
 fn bit(bits: u32, id: usize) -> bool {

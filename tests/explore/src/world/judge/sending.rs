@@ -94,6 +94,9 @@ impl Truth {
 
     fn told_of_join(&self) -> bool {
         let k = &self.judge.known;
+        if self.scaling.replaced {
+            return k.pending;
+        }
         k.target == Some(Some(Target::InService)) && k.target_at >= self.scaling.since
     }
 
@@ -203,6 +206,7 @@ impl Truth {
         let launching = hook == HookName(1);
         let since = self.outcome_since(launching, result == ActionResult::Abandon);
         self.told_before_written("the completion", since);
+        self.judge.outcome |= !launching;
         if self.judge.known.accepted == Some(hook) {
             self.wrong("completed-again", || format!("{result:?}"));
         }
@@ -265,9 +269,12 @@ impl Truth {
         let k = &self.judge.known;
         match (launch, failed) {
             (true, false) => k.joined.filter(|_| !self.judge.joined_before),
-            (true, true) => Some(self.join_since() + self.spec.policy.ready_timeout),
+            (true, true) => Some(self.join_since() + self.spec.policy.ready_timeout)
+                .filter(|it| *it <= self.now),
             // Where it saw none of the tasks, an earlier process may have written it; where the list became
             // empty after the deadline, it timed out.
+            // A deadline that passes later changes nothing.
+            (false, _) if self.judge.outcome || self.nothing_to_drain() => None,
             (false, false) => match k.turned {
                 Some(it) if it < self.earliest() => Some(it),
                 _ if k.read.is_some_and(|it| it.1) => None,
@@ -286,6 +293,14 @@ impl Truth {
         })
     }
 
+    /// Out of the pool, never in service, and nothing has ever registered on this machine: there is nothing to look at,
+    /// and nothing that a deadline ends.
+    fn nothing_to_drain(&self) -> bool {
+        self.scaling.way == Some(Way::LeavePool)
+            && !self.scaling.been_in_service
+            && self.registrations.is_empty()
+    }
+
     fn early_continue(&mut self, known: Option<usize>) {
         let now = self.now;
         let k = self.judge.known;
@@ -300,11 +315,7 @@ impl Truth {
                 empty && now - sent <= 16_000 && self.judge.refused.is_none_or(|it| sent >= it)
             })
         };
-        // Out of the pool, never in service, and nothing has ever registered on this machine: there is nothing to look at.
-        let nothing = self.scaling.way == Some(Way::LeavePool)
-            && !self.scaling.been_in_service
-            && self.registrations.is_empty();
-        if !(nothing || fresh(k.read) || k.blind && fresh(k.api_read)) {
+        if !(self.nothing_to_drain() || fresh(k.read) || k.blind && fresh(k.api_read)) {
             let refused = self.judge.refused;
             self.wrong("completed-without-a-fresh-read", || {
                 format!(

@@ -2,8 +2,8 @@
 
 use super::super::faults::Lasting;
 use super::super::scene::Replacing;
-use super::super::truth::{Flight, MANAGED, Service, Truth, Way, service};
-use super::{Count, bit, kind};
+use super::super::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service};
+use super::{Count, bit, kind, pooled};
 use crate::wire::{
     ActionResult, Arn, Fault, InstanceStatus, Ms, Occasion, Reply, Request, Target, TaskStatus,
 };
@@ -13,6 +13,7 @@ impl Truth {
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
         let now = self.now;
         let to = service(&flight.request);
+        let launching = self.launching();
         let j = &mut self.judge;
         if let Reply::Failed(fault) = reply {
             use Fault as F;
@@ -75,7 +76,10 @@ impl Truth {
                     }
                 }
                 let k = &mut j.known;
-                k.seen |= listed;
+                // Whose list it is, after another machine's name, nobody can tell.
+                if !k.impostor {
+                    k.seen |= listed;
+                }
                 k.stopped &= !listed;
                 k.looked = true;
                 k.blind = false;
@@ -98,6 +102,7 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
+                    j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
                     if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
                     {
@@ -106,6 +111,9 @@ impl Truth {
                 } else if k.agreed && k.settled.is_none() && !odd {
                     k.settled = Some(now);
                 }
+            }
+            (Request::ReadAgentMetadata, Reply::AgentMetadata(arn)) => {
+                j.known.impostor = *arn == FOREIGN;
             }
             (Request::ReadAgentMetadata, Reply::Failed(_)) => j.known.looked = true,
             (Request::ReadTasks, Reply::Failed(_)) => {
@@ -179,6 +187,20 @@ impl Truth {
                     ));
                 }
             }
+            (Request::DescribeAutoScalingInstance, Reply::AutoScalingInstance(it)) => {
+                let says = |what| it.is_some_and(|(_, state)| state.starts_with(what));
+                j.known.pending = says("Pending");
+                if !says("ReplacingRootVolume") {
+                    j.known.replacing = None;
+                    return;
+                }
+                j.known.replacing.get_or_insert(now);
+                j.known.reason.get_or_insert(now);
+                if flight.arrived >= self.scaling.since {
+                    j.since.get_or_insert(flight.sent);
+                    j.told.get_or_insert(now);
+                }
+            }
             (Request::DescribeLifecycleHooks(_, transition), Reply::Hooks(hooks)) => {
                 let way = self.scaling.way.map(Way::transition);
                 if let Some(it) = hooks
@@ -192,8 +214,11 @@ impl Truth {
                     j.first_hook.get_or_insert(now);
                 }
             }
-            (Request::Heartbeat(..), Reply::Done | Reply::Failed(Fault::NoActiveAction)) => {
-                j.beat = j.beat.max(flight.sent)
+            (Request::Heartbeat(_, hook), Reply::Done | Reply::Failed(Fault::NoActiveAction)) => {
+                // Of the transition before, it says nothing.
+                if (hook.0 % 2 == 1) == launching {
+                    j.beat = j.beat.max(flight.sent);
+                }
             }
             (Request::Heartbeat(..), Reply::Failed(_)) => {
                 j.beat_failed = now;
@@ -230,7 +255,10 @@ impl Truth {
                 }
             }
             (Request::RunExecutables(occasion), Reply::Executables(succeeded)) => {
-                j.executing = now;
+                // Unless others have been started since.
+                if j.executing <= flight.sent + self.spec.policy.executable_timeout {
+                    j.executing = now;
+                }
                 if *occasion == Occasion::Ready {
                     j.known.ready_ran = *succeeded;
                     if *succeeded {
@@ -257,12 +285,7 @@ impl Truth {
         if target == Ok(Some(Target::InService)) {
             k.service.get_or_insert(now);
         }
-        if matches!(
-            target,
-            Ok(Some(
-                Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
-            ))
-        ) {
+        if matches!(target, Ok(Some(it)) if pooled(it)) {
             k.pool.get_or_insert(now);
         }
         // On the way into the pool, metadata says the same as on the way back.
@@ -270,8 +293,7 @@ impl Truth {
             self.scaling.been_in_service && (k.service.is_some() || j.served && !j.state_lost);
         let leaves = |it: Target| match it {
             Target::Terminated | Target::WarmedTerminated => true,
-            Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated => been,
-            Target::InService | Target::Detached | Target::Standby | Target::Unknown => false,
+            it => been && pooled(it),
         };
         if let Ok(Some(target)) = target
             && target != Target::Unknown
@@ -287,17 +309,26 @@ impl Truth {
         let replacing = target == Ok(Some(Target::Unknown))
             && self.scaling.way == Some(Way::Replace)
             && self.spec.replacing == Replacing::Shows(Some(Target::Unknown));
-        let told = k.target.flatten().is_some_and(leaves) || replacing;
+        k.garbage = match target {
+            Ok(Some(Target::Unknown)) => k.garbage || !replacing,
+            Ok(_) => false,
+            Err(_) => k.garbage,
+        };
+        let replacing = replacing && !k.garbage;
+        k.odd = k.odd.or(Some(now)).filter(|_| replacing);
+        let told = k.target.flatten().is_some_and(leaves) || k.replacing.is_some();
         if told || k.spot {
             k.reason.get_or_insert(now);
         } else {
             k.reason = None;
-            // A 404 takes nothing back.
-            if target.is_ok_and(|it| {
-                it.is_some_and(|it| {
-                    matches!(it, Target::InService | Target::Detached | Target::Standby)
+            // A 404 takes nothing back; nor does metadata what Auto Scaling alone has said.
+            if self.scaling.way != Some(Way::Replace)
+                && target.is_ok_and(|it| {
+                    it.is_some_and(|it| {
+                        matches!(it, Target::InService | Target::Detached | Target::Standby)
+                    })
                 })
-            }) {
+            {
                 j.since = None;
             }
         }
@@ -317,12 +348,8 @@ impl Truth {
         if let Ok(Some(target)) = target
             && flight.arrived >= self.scaling.since
         {
-            let pooled = matches!(
-                target,
-                Target::WarmedStopped | Target::WarmedRunning | Target::WarmedHibernated
-            );
             // It may know from elsewhere that it has been in service.
-            if told || pooled && self.scaling.been_in_service {
+            if told || replacing || pooled(target) && self.scaling.been_in_service {
                 j.since.get_or_insert(flight.sent);
             }
             if leaves(target) || j.known.spot || replacing {

@@ -3,7 +3,7 @@
 use super::super::faults::Lasting;
 use super::super::scene::Begin;
 use super::super::truth::{Action, NEVER, Service, Task, Truth, Way};
-use super::bit;
+use super::{bit, pooled};
 use crate::wire::{InstanceStatus, OnTimeout, Target, TaskKind};
 
 impl Truth {
@@ -28,6 +28,8 @@ impl Truth {
         let settled = k
             .settled
             .is_some_and(|it| it.max(self.calm(&[Service::Group])) + 15_000 < now);
+        // What was in vain for long is tried more seldom.
+        let away = self.calm(&[Service::Group, Service::Metadata]);
         let excuse = if capped && !settled {
             "lapsed-by-global-timeout"
         } else if none || f.deny_beat || f.deny_complete || ready_over || outranked {
@@ -42,12 +44,14 @@ impl Truth {
         } else if !self.alive || self.asleep || self.stopping || now < self.started + 15_000 {
             "lapsed-process-away"
         } else if self.calm(&[Service::Group]) + 3_500 > now
+            || f.until(Lasting::Group) > now
             || f.until(Lasting::Network) + policy.request_timeout + 3_500 > now
         {
             "lapsed-unreachable"
-        } else if self.leaving() && k.reason.is_none_or(|it| it + 12_000 > now) {
+        } else if self.leaving() && self.leaves_since().is_none_or(|it| it + 12_000 > now) {
             "lapsed-untold"
-        } else if k.hook.is_none() && self.calm(&[Service::Group, Service::Metadata]) + 12_000 > now
+        } else if k.hook.is_none()
+            && away + ((away - self.started) * 2 / 3).clamp(12_000, 60_000) > now
         {
             "lapsed-unreachable"
         } else {
@@ -131,7 +135,8 @@ impl Truth {
             return;
         };
         let now = self.now;
-        if now >= self.earliest() || self.judge.clock_set {
+        // A hand may have said for how long.
+        if now >= self.earliest() || self.judge.clock_set || self.judge.hand.is_some() {
             return;
         }
         let from = (reason + after).max(self.calm(&[Service::Ecs, Service::Local]));
@@ -157,10 +162,12 @@ impl Truth {
         let k = &j.known;
         let policy = &self.spec.policy;
         // Warnings and a hand wait for the end of a join.
-        let starts_new = self.spec.begin == Begin::Launched && self.scaling.generation == 0
-            || self.scaling.way == Some(Way::Join);
-        let joining = self.launching()
-            || starts_new && now < self.join_since() + policy.ready_timeout + 25_000;
+        let starts_new = !self.leaving() && self.launched();
+        let joined = self.join_since() + policy.ready_timeout + 25_000;
+        let joined = if starts_new { joined } else { 0 };
+        // On the way into the pool, metadata says the same as on the way back.
+        let untold = k.target.flatten().is_some_and(pooled) && k.service.is_none() && !j.served;
+        let joining = self.launching() || untold || now < joined;
         let hand = j.hand.filter(|_| !j.hand_unsure && !j.state_lost);
         // By a wrong clock, maintenance is far away.
         let warned = k.warned.filter(|_| self.clock_off == 0 || !k.by_clock);
@@ -170,11 +177,13 @@ impl Truth {
             .min()
             .filter(|_| !joining);
         // A join may just have ended.
-        let mild = mild.map(|it| it.max(self.scaling.since));
+        let mild = mild.map(|it| it.max(self.scaling.since).max(joined));
         // Whether it joins has to be known first.
         let away = self.calm(&[Service::Metadata, Service::Group]);
         let mild = mild.map(|it| it.max(away));
-        let reason = [k.reason, mild].into_iter().flatten().min();
+        // A target that nobody knows is a reason to ask Auto Scaling.
+        let odd = k.odd.filter(|_| k.reason.is_none());
+        let reason = [k.reason, mild, odd].into_iter().flatten().min();
         let calm = self.calm(&[Service::Ecs, Service::Local]);
         if it.status == InstanceStatus::Active {
             let Some(reason) = reason else { return };
@@ -210,6 +219,14 @@ impl Truth {
             if j.trouble[Service::Ecs as usize] > reason {
                 bound += 12_000;
             }
+            let calm = if let Some(odd) = odd {
+                let away = self.calm(&[Service::Group]);
+                bound += (away.saturating_sub(odd) * 2 / 3).clamp(12_000, 60_000);
+                calm.max(away)
+            } else {
+                calm
+            };
+            bound += 2 * self.spec.intro_takes;
             if j.clock_set {
                 bound += 5_000;
             }
@@ -234,6 +251,7 @@ impl Truth {
                 || !back
                 || j.state_lost
                 || j.hand_unsure
+                || j.whose_lost
                 || self.spot.is_some()
             {
                 return;
@@ -313,7 +331,7 @@ impl Truth {
         let k = &j.known;
         match way {
             Way::Leave | Way::ToPool | Way::LeavePool | Way::Replace => {
-                if k.reason.is_none() {
+                if self.leaves_since().is_none() {
                     return;
                 }
                 let early = self.earliest();

@@ -148,7 +148,7 @@ impl Truth {
                     Reply::Failed(Fault::Refused)
                 } else {
                     self.disk = Some(bytes.clone());
-                    self.judge.state_written();
+                    self.state_written();
                     Reply::Done
                 }
             }
