@@ -345,9 +345,8 @@ impl Tasks {
             match (gone.stopped, here.view()) {
                 (_, Some(_)) if !here.is_there() => gone.believed = false,
                 (Some(stopped), Some(seen)) if seen.sent > stopped => {
-                    if !std::mem::replace(&mut gone.believed, true) {
-                        self.changed_at = now;
-                    }
+                    let news = !std::mem::replace(&mut gone.believed, true);
+                    self.changed_at = if news { now } else { self.changed_at };
                 }
                 (Some(stopped), _) if !gone.believed => {
                     here.look_from_now_if_older(stopped + Duration::from_millis(1), now);

@@ -44,12 +44,12 @@ async fn a_next_file_written_to_any_length_changes_nothing() {
     let whole = std::fs::read(state_file(scratch.path())).unwrap();
     for length in 0..=whole.len() {
         std::fs::write(next_file(scratch.path()), &whole[..length]).unwrap();
-        assert!(file.read(&clock).unwrap().unwrap().drain.unwrap().ours);
+        assert!(file.read(clock).await.unwrap().unwrap().drain.unwrap().ours);
     }
     // A longer one, left over, does not show through either.
     std::fs::write(next_file(scratch.path()), vec![b'x'; 10_000]).unwrap();
     file.write(memory(), clock).await.unwrap();
-    assert!(file.read(&clock).unwrap().unwrap().was_in_service);
+    assert!(file.read(clock).await.unwrap().unwrap().was_in_service);
     assert!(!next_file(scratch.path()).exists());
 }
 
@@ -64,7 +64,7 @@ async fn a_file_cut_short_is_no_memory_at_all() {
     let text = whole.trim_ascii_end();
     for length in 0..text.len() {
         std::fs::write(state_file(scratch.path()), &text[..length]).unwrap();
-        assert!(file.read(&clock).is_err(), "{length} bytes of it");
+        assert!(file.read(clock).await.is_err(), "{length} bytes of it");
     }
 }
 

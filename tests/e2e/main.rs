@@ -12,6 +12,7 @@
     unreachable_pub,
     reason = "modules of one test program share their helpers"
 )]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod by_hand;
 mod capacity;

@@ -8,7 +8,7 @@ use super::super::facts::{
 };
 use super::super::finding::{Check, Finding, Status};
 use super::super::render;
-use super::judge;
+use super::{before_upgrade, judge};
 use crate::config::{Effective, HostPort, Protocol, Settings};
 use crate::decide::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
@@ -137,9 +137,10 @@ fn nothing_to_complain_about() {
 }
 
 #[test]
-fn a_live_instance_and_an_image_have_every_check_between_them() {
+fn a_live_instance_an_upgrade_and_an_image_have_every_check_between_them() {
     let mut facts = healthy();
-    let mut checks: Vec<Check> = judge(&facts).iter().map(|finding| finding.check).collect();
+    let findings = [judge(&facts), before_upgrade(&facts)].concat();
+    let mut checks: Vec<Check> = findings.iter().map(|finding| finding.check).collect();
     facts.live = None;
     checks.extend(judge(&facts).iter().map(|finding| finding.check));
     for check in Check::ALL {

@@ -55,7 +55,8 @@ async fn heartbeats_go_on_while_an_executable_runs_past_the_deadline() {
 #[tokio::test]
 async fn a_state_that_comes_before_the_wait_is_not_taken_for_the_end() {
     let lead = || group(ms(100), s(5)).target_lead(s(5));
-    let cases: [(&str, GroupSpec, fn(&Instance) -> bool); 3] = [
+    type Move = fn(&Instance) -> bool;
+    let cases: [(&str, GroupSpec, Move); 3] = [
         (
             "Warmed:Pending",
             group(s(5), s(5)).pool_states(),
