@@ -526,7 +526,9 @@ impl Drain {
         let local = world.tasks.source() == crate::tasks::Source::Api
             || world.identity.read_at.is_some_and(|at| at >= from);
         let closed = world.here.is_some_and(|here| {
-            here.is_closed() && !here.is_looking() && is_fresh(here.view(), LOOK_LIMIT, turn.now)
+            here.is_closed()
+                && !here.is_looking()
+                && is_fresh(here.sure_view(), LOOK_LIMIT, turn.now)
         });
         world.tasks.nothing_since(from, turn) && local && closed
     }

@@ -207,6 +207,13 @@ impl Registration {
         self.view.as_ref()
     }
 
+    /// The same, where ECS has shown it, or has said for long enough that it does not know it.
+    pub(crate) fn sure_view(&self) -> Option<&Seen<ContainerInstanceView>> {
+        let missing = ContainerInstanceStatus::Missing;
+        self.view()
+            .filter(|seen| seen.value.status != missing || self.said_gone)
+    }
+
     /// Whether ECS has shown that it is on this machine.
     pub(crate) fn is_verified(&self) -> bool {
         self.proof == Proof::Ours

@@ -780,7 +780,7 @@ impl State {
         wants::asked_by_auto_scaling(target, self.memory.was_in_service || old)
             .or_else(|| {
                 let replacing = self.whereabouts.place() == Some(Place::ReplacingRootVolume);
-                (replacing && self.is_silent()).then_some(DrainReason::RootVolume)
+                replacing.then_some(DrainReason::RootVolume)
             })
             .or_else(|| {
                 let remembered = self.memory.drain.as_ref()?;
@@ -789,11 +789,6 @@ impl State {
                 let gone = wants::is_taken_back(remembered, target, instance, alive);
                 (!gone).then_some(reason)
             })
-    }
-
-    /// Whether metadata says nothing of use of where the instance is taken.
-    fn is_silent(&self) -> bool {
-        matches!(self.target, None | Some(TargetLifecycleState::Unknown(_)))
     }
 
     /// Whether what metadata says may be of the time before the root volume was replaced: nobody has seen the

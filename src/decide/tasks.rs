@@ -439,7 +439,7 @@ impl Tasks {
                 // A look from before it was settled may have missed what was placed a moment earlier.
                 let from =
                     from.max(here.closed_since().unwrap_or(from) + policy.ecs.placement_settle);
-                let Some(seen) = here.view().filter(|seen| seen.sent >= from) else {
+                let Some(seen) = here.sure_view().filter(|seen| seen.sent >= from) else {
                     return Some(Lacking::Agreement(from));
                 };
                 if !is_empty(&seen.value) {
@@ -464,7 +464,7 @@ impl Tasks {
                 let Some(here) = here.filter(settled) else {
                     return Some(Lacking::Placement);
                 };
-                if here.view().is_none_or(|seen| seen.sent < from) {
+                if here.sure_view().is_none_or(|seen| seen.sent < from) {
                     return Some(Lacking::Agreement(from));
                 }
                 let settled = self.api.reads >= 2 && now.since(from) >= policy.ecs.api_settle;
@@ -598,7 +598,10 @@ impl Tasks {
     fn suspect_newcomers(&mut self, here: &mut Registration, turn: &mut Turn<'_>) {
         let first = std::mem::take(&mut self.first);
         let Some(closed) = here.closed_since() else {
-            self.late.clear();
+            // While DRAINING is asked for, somebody may set it back before the answer comes.
+            if !here.is_changing(turn) {
+                self.late.clear();
+            }
             return;
         };
         let running = &self.running;

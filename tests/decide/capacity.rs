@@ -296,7 +296,8 @@ fn without_the_group_it_speaks_for_the_cluster() {
     let mut agent = started_where(policy(), Some(failing));
     to_the_minute(&mut agent);
     agent.run(MINUTE * 15);
-    assert!(agent.count("FindGroup") <= 1);
+    // Once for the figures, and a few times for where a machine that has just booted is.
+    assert!(agent.count("FindGroup") <= 6);
     assert_eq!(samples(&agent).len(), 15);
     assert!(samples(&agent).iter().all(|sample| sample.group.is_none()));
 }

@@ -35,6 +35,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
     transition: LifecycleTransition,
+    /// What was sent earlier was about another action, of the same hook perhaps.
+    began: Moment,
     /// Which hook?
     pub search: Search,
     /// Is it kept waiting?
@@ -48,6 +50,7 @@ impl Hold {
     pub(crate) fn new(transition: LifecycleTransition, resumed: bool, now: Moment) -> Self {
         Self {
             transition,
+            began: now,
             search: Search::new(transition, now),
             heartbeat: Heartbeat::new(resumed, now),
             completion: Completion::new(transition, now),
@@ -103,7 +106,7 @@ impl Hold {
                     self.start_over(turn.now);
                 }
             }
-            (Answer::Heartbeat(result), Action::Heartbeat(hook)) if self.is_ours(hook) => {
+            (Answer::Heartbeat(result), Action::Heartbeat(hook)) if self.is_ours(hook, flight) => {
                 let begun = self.heartbeat.absorb(result, hook, flight.sent, turn);
                 if begun {
                     // The wait has begun: what was refused as too early is accepted from now on.
@@ -111,7 +114,7 @@ impl Hold {
                 }
             }
             (Answer::Completed(result), Action::Complete { hook, result: told })
-                if self.is_ours(hook) =>
+                if self.is_ours(hook, flight) =>
             {
                 self.completion
                     .absorb(result, hook, *told, &flight.action, turn);
@@ -126,8 +129,8 @@ impl Hold {
         self.completion.start_over(now);
     }
 
-    fn is_ours(&self, hook: &HookRef) -> bool {
-        self.hook() == Some(hook)
+    fn is_ours(&self, hook: &HookRef, flight: &Flight) -> bool {
+        self.hook() == Some(hook) && flight.sent >= self.began
     }
 
     /// Starts what is due. `since`: when the action began, as far as known; `holding`: whether heartbeats may
