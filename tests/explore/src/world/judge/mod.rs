@@ -383,10 +383,16 @@ impl Truth {
             (self.launching() || self.launched())
                 .then(|| self.join_since() + self.spec.policy.ready_timeout)
         };
-        // Nor does a deadline change what was written as drained.
-        let (written, settled) = (self.judge.known.writes[0].0, self.judge.known.settled);
-        self.judge.outcome |= self.leaving() && settled.is_some_and(|it| written >= it);
-        self.judge.decided |= due.is_some_and(|it| it <= self.now) && self.judge.known.looked;
+        let k = &self.judge.known;
+        // Nor does a deadline change what was written as drained, by local reads or, without them, by ECS.
+        let remote = k.api_read.filter(|it| k.blind && it.1).map(|it| it.0);
+        let written = k.settled.or(remote).is_some_and(|it| k.writes[0].0 >= it);
+        let failed = due.is_some_and(|it| it <= self.now) && k.looked;
+        self.judge.outcome |= self.leaving() && written;
+        self.judge.decided |= failed;
+        if failed {
+            self.judge.gave_up.get_or_insert(self.now);
+        }
     }
 
     /// Since when it knows that it leaves. That the root volume is replaced, no other reason tells.
@@ -439,7 +445,9 @@ impl Truth {
 
     /// A transition begins: what of the one before was not over?
     pub(super) fn overtaken(&mut self) {
-        let joining = self.scaling.way == Some(Way::Join) && self.judge.joined.is_none();
+        let unhooked = self.scaling.way.is_none() && self.scaling.state == Some("InService");
+        let joins = self.scaling.way == Some(Way::Join) || unhooked && self.launched();
+        let joining = joins && self.judge.joined.is_none();
         self.judge.overtaken = joining.then(|| self.join_since() + self.spec.policy.ready_timeout);
     }
 

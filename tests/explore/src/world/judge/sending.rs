@@ -162,8 +162,10 @@ impl Truth {
             .map(|it| it.1)
             .or(self.spec.out)
             .unwrap_or(0);
-        // Where nothing was left at the deadline, it may well count as drained.
-        let left = self.latest().is_some_and(|it| self.left(it));
+        // Where nothing that it knows was left at the deadline, it may well count as drained.
+        let left = self
+            .latest()
+            .is_some_and(|it| self.left(it) && self.ran_at(it));
         let none =
             policy.result_on_timeout == OnTimeout::None && self.judge.drained.is_none() && left;
         let denied = self.judge.known.complete_denied;

@@ -190,6 +190,10 @@ impl Truth {
             (Request::DescribeAutoScalingInstance, Reply::AutoScalingInstance(it)) => {
                 let says = |what| it.is_some_and(|(_, state)| state.starts_with(what));
                 j.known.pending = says("Pending");
+                if j.known.pending && j.known.target.flatten().is_some_and(pooled) {
+                    // It has left the pool, and metadata shows garbage.
+                    (j.known.target, j.known.reason) = (None, None);
+                }
                 if !says("ReplacingRootVolume") {
                     j.known.replacing = None;
                     return;

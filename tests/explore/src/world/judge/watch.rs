@@ -163,7 +163,7 @@ impl Truth {
         let policy = &self.spec.policy;
         // Warnings and a hand wait for the end of a join.
         let starts_new = !self.leaving() && self.launched();
-        let joined = self.join_since() + policy.ready_timeout + 25_000;
+        let joined = (self.join_since() + policy.ready_timeout).max(self.started) + 25_000;
         let joined = if starts_new { joined } else { 0 };
         // On the way into the pool, metadata says the same as on the way back.
         let untold = k.target.flatten().is_some_and(pooled) && k.service.is_none() && !j.served;
