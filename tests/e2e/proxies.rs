@@ -181,6 +181,7 @@ async fn the_signal_finds_cloudformation_as_the_sdk_does() {
         let mut stage = super::stage::in_region(region, vec![web(100)])
             .await
             .set("cloudformation", "stack_name", "demo-stack")
+            .set("cloudformation", "signal_drained", "true")
             .set("cloudformation", "logical_resource_id", "Group")
             .set("cloudformation", "signal_on_timeout", "FAILURE")
             .set("drain", "timeout", "1s");

@@ -36,6 +36,7 @@ async fn drained_in_time_stays_so_over_a_restart() {
             .set("drain", "result_on_timeout", on_timeout)
             .set("cloudformation", "signal_on_timeout", "FAILURE")
             .set("cloudformation", "stack_name", STACK)
+            .set("cloudformation", "signal_drained", "true")
             .set("cloudformation", "logical_resource_id", RESOURCE)
             .watching()
             .await;
