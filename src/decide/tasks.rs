@@ -80,6 +80,16 @@ struct Vanished {
     believed: bool,
 }
 
+impl Vanished {
+    fn new(task: Task) -> Self {
+        Self {
+            task,
+            stopped: None,
+            believed: false,
+        }
+    }
+}
+
 /// Reads in a row that show nothing to wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Empty {
@@ -251,7 +261,7 @@ impl Tasks {
                     self.api = Empty::default();
                     turn.say(Note::BackToIntrospection);
                 }
-                self.settle_open(&tasks, arn);
+                self.settle_open(&tasks, arn, None);
                 self.take(tasks, turn.now);
                 let nothing = !self.waits(leftovers, turn.policy);
                 self.local.saw(nothing, sent, turn.now);
@@ -278,12 +288,22 @@ impl Tasks {
         (1..=FEW).contains(&left.clone().take(FEW + 1).count()) && left.all(Task::is_stopping)
     }
 
-    /// What was open and is listed as STOPPED is closed; what is not listed at all has vanished.
-    fn settle_open(&mut self, tasks: &[Task], arn: Option<&str>) {
+    /// What was open and is listed as STOPPED is closed; what is not listed at all has vanished. ECS's word, in
+    /// a list that was sent at `by_ecs`, closes nothing by itself.
+    fn settle_open(&mut self, tasks: &[Task], arn: Option<&str>, by_ecs: Option<Moment>) {
         let first = !std::mem::replace(&mut self.was_read, true);
         let before = std::mem::take(&mut self.running);
         let mut vanished = std::mem::take(&mut self.vanished);
         for task in tasks {
+            if let (Some(_), TaskStatus::Stopped) = (by_ecs, task.known) {
+                if self.open.contains_key(&task.arn) {
+                    let gone = vanished
+                        .entry(task.arn.clone())
+                        .or_insert_with(|| Vanished::new(task.clone()));
+                    gone.stopped = by_ecs;
+                }
+                continue;
+            }
             vanished.remove(&task.arn);
             if task.known == TaskStatus::Stopped {
                 self.open.remove(&task.arn);
@@ -298,14 +318,7 @@ impl Tasks {
         }
         for (arn, task) in before.iter() {
             if self.open.contains_key(arn) && !tasks.iter().any(|listed| listed.arn == *arn) {
-                vanished.insert(
-                    arn.clone(),
-                    Vanished {
-                        task: task.clone(),
-                        stopped: None,
-                        believed: false,
-                    },
-                );
+                vanished.insert(arn.clone(), Vanished::new(task.clone()));
             }
         }
         self.vanished = vanished;
@@ -349,7 +362,7 @@ impl Tasks {
                     self.changed_at = if news { now } else { self.changed_at };
                 }
                 (Some(stopped), _) if !gone.believed => {
-                    here.look_from_now_if_older(stopped + Duration::from_millis(1), now);
+                    here.look_from(stopped + Duration::from_millis(1));
                 }
                 _ => {}
             }
@@ -384,16 +397,17 @@ impl Tasks {
         self.absorb_described(&tasks, sent);
         if self.source == Source::Api {
             let tasks: Vec<Task> = tasks.into_iter().map(|task| task.task).collect();
-            self.settle_open(&tasks, here.map(|here| here.target.arn.as_str()));
+            let arn = here.map(|here| here.target.arn.as_str());
+            self.settle_open(&tasks, arn, Some(sent));
             self.take(tasks, turn.now);
             self.list.ask(turn.now + turn.policy.ecs.api_poll_interval);
         } else if waits {
             self.disagree(turn);
         }
         let waits = waits
-            || self
-                .vanished()
-                .any(|arn| !leftovers.is_ignored(arn, turn.policy));
+            || self.unaccounted().any(|(arn, gone)| {
+                gone.stopped.is_none() && !leftovers.is_ignored(arn, turn.policy)
+            });
         self.api.saw(!waits, sent, turn.now);
     }
 

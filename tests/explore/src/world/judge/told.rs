@@ -220,9 +220,12 @@ impl Truth {
             }
             (Request::Heartbeat(_, hook), Reply::Done | Reply::Failed(Fault::NoActiveAction)) => {
                 // Of the transition before, it says nothing.
-                if (hook.0 % 2 == 1) == launching {
-                    j.beat = j.beat.max(flight.sent);
-                }
+                let ours = (hook.0 % 2 == 1) == launching;
+                j.beat = if ours {
+                    j.beat.max(flight.sent)
+                } else {
+                    j.beat
+                };
             }
             (Request::Heartbeat(..), Reply::Failed(_)) => {
                 j.beat_failed = now;
