@@ -372,13 +372,7 @@ impl Drain {
         let outcome = if self.nothing_ran(world, turn) || world.lacking(turn).is_none() {
             Outcome::Drained
         } else if turn.reached(deadline.at) && self.may_time_out(world, deadline, turn) {
-            // That ECS cannot be asked is no evidence against what is seen here.
-            match world.lacking(turn) {
-                Some(Lacking::Agreement(_)) if world.here.is_some_and(Registration::looks_fail) => {
-                    Outcome::Drained
-                }
-                _ => Outcome::TimedOut,
-            }
+            Outcome::TimedOut
         } else {
             return None;
         };
