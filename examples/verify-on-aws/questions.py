@@ -184,6 +184,8 @@ QUESTIONS = {
     17: ("What deleting a stack does with a retained instance", deletion_with_retained),
     18: ("What metadata's target lifecycle state says at each step", target_states),
     19: ("Whether ECS's service role ends instances slow to register", NOT_ASKED + "it takes a capacity provider"),
+    20: ("Whether ECS runs deployment lifecycle hooks in a rolling deployment", NOT_ASKED + "this stack has no service"),
+    21: ("Whether a custom resource is called again in a rollback", NOT_ASKED + "this stack has no custom resource"),
 }
 
 

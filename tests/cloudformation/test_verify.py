@@ -149,7 +149,7 @@ class Answers(unittest.TestCase):
         text = report.write(self.timeline(error), {"Region": "r"})
         self.assertNotIn("123456789012", text)
         self.assertIn("arn:aws:iam::ACCOUNT:role/r \\| x", text)
-        self.assertIn("## Answers: 0 of 19", text)
+        self.assertIn("## Answers: 0 of 21", text)
 
 
 class Emulated:
@@ -175,7 +175,7 @@ class Emulated:
             # Nothing goes wrong in any other way than that the emulator does not do it.
             self.assertRegex(outcome, "^(done|not shown: |refused: )", text)
         # Steps that an emulator lets pass, as it puts instances into service at once and replaces none, answer nothing.
-        self.assertEqual(re.findall(r"^## Answers: (\d+) of 19$", text, re.MULTILINE), ["0"], text)
+        self.assertEqual(re.findall(r"^## Answers: (\d+) of 21$", text, re.MULTILINE), ["0"], text)
         alive = [
             stack["StackName"]
             for stack in aws.client("cloudformation").list_stacks()["StackSummaries"]
