@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ecs_lifecycle_simulator::{
-    ContainerInstanceStatus, Fault, FaultKind, Hold, TargetLifecycleState, What, Who, World,
+    ContainerInstanceStatus, Fault, FaultKind, Hold, Outcome, RequestRecord, TargetLifecycleState,
+    What, Who, World,
 };
 
 use super::lives::{self, End, Lives, written};
@@ -256,7 +257,10 @@ async fn drained_again_before_it_was_active_it_has_a_new_deadline_and_is_still_o
         stage
             .until("an ACTIVE that fails, and is written down", |world| {
                 let text = std::fs::read_to_string(&file).unwrap_or_default();
-                world.requests().count(SET) > 1 && text.contains("called off")
+                // Under way, it would be carried out once the fault is taken away.
+                let failed =
+                    |request: &RequestRecord| matches!(request.outcome, Outcome::Fault { .. });
+                world.requests().last(SET).is_some_and(failed) && text.contains("called off")
             })
             .await;
         if death {
