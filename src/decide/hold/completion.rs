@@ -188,8 +188,8 @@ impl Completion {
         self.closed_since.is_some() || self.looked_at.is_none_or(|at| now.since(at) >= seldom)
     }
 
-    /// A third of the time that the action has been on its way: the longer the wait takes to begin, the more
-    /// seldom it is asked for.
+    /// Three eighths of the time that the action has been on its way, and with jitter half of that at the
+    /// least: the longer the wait takes to begin, the more seldom it is asked for.
     fn early_delay(&self, turn: &Turn<'_>) -> Duration {
         if let Some(since) = self.closed_since {
             // To be confirmed once.
