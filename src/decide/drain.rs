@@ -535,18 +535,22 @@ impl Drain {
             .max(self.hold.completion.refused_at())
     }
 
-    /// From when on a look at ECS has to be, for the next completion: `None` where none is needed.
+    /// From when on a look at ECS has to be, for the completion that is due.
     pub(crate) fn wants_look(&self, turn: &mut Turn<'_>) -> Option<Moment> {
-        let waits =
-            self.told_at.is_some() && self.has_action() && self.hold.completion.is_due(turn);
-        waits.then(|| turn.now - LOOK_LIMIT)
+        self.completes(turn).then(|| turn.now - LOOK_LIMIT)
     }
 
     /// From when on local reads have to be, for the completion that is due.
     pub(crate) fn wants_reads(&self, turn: &mut Turn<'_>) -> Option<Moment> {
-        let drained = self.outcome() == Some(Outcome::Drained) && self.told_at.is_some();
-        let waits = drained && self.has_action() && self.hold.completion.is_due(turn);
-        self.reads_from().filter(|_| waits)
+        let drained = self.outcome() == Some(Outcome::Drained);
+        (drained && self.completes(turn))
+            .then(|| self.reads_from())
+            .flatten()
+    }
+
+    /// Whether a completion is due.
+    fn completes(&self, turn: &mut Turn<'_>) -> bool {
+        self.told_at.is_some() && self.has_action() && self.hold.completion.is_due(turn)
     }
 
     /// Whether a heartbeat may be sent: until the deadline; past it only for executables, and for a
