@@ -8,13 +8,14 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::act::{Effects, Endpoints};
+use crate::clients::Endpoints;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::decide::{
     self, Action, Answer, ContainerInstance, Event, Figures, HostView, LocalTask, Silence, State,
     Verdict,
 };
+use crate::effects::Effects;
 use crate::terminal;
 
 /// What `--json` prints. Fields may be added; none changes its meaning.

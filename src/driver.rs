@@ -17,12 +17,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::act::Effects;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::control::Ask;
 use crate::control::replies::{Facts, Replies};
 use crate::decide::{self, Action, Event, Memory, State, Ticket};
+use crate::effects::Effects;
 use crate::metrics::Metrics;
 use crate::narrate;
 use crate::signals::Stop;

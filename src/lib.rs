@@ -1,24 +1,23 @@
 //! The library behind the `ecs-lifecycle-agent` binary: observe → decide → act.
 //!
-//! Read in this order: [`decide`] (the state machine, pure), [`observe`] and [`act`] (its eyes and hands),
-//! [`driver`] (the loop that joins them), [`narrate`] (what is said of it). `docs/architecture.md` has the
+//! Read in this order: [`decide`] (the state machine, pure), [`driver`] (the loop), [`effects`] (what carries
+//! out an action), [`clients`] (one file for each service), [`narrate`] (the messages). `docs/architecture.md` has the
 //! picture. It is a library for the sake of its tests; nothing in it is a stable interface.
 
 pub use ecs_lifecycle_config as config;
 pub use ecs_lifecycle_decide as decide;
 
-pub mod act;
 pub mod capacity;
 pub mod cli;
+pub mod clients;
 pub mod clock;
 pub mod control;
 pub mod doctor;
 pub mod driver;
-pub mod http;
+pub mod effects;
 pub mod logging;
 pub mod metrics;
 pub mod narrate;
-pub mod observe;
 pub mod outbox;
 pub mod previous;
 pub mod signals;

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
-use ecs_lifecycle_agent::act::{Effects, Endpoints};
 use ecs_lifecycle_agent::cli::{Cli, Command};
+use ecs_lifecycle_agent::clients::Endpoints;
 use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::config::{self, LoadRequest, Settings};
 use ecs_lifecycle_agent::control::client::Control;
 use ecs_lifecycle_agent::control::{Ask, server};
+use ecs_lifecycle_agent::effects::Effects;
 use ecs_lifecycle_agent::{capacity, doctor, driver, logging, outbox, previous, signals, terminal};
 use tokio::sync::mpsc;
 

@@ -594,7 +594,7 @@ fn no_launch_hook(why: &NoHook) {
 
 fn denied(action: &str, failure: &Failure) {
     if action == SIGNAL {
-        // No policy allows or denies it: see `act::cloudformation`.
+        // No policy allows or denies it: see `clients::cloudformation`.
         error!(
             error = failure.message,
             request_id = id(failure.request_id.as_ref()),

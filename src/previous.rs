@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::config::{ConfigError, Settings};
-use crate::{logging, terminal};
+use crate::{logging, outbox, terminal};
 
 /// Where the packages keep it.
 pub const KEPT: &str = "/usr/lib/ecs-lifecycle-agent/previous/ecs-lifecycle-agent";
@@ -28,6 +28,8 @@ pub fn hand_over(error: &ConfigError, service: bool) {
             "this version refuses the configuration: the version before it goes on. Correct the configuration, and restart the service"
         );
     }
+    // The next program has none of this one's threads, and one of them sends the messages.
+    outbox::flush();
     let failed = Command::new(kept).args(env::args_os().skip(1)).exec();
     terminal::complain(&format!("{KEPT}: {failed}"));
 }

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeSet;
 
+use ecs_lifecycle_agent::clients::parse;
 use ecs_lifecycle_agent::decide::{TargetLifecycleState, TaskStatus};
-use ecs_lifecycle_agent::observe::parse;
 
 #[test]
 fn identity_documents() {

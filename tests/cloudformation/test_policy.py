@@ -21,7 +21,7 @@ from resolved import PSEUDO, Resolved
 
 SEEN = template.ROOT / "target" / "operations"
 # `.send()` of something else than an SDK client: reqwest's.
-NOT_AWS = {"src/http.rs": 1, "src/control/client.rs": 1}
+NOT_AWS = {"src/clients/http.rs": 1, "src/control/client.rs": 1}
 # By the instance identity document, as cfn-signal does it: no permission has to allow it.
 WITHOUT_PERMISSION = {"cloudformation:SignalResource"}
 

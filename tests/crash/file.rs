@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use ecs_lifecycle_agent::act::state_file::StateFile;
 use ecs_lifecycle_agent::clock::Clock;
 use ecs_lifecycle_agent::decide::{Memory, Moment, ReasonKey, RememberedDrain};
+use ecs_lifecycle_agent::effects::state_file::StateFile;
 use ecs_lifecycle_rig::Scratch;
 
 use super::lives::{End, Lives, state_file, watching, written};

@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
+use ecs_lifecycle_agent::clients::parse;
 use ecs_lifecycle_agent::clock::{Clock, wall_time};
 use ecs_lifecycle_agent::config::{self, ConfigError, Origin};
 use ecs_lifecycle_agent::decide::record::{Clocks, compose, understand};
 use ecs_lifecycle_agent::decide::{Memory, TargetLifecycleState, TaskStatus};
-use ecs_lifecycle_agent::observe::parse;
 use serde_json::Value;
 
 /// What the parsers of secrets and of metadata may say: fixed texts, so that no part of an answer can

@@ -1,7 +1,7 @@
 //! What Auto Scaling answers: only calls that read, and only operations that the agent calls anyway.
 
-use crate::act::autoscaling::{describe_instance, lifecycle_hooks};
-use crate::act::aws::Aws;
+use crate::clients::autoscaling::{describe_instance, lifecycle_hooks};
+use crate::clients::aws::Aws;
 use crate::decide::{AutoScalingInstance, Instance, LifecycleHook};
 
 use super::super::facts::Asked;

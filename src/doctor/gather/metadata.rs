@@ -6,10 +6,10 @@ use aws_smithy_types::date_time::{DateTime, Format};
 use hyper::Request;
 use hyper::header::DATE;
 
+use crate::clients::http::{Answer, Local};
+use crate::clients::{Imds, Warnings};
 use crate::clock::Clock;
 use crate::decide::Failure;
-use crate::http::{Answer, Local};
-use crate::observe::{Imds, Warnings};
 
 use super::super::facts::{Metadata, WithoutToken};
 

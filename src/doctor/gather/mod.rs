@@ -11,14 +11,14 @@ mod metadata;
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::act::Endpoints;
-use crate::act::aws::Aws;
-use crate::act::ecs::{list_tasks, resources};
-use crate::act::emf;
 use crate::cli::DoctorArguments;
+use crate::clients::Endpoints;
+use crate::clients::Introspection;
+use crate::clients::aws::Aws;
+use crate::clients::ecs::{list_tasks, resources};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Effective, Settings};
-use crate::observe::Introspection;
+use crate::effects::emf;
 
 use super::facts::{Facts, Live};
 

@@ -7,9 +7,9 @@ use base64::Engine as _;
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 
+use crate::clients::Imds;
+use crate::clients::http::{self, Answer};
 use crate::decide::{Accepted, Failure, FailureKind, Instance, SignalStatus};
-use crate::http::{self, Answer};
-use crate::observe::Imds;
 
 use super::failure::{kind_of, refused};
 

@@ -11,8 +11,8 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use tokio::sync::mpsc;
 
+use crate::clients::http::{self, Body, Local};
 use crate::decide::{ContainerInstance, Failure, FailureKind, LocalTask, Task};
-use crate::http::{self, Body, Local};
 use crate::threads;
 
 use super::parse::{self, Misfit};

@@ -1,64 +1,27 @@
-//! What is done about it: one module a counterpart, each a thin shell around one or two calls.
+//! What is done with an action: it is carried out by a client of AWS or of this machine, or by one of the
+//! modules here, and its answer comes back.
 //!
-//! [`Effects::run`] is the whole interface: an action in, its answer out. Nothing here
-//! decides, repeats or remembers.
+//! [`Effects::run`] is the whole interface: an action in, its answer out. Nothing here decides, repeats or
+//! remembers.
 
-pub mod autoscaling;
-pub mod aws;
-pub mod bounded;
-pub mod cloudformation;
-pub mod commands;
-pub mod ecs;
 pub mod emf;
-pub mod failure;
+pub mod executables;
 pub mod state_file;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::clients::aws::Aws;
+use crate::clients::cloudformation::{self, CloudFormation};
+use crate::clients::{Endpoints, Imds, Introspection, Warnings, autoscaling, ecs};
 use crate::clock::{Clock, wall_time};
 use crate::config::{MetricsSettings, Settings, StackResource};
 use crate::decide::{
     Accepted, Action, Answer, AutoScalingInstance, Failure, Instance, Memory, SignalStatus,
 };
-use crate::observe::{Imds, Introspection, Warnings};
 
-use aws::Aws;
-use cloudformation::CloudFormation;
-use commands::CommandRunner;
+use executables::CommandRunner;
 use state_file::StateFile;
-
-/// Where our own HTTP calls go, as the standard AWS variables and the configuration say.
-#[derive(Clone, Debug)]
-pub struct Endpoints {
-    /// Instance metadata.
-    pub imds: String,
-    /// CloudFormation, where it is overridden.
-    pub cloudformation: Option<String>,
-}
-
-impl Endpoints {
-    /// Reads `AWS_EC2_METADATA_SERVICE_ENDPOINT`, `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`,
-    /// `AWS_ENDPOINT_URL_CLOUDFORMATION` and `AWS_ENDPOINT_URL`, as the SDKs do.
-    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let ipv6 = set("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
-            .is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
-        let default = if ipv6 {
-            "http://[fd00:ec2::254]"
-        } else {
-            "http://169.254.169.254"
-        };
-        let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
-            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        Self {
-            imds: set("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or_else(|| default.to_owned()),
-            cloudformation: set("AWS_ENDPOINT_URL_CLOUDFORMATION")
-                .or_else(|| set("AWS_ENDPOINT_URL"))
-                .filter(|_| !ignored),
-        }
-    }
-}
 
 /// Everything that the agent can do to the world.
 pub struct Effects {

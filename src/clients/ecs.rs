@@ -6,12 +6,12 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::RequestId;
 use aws_sdk_ecs::types;
 
+use crate::clients::parse;
 use crate::config::{HostPort, Protocol};
 use crate::decide::{
     ApiTask, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure,
     FailureKind, HostView, Resources, StateChange, Task, TaskKind, TaskStatus, short,
 };
-use crate::observe::parse;
 
 use super::failure::from_sdk;
 

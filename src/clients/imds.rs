@@ -8,12 +8,12 @@ use std::time::Duration;
 use hyper::{Request, StatusCode};
 use tokio::sync::Mutex;
 
+use crate::clients::http::{self, Answer, Local};
 use crate::clock::{Clock, wall_time};
 use crate::decide::{
     Failure, FailureKind, Instance, MaintenanceEvent, MetadataReading, Moment,
     RebalanceRecommendation, SpotInstanceAction,
 };
-use crate::http::{self, Answer, Local};
 
 use super::parse::{self, Misfit};
 
