@@ -120,14 +120,19 @@ impl Completion {
 
     /// The action ends at `end`, whatever is sent: the next try is no further away than a quarter of what is
     /// left. Where trying fails, no further than `limit` either: the hook may lapse.
-    pub(super) fn hurry_before(&mut self, limit: Duration, end: Option<Moment>, now: Moment) {
+    pub(super) fn hurry_before(
+        &mut self,
+        limit: Option<Duration>,
+        end: Option<Moment>,
+        now: Moment,
+    ) {
         if self.denied || self.complete.due().is_none() {
             return;
         }
         if let Some(end) = end.filter(|end| *end > now) {
             self.complete.ask(now + (end.since(now) / 4).max(SOONEST));
         }
-        if self.fails {
+        if let Some(limit) = limit.filter(|_| self.fails) {
             self.complete.ask(now + limit);
         }
     }

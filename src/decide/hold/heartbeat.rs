@@ -47,11 +47,19 @@ impl Heartbeat {
 
     /// Never further away than this.
     pub(super) fn limit(&self, now: Moment) -> Duration {
-        let end = self
-            .base
-            .zip(self.timeout)
-            .map(|(base, timeout)| base + timeout);
-        end.map_or(LEAST, |end| (end.since(now) / 4).max(LEAST))
+        self.left(now).map_or(LEAST, |left| (left / 4).max(LEAST))
+    }
+
+    /// How long the hook waits at least, as far as known.
+    fn left(&self, now: Moment) -> Option<Duration> {
+        let (base, timeout) = self.base.zip(self.timeout)?;
+        Some((base + timeout).since(now))
+    }
+
+    /// Whether the hook has lapsed, whenever within a HeartbeatTimeout its wait began.
+    pub(super) fn has_lapsed(&self, now: Moment) -> bool {
+        let end = self.base.zip(self.timeout);
+        end.is_some_and(|(base, timeout)| base + timeout * 2 <= now)
     }
 
     /// Takes in how one went; returns whether it shows that the wait has begun.
@@ -100,6 +108,7 @@ impl Heartbeat {
                 // What is denied is not granted by asking more often.
                 let delay = match failure.kind {
                     FailureKind::Denied => delay,
+                    _ if self.has_lapsed(turn.now) => delay,
                     _ => delay.min(self.limit(turn.now)),
                 };
                 self.pace.retry_in(delay, turn.now);

@@ -163,10 +163,10 @@ impl Hold {
         }
         self.completion.began_at(since);
         self.completion.look(turn);
+        let end = found.global_timeout.map(|timeout| since + timeout);
+        let limit = (!self.heartbeat.has_lapsed(turn.now)).then(|| self.heartbeat.limit(turn.now));
+        self.completion.hurry_before(limit, end, turn.now);
         if let Verdict::Send(result) = verdict {
-            let end = found.global_timeout.map(|timeout| since + timeout);
-            let limit = self.heartbeat.limit(turn.now);
-            self.completion.hurry_before(limit, end, turn.now);
             self.completion.advance(&found.hook, result, turn);
         }
     }
