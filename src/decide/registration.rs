@@ -313,9 +313,16 @@ impl Registration {
         draining && !self.changed && self.proof == Proof::Ours
     }
 
-    /// What is wanted is asked for once more, whatever was seen before.
-    pub(crate) fn ask_again(&mut self) {
+    /// A drain begins: what is wanted is asked for once more, whatever was seen before, and nothing waits for
+    /// the backoff of earlier failures. Unless the DRAINING is known to be `ours`, whose it is was seen too long
+    /// ago.
+    pub(crate) fn begin_again(&mut self, ours: bool, now: Moment) {
         self.again = self.view.is_some();
+        (self.look, self.set) = (Pace::at(now), Pace::at(now));
+        if !ours {
+            self.prior = None;
+            (self.changed, self.sent) = (false, false);
+        }
     }
 
     /// Asks for a look now where the last one was sent before `from`.
@@ -401,12 +408,24 @@ impl Registration {
                     self.view = None;
                 }
                 if failure.kind == FailureKind::Refused {
-                    // It is not what it is taken for.
-                    self.look_from(turn.now);
+                    self.refused(sent, turn);
                 }
                 let operation = action(self.target.clone()).operation();
                 turn.failed(operation, &failure, &mut self.set);
             }
+        }
+    }
+
+    /// It is not what it is taken for: only a look tells. Where none is allowed, what was INACTIVE still is.
+    fn refused(&mut self, sent: Moment, turn: &Turn<'_>) {
+        match &mut self.view {
+            Some(seen)
+                if self.look_denied && seen.value.status == ContainerInstanceStatus::Inactive =>
+            {
+                seen.sent = seen.sent.max(sent);
+                self.look_from = self.look_from.filter(|from| *from > sent);
+            }
+            _ => self.look_from(turn.now),
         }
     }
 
@@ -514,7 +533,13 @@ impl Registration {
             }
             self.set.ask(turn.now);
         }
-        self.view = Some(Seen { sent, value: view });
+        match &mut self.view {
+            // What ECS has deregistered it forgets in the end.
+            Some(seen) if missing && seen.value.status == ContainerInstanceStatus::Inactive => {
+                seen.sent = sent;
+            }
+            known => *known = Some(Seen { sent, value: view }),
+        }
     }
 
     /// Whether it may be set to DRAINING although nobody has seen whose DRAINING that would be.

@@ -882,7 +882,7 @@ impl State {
                         if drain.change(reason, limits, !self.flip_seen, &mut self.tasks, turn)
                             && let Some(here) = &mut self.registration
                         {
-                            here.ask_again();
+                            here.begin_again(true, turn.now);
                         }
                     }
                     None => self.begin_drain(reason, limits, turn),
@@ -947,7 +947,7 @@ impl State {
         });
         self.memory.drain = Some(remembered);
         if let Some(here) = &mut self.registration {
-            here.ask_again();
+            here.begin_again(ours, turn.now);
         }
         self.tasks.look_again(turn.now);
         self.identity.ask(turn.now);

@@ -644,8 +644,8 @@ impl Tasks {
         }
     }
 
-    /// Nothing has moved for long, and ECS has not even told all tasks to stop: ask it why, at ever
-    /// longer intervals. A task that is stopping already needs no such question, however long it takes.
+    /// Nothing has moved for long, and ECS has not even told all tasks to stop, or some have vanished: ask it
+    /// why, at ever longer intervals. A task that is stopping already needs no such question, however long it takes.
     fn suspect_a_stall(
         &mut self,
         leftovers: &mut Leftovers,
@@ -655,8 +655,8 @@ impl Tasks {
         if !here.is_closed() {
             self.changed_at = turn.now;
         }
-        let untold = self.source == Source::Introspection
-            && self.running.values().any(|task| !task.is_stopping());
+        let untold = self.running.values().any(|task| !task.is_stopping())
+            || self.unaccounted().next().is_some();
         if !untold {
             return;
         }
