@@ -79,6 +79,7 @@ impl Truth {
 
     pub(super) fn sending_signal(&mut self, status: Status) {
         let leaving = self.leaving();
+        self.judge.said = true;
         let since = self.outcome_since(!leaving, status == Status::Failure);
         self.told_before_written(
             "the signal",

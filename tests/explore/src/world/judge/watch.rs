@@ -77,6 +77,7 @@ impl Truth {
         self.watch_placement();
         self.watch_hook();
         self.watch_signal();
+        self.watch_capacity();
     }
 
     fn watch_drained(&mut self) {
@@ -145,6 +146,7 @@ impl Truth {
                 && it.running(now)
                 && it.asked > now
                 && Some(it.arn) == self.current
+                && !self.vanished(it.arn)
                 && bit(self.judge.known.seen, *id)
                 && now > from.max(it.local) + 15_000
         };
