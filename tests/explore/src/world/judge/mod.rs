@@ -180,6 +180,8 @@ pub(super) struct Judge {
     ambiguous_placement: bool,
     /// A process died while it changed the placement, and had not written that down: the disk was slow.
     whose_lost: bool,
+    /// A process died while it wrote: the disk was slow.
+    write_lost: bool,
     /// The next process starts without a file.
     forgot: bool,
     /// When a change of the placement was sent or answered last.
@@ -320,6 +322,7 @@ impl Judge {
         self.ambiguous_placement |= self.placing + 1_000 > now || about_to;
         let (written, done) = self.known.writes[0];
         self.whose_lost |= self.placing + 1_000 > now && written > 0 && !done;
+        self.write_lost |= written > 0 && !done;
         if self.beat_sent > self.beat.max(self.beat_failed) {
             // Nobody hears how it went.
             self.beat_failed = now;
@@ -408,7 +411,7 @@ impl Truth {
         let failed = due.is_some_and(|it| it <= self.now) && k.looked;
         self.judge.outcome |= self.leaving() && written;
         self.judge.decided |= failed;
-        if failed {
+        if failed && self.judge.joined.is_none() {
             self.judge.gave_up.get_or_insert(self.now);
         }
     }

@@ -238,7 +238,7 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
     ),
     (
         "forgotten-with-the-file",
-        "FAILURE after SUCCESS, where the file was lost or could not be written, and it is no member now, or may not be looked at",
+        "FAILURE after SUCCESS, where the file was lost or could not be written (in time), and it is no member now, or may not be looked at",
     ),
     (
         "undid-a-person-unknowing",

@@ -356,8 +356,14 @@ impl Truth {
                     _ => self.latest(),
                 };
                 let calm = calm.max(self.calm(&[Service::Ecs, Service::Local]));
+                // One MISSING is not knowledge, and several take their time.
+                let gone = if self.mine().is_some_and(|(_, it)| it.vanished) {
+                    25_000
+                } else {
+                    0
+                };
                 if let Some(from) = from
-                    && now > from.max(calm) + 40_000 + after
+                    && now > from.max(calm) + 40_000 + after + gone
                 {
                     self.wrong("not-completed", || {
                         format!("over since {from}, waits since {waits}")
