@@ -23,6 +23,7 @@ mod notices;
 mod pool;
 mod query;
 mod registrations;
+mod replacing;
 mod requests;
 mod setup;
 mod stacks;
