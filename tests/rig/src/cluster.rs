@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ecs_lifecycle_simulator::{
     GroupSize, GroupSpec, HookSpec, Instance, InstanceSpec, MetricSpec, Options, ServiceSpec,
-    SimTime, Simulator, Statistic, TaskSpec, What, World,
+    SimTime, Simulator, StackSpec, Statistic, TaskSpec, What, World,
 };
 
 use crate::{AgentBuilder, AgentProcess, Scratch, emf, template};
@@ -20,6 +20,9 @@ pub const CLUSTER: &str = "demo";
 pub const GROUP: &str = "demo-asg";
 /// The service's name.
 pub const SERVICE: &str = "web";
+/// The stack and its resource that the group is.
+const STACK: &str = "demo-stack";
+const RESOURCE: &str = "AutoScalingGroup";
 /// What a task reserves: four fit a host of 2048 and 3788.
 pub const TASK: (i32, i32) = (512, 900);
 /// How often a host that is missing is looked for, on the machine's clock.
@@ -87,6 +90,8 @@ impl Cluster {
         let options = Options::default().speed(f64::from(speed)).simulated_dates();
         let simulator = Simulator::start(options).await?;
         simulator.add_cluster(CLUSTER);
+        simulator.add_stack(&StackSpec::new(STACK).waiting_for(RESOURCE, 1));
+        simulator.set_waiting(STACK, RESOURCE, false);
         let hook = |hook: HookSpec| hook.heartbeat_timeout(Duration::from_secs(900));
         simulator.add_group(
             GroupSpec::new(GROUP)
@@ -158,7 +163,12 @@ impl Cluster {
             self.host(instance)?;
         }
         let gone = |host: &Host| host.instance.is_gone();
-        let gone: Vec<String> = self.hosts.iter().filter(|(_, host)| gone(host)).map(|(id, _)| id.clone()).collect();
+        let gone: Vec<String> = self
+            .hosts
+            .iter()
+            .filter(|(_, host)| gone(host))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in gone {
             if let Some(mut host) = self.hosts.remove(&id) {
                 host.agent.kill().await?;
@@ -168,7 +178,9 @@ impl Cluster {
         for (id, host) in &mut self.hosts {
             if !host.agent.is_running()? {
                 let log = host.agent.text();
-                return Err(io::Error::other(format!("the agent of {id} has ended:\n{log}")));
+                return Err(io::Error::other(format!(
+                    "the agent of {id} has ended:\n{log}"
+                )));
             }
         }
         Ok(())
@@ -200,7 +212,9 @@ impl Cluster {
         while !self.simulator.world(&is) {
             if self.simulator.now() > deadline {
                 let logs = self.logs();
-                return Err(io::Error::other(format!("not so within {within:?}: {what}\n{logs}")));
+                return Err(io::Error::other(format!(
+                    "not so within {within:?}: {what}\n{logs}"
+                )));
             }
             self.tend().await?;
             tokio::time::sleep(TEND).await;
@@ -212,6 +226,32 @@ impl Cluster {
     pub fn desire(&self, tasks: usize) {
         self.simulator
             .change(|w| w.change_service(SERVICE, |service| service.desired = tasks));
+    }
+
+    /// Suspends `AlarmNotification`, as a rolling update does, or resumes it.
+    pub fn suspend(&self, suspended: bool) {
+        self.simulator
+            .change(|w| w.suspend_policies(GROUP, suspended));
+    }
+
+    /// Changes how many hosts are desired.
+    pub fn resize(&self, hosts: usize) {
+        self.simulator
+            .change(|w| w.set_desired_capacity(GROUP, hosts));
+    }
+
+    /// Has the stack wait for the signal of a new host.
+    pub fn expect_signal(&self) {
+        self.simulator.set_waiting(STACK, RESOURCE, true);
+    }
+
+    /// Whether the stack has had the signal that it waits for.
+    #[must_use]
+    pub fn has_signal(world: &World) -> bool {
+        let resource = world
+            .stack(STACK)
+            .and_then(|stack| stack.resources.get(RESOURCE));
+        resource.is_some_and(|resource| !resource.waiting && !resource.failed)
     }
 
     /// What there is now.
@@ -253,7 +293,7 @@ impl Cluster {
 fn host() -> InstanceSpec {
     InstanceSpec::new(CLUSTER)
         .group(GROUP)
-        .tag("aws:autoscaling:groupName", GROUP)
+        .stack_tags(STACK, RESOURCE)
 }
 
 /// A load that rises and falls.
@@ -303,7 +343,10 @@ pub mod tide {
             }
         };
         cluster.simulator.world(|world| {
-            demand(world.killed().is_empty(), format!("killed: {:?}", world.killed()));
+            demand(
+                world.killed().is_empty(),
+                format!("killed: {:?}", world.killed()),
+            );
             // Out, then in, and never out again.
             let steps: Vec<bool> = world
                 .events()
@@ -313,8 +356,14 @@ pub mod tide {
                     _ => None,
                 })
                 .collect();
-            demand(steps.iter().any(|out| *out), "it never scaled out".to_owned());
-            demand(steps.iter().is_sorted_by(|a, b| a >= b), format!("a loop of out (true) and in: {steps:?}"));
+            demand(
+                steps.iter().any(|out| *out),
+                "it never scaled out".to_owned(),
+            );
+            demand(
+                steps.iter().is_sorted_by(|a, b| a >= b),
+                format!("a loop of out (true) and in: {steps:?}"),
+            );
             let mut since = None;
             let mut longest = Duration::ZERO;
             for event in world.events() {
@@ -325,13 +374,22 @@ pub mod tide {
                 }
             }
             demand(since.is_none(), "tasks still wait for a place".to_owned());
-            demand(longest <= SCALE_OUT, format!("a task waited for {longest:?}"));
+            demand(
+                longest <= SCALE_OUT,
+                format!("a task waited for {longest:?}"),
+            );
         });
         let most = history.iter().map(|sample| sample.hosts.in_service).max();
         let last = history.last().cloned().unwrap_or_default();
         demand(most >= Some(5), format!("at most {most:?} hosts"));
-        demand(last.hosts.in_service == HOSTS, format!("{} hosts in the end", last.hosts.in_service));
-        demand(last.healthy == desired(MINUTES), format!("{} healthy targets in the end", last.healthy));
+        demand(
+            last.hosts.in_service == HOSTS,
+            format!("{} hosts in the end", last.hosts.in_service),
+        );
+        demand(
+            last.healthy == desired(MINUTES),
+            format!("{} healthy targets in the end", last.healthy),
+        );
         problems
     }
 

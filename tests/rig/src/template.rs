@@ -57,7 +57,7 @@ fn metric(lines: &[&str], cluster: &str, group: &str) -> Option<MetricSpec> {
     Some(MetricSpec {
         id: after("- Id: ")?,
         name: after("MetricName: ")?,
-        statistic: match after("Stat: ")?.as_str() {
+        statistic: match after("{ Stat: ")?.as_str() {
             "Sum" => Statistic::Sum,
             "Maximum" => Statistic::Maximum,
             "SampleCount" => Statistic::SampleCount,
@@ -84,7 +84,11 @@ pub fn alarm(
 ) -> Result<AlarmSpec, String> {
     let lines = block(TEMPLATE, name)?;
     let starts: Vec<usize> = (0..lines.len())
-        .filter(|at| lines.get(*at).is_some_and(|line| line.trim().starts_with("- Id: ")))
+        .filter(|at| {
+            lines
+                .get(*at)
+                .is_some_and(|line| line.trim().starts_with("- Id: "))
+        })
         .collect();
     let metrics = starts.iter().enumerate().filter_map(|(at, from)| {
         let to = starts.get(at + 1).copied().unwrap_or(lines.len());
@@ -114,9 +118,18 @@ pub fn alarms(cluster: &str, group: &str) -> Result<Vec<AlarmSpec>, String> {
         cooldown: seconds("ScaleInCooldown")?,
     };
     let minutes = default_of("ScaleOutMinutes")?;
-    let window = (default_of("ScaleInMinutes")?, default_of("ScaleInDatapoints")?);
+    let window = (
+        default_of("ScaleInMinutes")?,
+        default_of("ScaleInDatapoints")?,
+    );
     Ok(vec![
-        alarm("ScaleOutAlarm", (minutes, minutes), Some(out), cluster, group)?,
+        alarm(
+            "ScaleOutAlarm",
+            (minutes, minutes),
+            Some(out),
+            cluster,
+            group,
+        )?,
         alarm("ScaleInAlarm", window, Some(inwards), cluster, group)?,
         alarm("SilentInstancesAlarm", (10, 10), None, cluster, group)?,
     ])
@@ -145,7 +158,10 @@ mod tests {
             ["c", "i", "t", "n", "s", "desired", "pending", "terminating"]
         );
         assert_eq!((all[1].periods, all[1].datapoints), (15, 14));
-        assert_eq!(all[1].metrics[0].dimensions, "ClusterName=demo,AutoScalingGroupName=asg");
+        assert_eq!(
+            all[1].metrics[0].dimensions,
+            "ClusterName=demo,AutoScalingGroupName=asg"
+        );
         assert_eq!(all[1].metrics[4].dimensions, "AutoScalingGroupName=asg");
         assert_eq!(all[2].expression, "IF(FILL(n,0)<s,1,0)");
         assert_eq!(ids(2), ["n", "s"]);

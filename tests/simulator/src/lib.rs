@@ -33,8 +33,8 @@ pub use clock::{Calendar, Clock, SimTime};
 pub use fault::{Fault, FaultId, FaultKind, Gate, HeldRequest, Hold, HoldPoint};
 pub use instance::Instance;
 pub use model::{
-    Container, ContainerInstanceStatus, HookTransition, LifecycleActionResult, LifecycleState,
-    GroupSize, MaintenanceEvent, Outcome, RequestLog, RequestRecord, Service, SpotAction,
+    Container, ContainerInstanceStatus, GroupSize, HookTransition, LifecycleActionResult,
+    LifecycleState, MaintenanceEvent, Outcome, RequestLog, RequestRecord, Service, SpotAction,
     TargetLifecycleState, TruthEvent, What, Who, World,
 };
 pub use pattern::AWS_CALLS;

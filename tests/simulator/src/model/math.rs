@@ -132,7 +132,10 @@ mod tests {
         for (text, expected) in [
             ("IF(t>=1 AND c<8,1,0)", Some(1.0)),
             ("IF(t>=1 AND c<7,1,0)", Some(0.0)),
-            ("IF(i>1.0005 AND c-t>=3 AND n<=s AND n>=0.95*s AND s==3,1,0)", Some(1.0)),
+            (
+                "IF(i>1.0005 AND c-t>=3 AND n<=s AND n>=0.95*s AND s==3,1,0)",
+                Some(1.0),
+            ),
             ("IF(i>1.0005 AND c-t>=4,1,0)", Some(0.0)),
             ("IF(i>1 AND none==0,1,0)", None),
             ("IF(FILL(none,0)<s,1,0)", Some(1.0)),

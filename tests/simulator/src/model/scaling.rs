@@ -100,6 +100,13 @@ impl World {
         self.event("", What::DesiredCapacity { group, from, to });
     }
 
+    /// Suspends `AlarmNotification` of a group, or resumes it.
+    pub fn suspend_policies(&mut self, group: &str, suspended: bool) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.suspended = suspended;
+        }
+    }
+
     fn members<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a InstanceModel> {
         let here = move |i: &&InstanceModel| i.group.as_deref() == Some(group) && !i.is_gone();
         self.instances.values().filter(here)

@@ -93,8 +93,9 @@ impl World {
     }
 
     fn stop_too_many(&mut self, service: &str, runs: &Deployment) {
-        let (leaving, staying): (Vec<_>, Vec<_>) =
-            self.living(service).partition(|task| self.leaves(task, runs));
+        let (leaving, staying): (Vec<_>, Vec<_>) = self
+            .living(service)
+            .partition(|task| self.leaves(task, runs));
         let healthy = |tasks: &[&TaskModel]| {
             let healthy = tasks.iter().filter(|task| self.is_healthy(task, runs));
             healthy.count()
@@ -117,7 +118,12 @@ impl World {
                 let there = rest.iter().filter(|other| other.instance == task.instance);
                 (there.count(), task.placed_at, task.arn.clone())
             };
-            let Some(arn) = rest.iter().copied().max_by_key(crowd).map(|t| t.arn.clone()) else {
+            let Some(arn) = rest
+                .iter()
+                .copied()
+                .max_by_key(crowd)
+                .map(|t| t.arn.clone())
+            else {
                 break;
             };
             rest.retain(|task| task.arn != arn);
@@ -131,7 +137,10 @@ impl World {
     /// Places what is missing, up to 200 per cent in all; how many find no place.
     fn place_missing(&mut self, cluster: &str, service: &str, runs: &Deployment) -> usize {
         let all = self.living(service).count();
-        let staying = self.living(service).filter(|t| !self.leaves(t, runs)).count();
+        let staying = self
+            .living(service)
+            .filter(|t| !self.leaves(t, runs))
+            .count();
         let missing = runs.desired.saturating_sub(staying);
         let allowed = (2 * runs.desired).saturating_sub(all);
         for placed in 0..missing.min(allowed) {

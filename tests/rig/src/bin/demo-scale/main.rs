@@ -39,12 +39,20 @@ async fn main() -> ExitCode {
 
 async fn run(agent: &Path, out: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let mut screen = io::stdout();
-    writeln!(screen, "Two hours in {} seconds: a load rises and falls, and the cluster follows.\n", tide::MINUTES * 60 / u64::from(SPEED))?;
-    writeln!(screen, "  minute   tasks  running  waiting   hosts  coming  draining   room  idle   alarm")?;
+    writeln!(
+        screen,
+        "Two hours in {} seconds: a load rises and falls, and the cluster follows.\n",
+        tide::MINUTES * 60 / u64::from(SPEED)
+    )?;
+    writeln!(
+        screen,
+        "  minute   tasks  running  waiting   hosts  coming  draining   room  idle   alarm"
+    )?;
     let mut cluster = Cluster::start(agent, SPEED, tide::HOSTS, tide::service()).await?;
     let mut before = Sample::default();
     let history = tide::play(&mut cluster, |now| {
-        let same = (now.hosts, now.waiting, &now.alarms) == (before.hosts, before.waiting, &before.alarms);
+        let same =
+            (now.hosts, now.waiting, &now.alarms) == (before.hosts, before.waiting, &before.alarms);
         if !same || now.at.as_secs() / 600 != before.at.as_secs() / 600 {
             let _ = writeln!(screen, "{}", line(now));
         }
@@ -54,19 +62,32 @@ async fn run(agent: &Path, out: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let problems = tide::problems(&cluster, &history);
     std::fs::create_dir_all(out)?;
     let path = out.join("timeline.svg");
-    std::fs::write(&path, picture::draw(&history, &cluster.simulator.world(picture::Facts::of)))?;
+    std::fs::write(
+        &path,
+        picture::draw(&history, &cluster.simulator.world(picture::Facts::of)),
+    )?;
     writeln!(screen, "\n{}", path.display())?;
     for problem in &problems {
         writeln!(io::stderr(), "demo-scale: {problem}")?;
     }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn line(now: &Sample) -> String {
-    let figure = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.2}"));
-    let room = now.capacity.map_or("-".to_owned(), |room| format!("{room:.0}"));
+    let figure =
+        |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.2}"));
+    let room = now
+        .capacity
+        .map_or("-".to_owned(), |room| format!("{room:.0}"));
     let alarms = ["out", "in", "silent"].iter().zip(&now.alarms);
-    let alarms: Vec<&str> = alarms.filter(|(_, on)| **on).map(|(name, _)| *name).collect();
+    let alarms: Vec<&str> = alarms
+        .filter(|(_, on)| **on)
+        .map(|(name, _)| *name)
+        .collect();
     format!(
         "  {:>6}   {:>5}  {:>7}  {:>7}   {:>5}  {:>6}  {:>8}   {:>4}  {:>4}   {}",
         now.at.as_secs() / 60,

@@ -177,7 +177,10 @@ fn resources(world: &World, instance: &InstanceModel) -> (Value, Value) {
             ports("PORTS_UDP", "/udp"),
         ])
     };
-    (render(&instance.resources), render(&world.remaining(instance)))
+    (
+        render(&instance.resources),
+        render(&world.remaining(instance)),
+    )
 }
 
 fn render(world: &World, registration: &Registration<'_>) -> Value {

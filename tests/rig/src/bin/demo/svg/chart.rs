@@ -1,7 +1,7 @@
 //! The lanes below each other, with the seconds above and lines down through them.
 
-use ecs_lifecycle_rig::svg::canvas::{Anchor, Canvas, Font};
 use super::lanes::{Bar, Lane};
+use ecs_lifecycle_rig::svg::canvas::{Anchor, Canvas, Font};
 use ecs_lifecycle_rig::svg::scale::Scale;
 use ecs_lifecycle_rig::svg::text::width;
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::record::Record;
 use crate::summary::{Summary, seconds};
-use ecs_lifecycle_rig::svg::canvas::{Anchor, Canvas, Font};
 use chart::Chart;
+use ecs_lifecycle_rig::svg::canvas::{Anchor, Canvas, Font};
 use ecs_lifecycle_rig::svg::scale::Scale;
 use ecs_lifecycle_rig::svg::text;
 
