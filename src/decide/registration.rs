@@ -94,10 +94,7 @@ impl Identity {
             .last
             .map_or(turn.now, |last| last + every.unwrap_or(idle).min(idle));
         self.read.ask(next);
-        if turn
-            .flying(|action| matches!(action, Action::ReadContainerInstance))
-            .is_some()
-        {
+        if turn.is_flying(|action| matches!(action, Action::ReadContainerInstance)) {
             return;
         }
         if self.read.is_due(turn) {
@@ -267,17 +264,16 @@ impl Registration {
     /// Whether a change is under way, or in doubt, that could end what ECS shows.
     pub(crate) fn is_changing(&self, turn: &mut Turn<'_>) -> bool {
         let arn = &self.target.arn;
-        let setting = turn.flying(
+        let setting = turn.is_flying(
             |action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn),
         );
-        setting.is_some() || self.doubt.is_some_and(|doubt| !turn.reached(doubt.until))
+        setting || self.doubt.is_some_and(|doubt| !turn.reached(doubt.until))
     }
 
     /// Whether a request that ends DRAINING is under way, or in doubt.
     pub(crate) fn may_be_reopened(&self, turn: &mut Turn<'_>) -> bool {
         let arn = &self.target.arn;
-        turn.flying(|action| matches!(action, Action::SetActive(to) if to.arn == *arn))
-            .is_some()
+        turn.is_flying(|action| matches!(action, Action::SetActive(to) if to.arn == *arn))
             || self
                 .doubt
                 .is_some_and(|doubt| doubt.draining != Some(true) && !turn.reached(doubt.until))
@@ -313,9 +309,16 @@ impl Registration {
         draining && !self.changed && self.proof == Proof::Ours
     }
 
-    /// What is wanted is asked for once more, whatever was seen before.
-    pub(crate) fn ask_again(&mut self) {
+    /// A drain begins: what is wanted is asked for once more, whatever was seen before, and nothing waits for
+    /// the backoff of earlier failures. Unless the DRAINING is known to be `ours`, whose it is was seen too long
+    /// ago.
+    pub(crate) fn begin_again(&mut self, ours: bool, now: Moment) {
         self.again = self.view.is_some();
+        (self.look, self.set) = (Pace::at(now), Pace::at(now));
+        if !ours {
+            self.prior = None;
+            (self.changed, self.sent) = (false, false);
+        }
     }
 
     /// Asks for a look now where the last one was sent before `from`.
@@ -401,12 +404,24 @@ impl Registration {
                     self.view = None;
                 }
                 if failure.kind == FailureKind::Refused {
-                    // It is not what it is taken for.
-                    self.look_from(turn.now);
+                    self.refused(sent, turn);
                 }
                 let operation = action(self.target.clone()).operation();
                 turn.failed(operation, &failure, &mut self.set);
             }
+        }
+    }
+
+    /// It is not what it is taken for: only a look tells. Where none is allowed, what was INACTIVE still is.
+    fn refused(&mut self, sent: Moment, turn: &Turn<'_>) {
+        match &mut self.view {
+            Some(seen)
+                if self.look_denied && seen.value.status == ContainerInstanceStatus::Inactive =>
+            {
+                seen.sent = seen.sent.max(sent);
+                self.look_from = self.look_from.filter(|from| *from > sent);
+            }
+            _ => self.look_from(turn.now),
         }
     }
 
@@ -514,7 +529,13 @@ impl Registration {
             }
             self.set.ask(turn.now);
         }
-        self.view = Some(Seen { sent, value: view });
+        match &mut self.view {
+            // What ECS has deregistered it forgets in the end.
+            Some(seen) if missing && seen.value.status == ContainerInstanceStatus::Inactive => {
+                seen.sent = sent;
+            }
+            known => *known = Some(Seen { sent, value: view }),
+        }
     }
 
     /// Whether it may be set to DRAINING although nobody has seen whose DRAINING that would be.
@@ -531,10 +552,7 @@ impl Registration {
             let arn = &self.target.arn;
             let is_set = |action: &Action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn);
             let is_look = |action: &Action| matches!(action, Action::DescribeContainerInstance(to) if to.arn == *arn);
-            (
-                turn.flying(is_set).is_some(),
-                turn.flying(is_look).is_some(),
-            )
+            (turn.is_flying(is_set), turn.is_flying(is_look))
         };
         let wonders = needs_prior && self.prior.is_none() && !self.changed;
         if want != Want::Leave

@@ -487,6 +487,13 @@ impl Tasks {
         }
     }
 
+    /// When ECS was asked that has agreed that nothing is left, where nothing is seen here.
+    pub(crate) fn agreed_at(&self, here: Option<&Registration>) -> Option<Moment> {
+        let from = self.local.from.filter(|_| self.local.reads >= 2)?;
+        let seen = here?.sure_view()?;
+        (self.source == Source::Introspection && seen.sent >= from).then_some(seen.sent)
+    }
+
     /// Whether nothing was here a moment ago, in a look that was sent at `from` or later.
     pub(crate) fn nothing_since(&self, from: Moment, turn: &Turn<'_>) -> bool {
         let (seen, limit) = match self.source {
@@ -519,19 +526,19 @@ impl Tasks {
         leftovers: &mut Leftovers,
         turn: &mut Turn<'_>,
     ) {
-        if turn
-            .flying(|action| matches!(action, Action::ReadTasks))
-            .is_none()
-            && self.read.is_due(turn)
-        {
+        self.fall_back(turn);
+        if let Some(here) = here {
+            self.compare(here, leftovers, turn);
+        }
+        if !turn.is_flying(|action| matches!(action, Action::ReadTasks)) && self.read.is_due(turn) {
             self.read.sent();
             self.read_sent = turn.now;
             turn.send(Action::ReadTasks);
         }
-        self.fall_back(turn);
-        let Some(here) = here else {
-            return;
-        };
+    }
+
+    /// Compares what is read here with what ECS says.
+    fn compare(&mut self, here: &mut Registration, leftovers: &mut Leftovers, turn: &mut Turn<'_>) {
         self.believe_stopped(here, turn.now);
         self.suspect_newcomers(here, turn);
         self.suspect_a_stall(leftovers, here, turn);
@@ -554,9 +561,7 @@ impl Tasks {
                 self.lacking(Some(here), leftovers, turn.now, turn.policy),
                 Some(Lacking::List(_))
             );
-        let flying = turn
-            .flying(|action| matches!(action, Action::ListTasks { .. }))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::ListTasks { .. }));
         if wanted && !flying && self.list.is_due(turn) {
             self.list.sent();
             turn.send(Action::ListTasks {
@@ -638,14 +643,14 @@ impl Tasks {
         };
         let asked = here.view().map_or(closed, |seen| seen.sent).max(closed);
         let from = if self.suspicions == 0 { closed } else { asked };
-        if turn.reached(from + delay) {
+        if !here.is_looking() && turn.reached(from + delay) {
             self.suspicions = self.suspicions.saturating_add(1);
             here.look_from(turn.now);
         }
     }
 
-    /// Nothing has moved for long, and ECS has not even told all tasks to stop: ask it why, at ever
-    /// longer intervals. A task that is stopping already needs no such question, however long it takes.
+    /// Nothing has moved for long, and ECS has not even told all tasks to stop, or some have vanished: ask it
+    /// why, at ever longer intervals. A task that is stopping already needs no such question, however long it takes.
     fn suspect_a_stall(
         &mut self,
         leftovers: &mut Leftovers,
@@ -655,8 +660,8 @@ impl Tasks {
         if !here.is_closed() {
             self.changed_at = turn.now;
         }
-        let untold = self.source == Source::Introspection
-            && self.running.values().any(|task| !task.is_stopping());
+        let untold = self.running.values().any(|task| !task.is_stopping())
+            || self.unaccounted().next().is_some();
         if !untold {
             return;
         }
