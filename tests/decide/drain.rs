@@ -241,7 +241,7 @@ fn called_off_what_was_active_is_active_again_and_what_was_draining_is_not() {
 #[test]
 fn a_container_instance_of_another_machine_is_left_alone() {
     let mut agent = Agent::in_service(Settings::default());
-    agent.world.ec2_instance_id = "i-another";
+    agent.world.ec2_instance_id = "i-another".to_owned();
     agent.target(Some(Terminated));
     agent.run(30 * SECOND);
     assert!(!agent.did("SetDraining"));

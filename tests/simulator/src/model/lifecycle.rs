@@ -104,6 +104,9 @@ impl World {
             return instance.epoch;
         }
         instance.lifecycle_state = to;
+        if to == Some(LifecycleState::InService) {
+            instance.in_service_since = Some(self.now);
+        }
         instance.epoch += 1;
         let epoch = instance.epoch;
         self.event(id, What::LifecycleStateChanged { from, to });
