@@ -8,7 +8,7 @@ use clap::Parser as _;
 use ecs_lifecycle_agent::cli::{Cli, Command};
 use ecs_lifecycle_agent::clients::Endpoints;
 use ecs_lifecycle_agent::clock::Clock;
-use ecs_lifecycle_agent::config::{self, LoadRequest, Settings};
+use ecs_lifecycle_agent::config::{self, Effective, LoadRequest, Settings};
 use ecs_lifecycle_agent::control::client::Control;
 use ecs_lifecycle_agent::control::{Ask, server};
 use ecs_lifecycle_agent::effects::Effects;
@@ -55,7 +55,12 @@ fn main() -> ExitCode {
     };
     match cli.command.unwrap_or(Command::Run) {
         Command::Doctor(arguments) => doctor::run(&arguments, Ok(effective)),
-        Command::CheckConfig => terminal::print(&effective.render()),
+        Command::CheckConfig => {
+            for warning in &effective.warnings {
+                terminal::complain(&format!("warning: {warning}"));
+            }
+            terminal::print(&effective.render())
+        }
         Command::Status { json, watch } => control(&effective.settings, async |agent| {
             agent.status(json, watch).await
         }),
@@ -65,7 +70,7 @@ fn main() -> ExitCode {
         Command::Capacity { json } => capacity::run(&effective.settings, json),
         Command::Undrain => control(&effective.settings, async |agent| agent.undrain().await),
         Command::Run => {
-            let result = run(&effective.settings);
+            let result = run(&effective);
             outbox::flush();
             match result {
                 Ok(()) => ExitCode::SUCCESS,
@@ -97,8 +102,15 @@ fn control(settings: &Settings, ask: impl AsyncFnOnce(Control) -> ExitCode) -> E
     })
 }
 
-fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+fn run(effective: &Effective) -> Result<(), Box<dyn std::error::Error>> {
+    let settings = &effective.settings;
     logging::start(&settings.log)?;
+    for warning in &effective.warnings {
+        tracing::warn!(
+            warning = warning.to_string(),
+            "the configuration uses a name that has changed; it is accepted for now"
+        );
+    }
     // One provider of cryptography for the SDK and for reqwest. Only a second call could fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clock = Clock::start();

@@ -11,16 +11,13 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::decide::{
-    DeadlineSource, Failure, JoinTarget, LifecycleActionResult, LifecycleState,
+    DeadlineSource, Dependency, Failure, JoinTarget, LifecycleActionResult, LifecycleState,
     LifecycleTransition, NoHook, Note, Nothing, Outcome, State, TargetLifecycleState, WaitedFor,
     short,
 };
 
 /// As many tasks as one line names.
 const MOST_NAMED: usize = 10;
-
-/// The one action that takes no permission.
-const SIGNAL: &str = "cloudformation:SignalResource";
 
 /// Says it.
 #[expect(
@@ -249,7 +246,7 @@ pub fn narrate(note: &Note, state: &State) {
             );
         }
         Note::DrainOver {
-            outcome: Outcome::Drained | Outcome::HookFailed,
+            outcome: Outcome::Drained | Outcome::ExecutableFailed,
             took,
             ..
         } => {
@@ -409,10 +406,10 @@ pub fn narrate(note: &Note, state: &State) {
                 "not joined the cluster within ready.timeout, still waiting {waited}: reporting that the launch has failed"
             );
         }
-        Note::CommandsSucceeded { event, ran } => {
+        Note::ExecutablesSucceeded { event, ran } => {
             info!(ran, "every executable of {} has succeeded", event.as_str());
         }
-        Note::CommandFailed {
+        Note::ExecutableFailed {
             event,
             failure,
             retry_in,
@@ -479,7 +476,20 @@ pub fn narrate(note: &Note, state: &State) {
                 "{what} failed; trying again"
             );
         }
-        Note::Denied { action, failure } => denied(action, failure),
+        Note::Denied {
+            dependency: Dependency::CloudFormation,
+            failure,
+            ..
+        } => signal_denied(failure),
+        Note::Denied {
+            action, failure, ..
+        } => {
+            error!(
+                error = failure.message,
+                request_id = id(failure.request_id.as_ref()),
+                "the instance role lacks {action}: allow it. Going on with what can still be done"
+            );
+        }
         Note::Failing {
             dependency,
             failure,
@@ -518,7 +528,7 @@ pub fn narrate(note: &Note, state: &State) {
         } => {
             warn!(
                 signal,
-                phase = state.phase().as_str(),
+                phase = state.phase().name().as_str(),
                 "stopping in the middle of a drain: nothing is completed; the next start takes it up again"
             );
         }
@@ -592,20 +602,12 @@ fn no_launch_hook(why: &NoHook) {
     }
 }
 
-fn denied(action: &str, failure: &Failure) {
-    if action == SIGNAL {
-        // No policy allows or denies it: see `clients::cloudformation`.
-        error!(
-            error = failure.message,
-            request_id = id(failure.request_id.as_ref()),
-            "CloudFormation does not take this instance's signal. It needs no permission, but comes with the instance identity document: see that stack_name and logical_resource_id in [cloudformation] name a stack in the instance's own account and region. Going on without it"
-        );
-        return;
-    }
+/// No policy allows or denies a signal: see `clients::cloudformation`.
+fn signal_denied(failure: &Failure) {
     error!(
         error = failure.message,
         request_id = id(failure.request_id.as_ref()),
-        "the instance role lacks {action}: allow it. Going on with what can still be done"
+        "CloudFormation does not take this instance's signal. It needs no permission, but comes with the instance identity document: see that stack_name and logical_resource_id in [cloudformation] name a stack in the instance's own account and region. Going on without it"
     );
 }
 

@@ -77,7 +77,7 @@ choices! {
     }
 
     /// What the failure of an executable in `hooks.d` means.
-    HookFailure {
+    ExecutableFailure {
         /// It is reported, and nothing else.
         Ignore = "ignore",
         /// The drain has failed: what is sent when a drain times out is sent.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    DaemonTasks, HookFailure, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout,
+    DaemonTasks, ExecutableFailure, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout,
     StandaloneTasks,
 };
 use super::duration::Between;
@@ -112,13 +112,13 @@ sections! {
     }
 
     /// Executables that are run around a drain: those in before-drain and in after-drain, by name.
-    pub hooks: HookSettings {
+    pub executables: ExecutableSettings {
         /// The directory that holds before-drain and after-drain.
         directory: PathBuf = PathBuf::from("/etc/ecs-lifecycle-agent/hooks.d"), AbsolutePath;
         /// How long each executable may take.
         timeout: Duration = mins(1), between(millis(100), hours(1));
         /// What the failure of one means: ignore it, or fail the drain as if its timeout had come.
-        on_failure: HookFailure = HookFailure::Ignore, one_of::<HookFailure>();
+        on_failure: ExecutableFailure = ExecutableFailure::Ignore, one_of::<ExecutableFailure>();
     }
 
     /// Which lifecycle action is completed. What is not set here, the agent finds out.

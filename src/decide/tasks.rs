@@ -184,7 +184,7 @@ impl Tasks {
     }
 
     /// Seen not STOPPED, and not seen STOPPED since: of other tasks, a list need not say that they have stopped.
-    pub fn open(&self) -> BTreeSet<String> {
+    pub(crate) fn open(&self) -> BTreeSet<String> {
         self.open.keys().cloned().collect()
     }
 
@@ -520,13 +520,13 @@ impl Tasks {
         turn: &mut Turn<'_>,
     ) {
         if turn
-            .flying(|action| matches!(action, Action::ReadTasks))
+            .flying(|action| matches!(action, Action::ReadTasks { .. }))
             .is_none()
             && self.read.is_due(turn)
         {
             self.read.sent();
             self.read_sent = turn.now;
-            turn.send(Action::ReadTasks);
+            turn.send(Action::ReadTasks { open: self.open() });
         }
         self.fall_back(turn);
         let Some(here) = here else {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use ecs_lifecycle_config::{Settings, StackResource};
 use ecs_lifecycle_decide::{
-    Accepted, Action, Answer, ApiTask, AutoScalingInstance, CommandEvent, CommandsReport,
-    ContainerInstance, ContainerInstanceStatus as Status, ContainerInstanceView, Event, Failure,
-    FailureKind, HostView, Instance, LifecycleActionResult, LifecycleHook, LifecycleState,
-    LifecycleTransition, LocalTask, Memory, MetadataReading, Moment, Note, Resources, SignalStatus,
-    State, StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus, Ticket, WallTime, step,
+    Accepted, Action, Answer, ApiTask, AutoScalingInstance, ContainerInstance,
+    ContainerInstanceStatus as Status, ContainerInstanceView, Event, ExecutableEvent,
+    ExecutablesReport, Failure, FailureKind, HostView, Instance, LifecycleActionResult,
+    LifecycleHook, LifecycleState, LifecycleTransition, LocalTask, Memory, MetadataReading, Moment,
+    Note, Resources, SignalStatus, State, StateChange, TargetLifecycleState, Task, TaskKind,
+    TaskStatus, Ticket, WallTime, step,
 };
 
 pub const INSTANCE: &str = "i-0123456789abcdef0";
@@ -47,6 +48,7 @@ pub struct Agent {
     pub actions: Vec<Action>,
     pub notes: Vec<Note>,
     pub cancelled: usize,
+    pub exited: bool,
     under_way: Vec<(Ticket, Action)>,
     wake: Option<Moment>,
 }
@@ -98,6 +100,7 @@ impl Agent {
             actions: Vec::new(),
             notes: Vec::new(),
             cancelled: 0,
+            exited: false,
             under_way: Vec::new(),
             wake: Some(now),
         }
@@ -142,15 +145,14 @@ impl Agent {
         let step = step(self.state.clone(), event, self.now, &self.policy);
         self.state = step.state;
         self.wake = step.wake;
+        self.exited |= step.exit;
         self.notes.extend(step.notes);
         self.cancelled += step.cancelled.len();
         self.under_way
             .retain(|(ticket, _)| !step.cancelled.contains(ticket));
         for (ticket, action) in step.actions {
             self.actions.push(action.clone());
-            if action != Action::Exit {
-                self.under_way.push((ticket, action));
-            }
+            self.under_way.push((ticket, action));
         }
     }
 
@@ -220,7 +222,7 @@ impl Agent {
     }
 
     pub fn phase(&self) -> &'static str {
-        self.state.phase().as_str()
+        self.state.phase().name().as_str()
     }
 
     /// The results of all completions.
@@ -259,7 +261,7 @@ impl World {
             })),
             Action::ReadMetadata => Answer::Metadata(self.reading.clone()),
             Action::ReadContainerInstance => Answer::Identity(answer!(self.identity.clone())),
-            Action::ReadTasks => Answer::Tasks(answer!(self.tasks.clone())),
+            Action::ReadTasks { .. } => Answer::Tasks(answer!(self.tasks.clone())),
             Action::Remember(_) => Answer::Remembered(answer!(())),
             Action::SetDraining(_) => Answer::StateSet(answer!(self.set(Status::Draining))),
             Action::SetActive(_) => Answer::StateSet(answer!(self.set(Status::Active))),
@@ -279,7 +281,9 @@ impl World {
                 Answer::Hooks(answer!(hooks))
             }
             Action::FindStack => Answer::Stack(answer!(self.stack.clone())),
-            Action::RunCommands { event, .. } => Answer::Commands(answer!(self.commands(*event))),
+            Action::RunExecutables { event, .. } => {
+                Answer::Executables(answer!(self.commands(*event)))
+            }
             Action::SendMetrics(_) | Action::SendCapacity(_) => Answer::MetricsSent(answer!(())),
             Action::ReadTaskSet => Answer::TaskSet(answer!(self.task_set())),
             Action::DescribeResources(_) => Answer::Resources(answer!(HostView {
@@ -291,7 +295,6 @@ impl World {
             Action::Heartbeat(_) => Answer::Heartbeat(answer!(Accepted::default())),
             Action::Signal { .. } => Answer::Signalled(answer!(Accepted::default())),
             Action::Complete { .. } => Answer::Completed(answer!(Accepted::default())),
-            Action::Exit => panic!("nobody answers that"),
         }
     }
 
@@ -342,10 +345,10 @@ impl World {
         }
     }
 
-    fn commands(&self, event: CommandEvent) -> CommandsReport {
+    fn commands(&self, event: ExecutableEvent) -> ExecutablesReport {
         let failure = || Failure::new(FailureKind::Refused, "an executable of the test");
         let failed = self.failed_commands.contains(event.as_str());
-        CommandsReport {
+        ExecutablesReport {
             ran: usize::from(failed),
             failed: failed.then(failure).into_iter().collect(),
         }

@@ -5,8 +5,8 @@ use crate::decide::{
     ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, TaskKind,
 };
 
-use super::super::facts::{Asked, Live};
-use super::super::finding::{Check, Findings};
+use crate::doctor::facts::{Asked, Live};
+use crate::doctor::finding::{Check, Findings};
 
 const NO_CONTAINER_INSTANCE: &str = "nobody says in which region and which container instance this is: see \
                                      metadata and ecs-agent";

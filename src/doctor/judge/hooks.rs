@@ -5,9 +5,9 @@ use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
 use crate::decide::hold::{MANAGED_DRAINING_HOOK, NoHook, choose, foreign_target};
 use crate::decide::{LifecycleHook, LifecycleState, LifecycleTransition};
 
-use super::super::facts::Live;
-use super::super::finding::{Check, Findings};
 use super::host::span;
+use crate::doctor::facts::Live;
+use crate::doctor::finding::{Check, Findings};
 
 /// The checks of a hook that is ours.
 const OF_OUR_HOOK: [Check; 3] = [

@@ -3,11 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::facts::{
-    Facts, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit, WithoutToken,
-};
-use super::super::finding::{Check, Finding, Status};
-use super::super::render;
 use super::{before_upgrade, judge};
 use crate::config::{Effective, HostPort, Protocol, Settings};
 use crate::decide::{
@@ -15,6 +10,11 @@ use crate::decide::{
     ContainerInstanceView, Failure, FailureKind, HostView, Instance, LifecycleHook, LifecycleState,
     LifecycleTransition, Resources, TargetLifecycleState, Task, TaskKind, TaskStatus,
 };
+use crate::doctor::facts::{
+    Facts, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit, WithoutToken,
+};
+use crate::doctor::finding::{Check, Finding, Status};
+use crate::doctor::render;
 
 fn failure(kind: FailureKind, message: &str) -> Failure {
     Failure::new(kind, message)

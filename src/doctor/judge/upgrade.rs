@@ -5,8 +5,8 @@ use crate::config::{ConfigError, Effective, Origin, Settings, StandaloneTasks};
 use crate::decide::LifecycleTransition;
 use crate::decide::hold::{choose, foreign_target};
 
-use super::super::facts::Live;
-use super::super::finding::{Check, Findings};
+use crate::doctor::facts::Live;
+use crate::doctor::finding::{Check, Findings};
 
 pub(super) fn judge(
     live: &Live,

@@ -1,8 +1,8 @@
 //! Amazon ECS, and the ECS agent.
 
-use super::super::faults::Lasting;
 use super::{FOREIGN, NEVER, PLACED, Registration, Service, Task, Timer, Truth};
 use crate::wire::{Arn, Fault, InstanceStatus, Ms, Reply, Target, TaskId, TaskKind};
+use crate::world::faults::Lasting;
 
 impl Truth {
     pub(super) fn register(&mut self, at: Ms) {
