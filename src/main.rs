@@ -49,7 +49,7 @@ fn main() -> ExitCode {
                 let service = matches!(cli.command, None | Some(Command::Run));
                 previous::hand_over(&error, service);
             }
-            terminal::complain(&format!("the configuration is wrong:\n{error}"));
+            terminal::complain(&format!("invalid configuration:\n{error}"));
             return ExitCode::from(USAGE);
         }
     };
@@ -123,10 +123,7 @@ fn run(effective: &Effective) -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     runtime.block_on(async {
         let recalled = effects.recall().await.unwrap_or_else(|failure| {
-            tracing::warn!(
-                error = failure.message,
-                "what an earlier start wrote down is of no use; going on without it"
-            );
+            tracing::warn!(error = failure.message, "ignoring unusable state file");
             None
         });
         let stop = signals::watch(settings.drain.on_shutdown.is_some())?;

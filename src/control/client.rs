@@ -130,7 +130,7 @@ impl Control {
                 (PhaseName::Done, Some(Outcome::Drained)) => return ExitCode::SUCCESS,
                 (PhaseName::Done, _) => return ExitCode::FAILURE,
                 (PhaseName::Watching | PhaseName::Returning, _) if !last.drain_by_hand => {
-                    terminal::complain("the drain was taken back");
+                    terminal::complain("the drain was cancelled");
                     return ExitCode::FAILURE;
                 }
                 _ => {}
@@ -213,7 +213,7 @@ impl Control {
 fn understand(body: &str) -> Result<Report, Trouble> {
     serde_json::from_str(body).map_err(|error| {
         Trouble::Refused(format!(
-            "the running agent answers something else, as one of another version might: {error}"
+            "cannot understand the running agent's answer; it may be another version: {error}"
         ))
     })
 }

@@ -95,7 +95,7 @@ async fn answer(
         (&Method::GET, "/status") => Request::Status,
         (&Method::GET, "/metrics") => Request::Metrics,
         (&Method::POST, "/drain" | "/undrain") if !may_drain => {
-            return Reply::refusal(403, "this takes root");
+            return Reply::refusal(403, "requires root");
         }
         (&Method::POST, "/drain") => match timeout(request.uri().query()) {
             Ok(timeout) => Request::Drain { timeout },

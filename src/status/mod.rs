@@ -64,7 +64,7 @@ fn watching(state: &State) -> String {
 
 fn joining(join: &Join, state: &State, now: Moment, policy: &Policy) -> String {
     if join.way_in() == JoinTarget::WarmPool {
-        return "joining: on the way into the warm pool, completing the launch".to_owned();
+        return "joining: entering the warm pool, completing the launch".to_owned();
     }
     match join.outcome() {
         Some(JoinOutcome::Joined) => {
@@ -103,7 +103,7 @@ fn draining(drain: &Drain, state: &State, now: Moment, policy: &Policy) -> Strin
     {
         "DRAINING not accepted yet".to_owned()
     } else if tasks.is_empty() {
-        "no task left, making sure".to_owned()
+        "no tasks left; confirming with ECS".to_owned()
     } else {
         let noun = if tasks.len() == 1 { "task" } else { "tasks" };
         format!("{} {noun} left ({})", tasks.len(), names(&tasks))

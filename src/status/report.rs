@@ -241,14 +241,16 @@ fn errors(state: &State, at: impl Fn(Moment) -> String) -> Vec<ErrorReport> {
 fn no_hook(why: &NoHook) -> String {
     match why {
         NoHook::NotInAGroup => "Auto Scaling does not know this instance".to_owned(),
-        NoHook::None { group } => format!("{group} has no lifecycle hook that could be ours"),
+        NoHook::None { group } => format!("{group} has no lifecycle hook for this agent"),
         NoHook::Ambiguous { group, names } => format!(
-            "{group} has several lifecycle hooks, and none is configured as ours: {}",
+            "{group} has several lifecycle hooks, and none is configured as this agent's: {}",
             names.join(", ")
         ),
         NoHook::Missing {
             group, configured, ..
-        } => format!("{group} has no lifecycle hook {configured}, which is configured as ours"),
+        } => format!(
+            "{group} has no lifecycle hook {configured}, which is configured as this agent's"
+        ),
     }
 }
 
@@ -308,7 +310,7 @@ impl Report {
             let when = if error.failing {
                 "failing, last at"
             } else {
-                "answers again; last failed at"
+                "recovered; last failed at"
             };
             rows.push((
                 "error",

@@ -31,7 +31,7 @@ async fn too_early_and_introspection_is(broken: FaultKind) {
     stage.simulator.fault(Fault::on(TASKS, broken));
     stage.instance.terminate();
     agent
-        .logged("asking the ECS API about tasks instead", PATIENCE)
+        .logged("using the ECS API for tasks", PATIENCE)
         .await
         .unwrap();
     stage.ends_well().await;
@@ -125,7 +125,7 @@ async fn the_ecs_agent_restarts_in_mid_drain() {
     assert!(
         !agent
             .text()
-            .contains("asking the ECS API about tasks instead")
+            .contains("using the ECS API for tasks")
     );
 }
 

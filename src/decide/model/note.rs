@@ -141,7 +141,7 @@ pub enum Note {
         after: Duration,
         request_id: Option<String>,
     },
-    /// The lifecycle action was complete already.
+    /// The lifecycle action was already completed.
     AlreadyCompleted {
         hook: HookRef,
         lifecycle_state: Option<LifecycleState>,
