@@ -118,3 +118,24 @@ choices! {
         Terminal = "terminal",
     }
 }
+
+/// What the values mean, once for all: whoever adds one is led here by the compiler.
+impl StandaloneTasks {
+    /// Whether the agent stops such tasks, for which the role has to allow `ecs:StopTask`.
+    #[must_use]
+    pub fn are_stopped(self) -> bool {
+        match self {
+            Self::Stop => true,
+            Self::Wait | Self::Ignore => false,
+        }
+    }
+
+    /// Whether a drain ends without them.
+    #[must_use]
+    pub fn are_ignored(self) -> bool {
+        match self {
+            Self::Ignore => true,
+            Self::Wait | Self::Stop => false,
+        }
+    }
+}

@@ -203,10 +203,12 @@ impl Control {
         let remedy = if denied {
             "run this as root, or as a member of the agent's group"
         } else {
-            "is it running? `systemctl status ecs-lifecycle-agent` and `journalctl -u ecs-lifecycle-agent` say more"
+            "check `systemctl status ecs-lifecycle-agent` and `journalctl -u ecs-lifecycle-agent`"
         };
         let socket = self.socket.display();
-        Trouble::Unavailable(format!("no agent answers at {socket}: {why}; {remedy}"))
+        Trouble::Unavailable(format!(
+            "cannot reach the agent at {socket}: {why}; {remedy}"
+        ))
     }
 }
 

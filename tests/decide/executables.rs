@@ -28,7 +28,7 @@ fn what_runs_before_holds_draining_and_what_runs_after_holds_the_completion() {
             .state
             .drain
             .as_ref()
-            .and_then(|drain| drain.runs_commands())
+            .and_then(|drain| drain.runs_executables())
     };
     assert_eq!(runs(&agent), Some(ExecutableEvent::BeforeDrain));
     assert!(!agent.did("SetDraining"));

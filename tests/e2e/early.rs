@@ -122,11 +122,7 @@ async fn the_ecs_agent_restarts_in_mid_drain() {
         .await;
     stage.instance.ecs_agent_up().unwrap();
     stage.ends_well().await;
-    assert!(
-        !agent
-            .text()
-            .contains("using the ECS API for tasks")
-    );
+    assert!(!agent.text().contains("using the ECS API for tasks"));
 }
 
 /// An instance that looks empty must drain too, or what arrives a moment later dies.

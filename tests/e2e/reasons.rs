@@ -68,10 +68,7 @@ async fn what_an_operator_has_drained_is_left_draining() {
     in_the_pool(&stage).await;
     assert!(stage.instance.return_to_service());
     agent
-        .logged(
-            "this agent did not set it",
-            PATIENCE,
-        )
+        .logged("this agent did not set it", PATIENCE)
         .await
         .unwrap();
     assert_eq!(status(&stage), ContainerInstanceStatus::Draining);
@@ -86,10 +83,7 @@ async fn launched_into_the_warm_pool_it_does_nothing() {
         .unregistered();
     let stage = Stage::with_instance(group(), instance).await;
     let agent = stage.builder.start().unwrap();
-    agent
-        .logged("never in service", PATIENCE)
-        .await
-        .unwrap();
+    agent.logged("never in service", PATIENCE).await.unwrap();
     assert_eq!(stage.count(AWS_CALLS), 0);
 }
 

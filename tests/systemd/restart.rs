@@ -72,10 +72,7 @@ fn restarted() {
         let before = stage.machine.agent().await;
         stage.machine.systemctl(&["restart", UNIT]).await;
         assert_ne!(stage.machine.agent().await, before);
-        stage
-            .machine
-            .logged("stopping during a drain")
-            .await;
+        stage.machine.logged("stopping during a drain").await;
         goes_on(&stage, &deadline).await;
     });
 }

@@ -105,10 +105,7 @@ fn with_on_shutdown_it_takes_no_longer_than_that() {
         let took = first_to_stop(&journal);
         assert!(took > Duration::from_secs(4), "{took:?}");
         assert!(took < Duration::from_secs(8), "{took:?}");
-        assert!(said(
-            &journal,
-            "drain.on_shutdown has elapsed"
-        ));
+        assert!(said(&journal, "drain.on_shutdown has elapsed"));
         assert_eq!(stage.count(COMPLETE), 0);
     });
 }

@@ -264,6 +264,13 @@ pub enum LifecycleActionResult {
 }
 
 impl LifecycleActionResult {
+    /// Parses AWS's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Continue, Self::Abandon]
+            .into_iter()
+            .find(|known| known.as_str() == text)
+    }
+
     /// AWS's spelling.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The ECS agent, the container instance, and which actions AWS lets the role do.
 
-use crate::config::{Settings, StandaloneTasks};
+use crate::config::Settings;
 use crate::decide::{
     ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, TaskKind,
 };
@@ -238,7 +238,7 @@ pub(super) fn untried(settings: &Settings, findings: &mut Findings) {
         Check::CompleteLifecycleAction,
         &why("it would end the wait of an instance that is being terminated"),
     );
-    if settings.drain.standalone_tasks == StandaloneTasks::Stop {
+    if settings.drain.standalone_tasks.are_stopped() {
         findings.untried(Check::StopTask, &why("it would stop a task"));
     } else {
         findings.ok(

@@ -3,7 +3,7 @@
 use crate::config::{ResultOnTimeout, Settings};
 use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
 use crate::decide::hold::{MANAGED_DRAINING_HOOK, NoHook, choose, foreign_target};
-use crate::decide::{LifecycleHook, LifecycleState, LifecycleTransition};
+use crate::decide::{LifecycleActionResult, LifecycleHook, LifecycleState, LifecycleTransition};
 
 use super::host::span;
 use crate::doctor::facts::Live;
@@ -307,11 +307,12 @@ fn default_result(
     findings: &mut Findings,
 ) {
     let check = Check::HookDefaultResult;
-    let Some(result) = &hook.default_result else {
+    let Some(default) = hook.default_result else {
         return findings.untried(check, &"Auto Scaling does not tell it");
     };
+    let result = default.as_str();
     let lapses = span(hook.heartbeat_timeout);
-    if result == "ABANDON" && hooks > 1 {
+    if default == LifecycleActionResult::Abandon && hooks > 1 {
         findings.warn(
             check,
             &format_args!(

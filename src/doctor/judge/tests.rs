@@ -7,8 +7,9 @@ use super::{before_upgrade, judge};
 use crate::config::{Effective, HostPort, Protocol, Settings};
 use crate::decide::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
-    ContainerInstanceView, Failure, FailureKind, HostView, Instance, LifecycleHook, LifecycleState,
-    LifecycleTransition, Resources, TargetLifecycleState, Task, TaskKind, TaskStatus,
+    ContainerInstanceView, Failure, FailureKind, HostView, Instance, LifecycleActionResult,
+    LifecycleHook, LifecycleState, LifecycleTransition, Resources, TargetLifecycleState, Task,
+    TaskKind, TaskStatus,
 };
 use crate::doctor::facts::{
     Facts, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit, WithoutToken,
@@ -36,7 +37,7 @@ fn hook(name: &str) -> LifecycleHook {
         transition: LifecycleTransition::Terminating,
         heartbeat_timeout: Duration::from_secs(3_600),
         global_timeout: Duration::from_secs(172_800),
-        default_result: Some("CONTINUE".to_owned()),
+        default_result: Some(LifecycleActionResult::Continue),
         notification_target: None,
     }
 }

@@ -541,13 +541,10 @@ fn hook(hook: crate::wire::Hook) -> core::LifecycleHook {
         },
         heartbeat_timeout: Duration::from_millis(hook.heartbeat_timeout),
         global_timeout: Duration::from_millis(hook.global_timeout),
-        default_result: Some(
-            match hook.default_result {
-                ActionResult::Continue => "CONTINUE",
-                ActionResult::Abandon => "ABANDON",
-            }
-            .to_owned(),
-        ),
+        default_result: Some(match hook.default_result {
+            ActionResult::Continue => core::LifecycleActionResult::Continue,
+            ActionResult::Abandon => core::LifecycleActionResult::Abandon,
+        }),
         notification_target: None,
     }
 }
