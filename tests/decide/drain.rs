@@ -27,7 +27,7 @@ fn a_plain_drain_costs_five_calls() {
         "ReadContainerInstance",
         "ReadTasks",
         "Remember",
-        "RunCommands",
+        "RunExecutables",
     ];
     let calls: Vec<String> = agent.actions.iter().map(name).collect();
     let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
