@@ -23,6 +23,7 @@ pub struct World {
     pub pending_time: Option<WallTime>,
     pub reading: MetadataReading,
     pub identity: Option<ContainerInstance>,
+    pub instance_id: &'static str,
     pub ec2_instance_id: &'static str,
     pub tasks: Vec<Task>,
     pub kinds: BTreeMap<String, TaskKind>,
@@ -73,6 +74,7 @@ impl Agent {
                 maintenance: Ok(None),
             },
             identity: Some(container_instance()),
+            instance_id: INSTANCE,
             ec2_instance_id: INSTANCE,
             tasks: Vec::new(),
             kinds: BTreeMap::new(),
@@ -253,7 +255,7 @@ impl World {
         }
         match action {
             Action::ReadInstance => Answer::Instance(answer!(Instance {
-                instance_id: INSTANCE.to_owned(),
+                instance_id: self.instance_id.to_owned(),
                 region: "eu-central-1".to_owned(),
                 pending_time: self.pending_time,
             })),
