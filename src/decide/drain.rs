@@ -609,9 +609,7 @@ impl Drain {
     }
 
     fn report(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
-        if turn
-            .flying(|action| matches!(action, Action::ReadTasks))
-            .is_some()
+        if turn.is_flying(|action| matches!(action, Action::ReadTasks))
             || !turn.reached(self.report_at)
         {
             return;

@@ -244,9 +244,7 @@ impl Join {
             }
         }
         if let Stack::Finding(pace) = &mut self.stack {
-            let flying = turn
-                .flying(|action| matches!(action, Action::FindStack))
-                .is_some();
+            let flying = turn.is_flying(|action| matches!(action, Action::FindStack));
             if !flying && pace.is_due(turn) {
                 pace.sent();
                 turn.send(Action::FindStack);

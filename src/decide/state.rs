@@ -1117,9 +1117,7 @@ impl State {
 
     /// Whether the state directory has to be written: only ever a difference, one write at a time.
     fn write_down(&mut self, turn: &mut Turn<'_>) {
-        let flying = turn
-            .flying(|action| matches!(action, Action::Remember(_)))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::Remember(_)));
         let differs = self.instance.is_some() && self.memory != self.written;
         if !flying && differs && self.write.is_due(turn) {
             self.write.set(turn.now);
@@ -1130,16 +1128,12 @@ impl State {
 
     /// Starts what is read from this machine.
     fn read(&mut self, turn: &mut Turn<'_>) {
-        let flying = turn
-            .flying(|action| matches!(action, Action::ReadInstance))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::ReadInstance));
         if self.instance.is_none() && !flying && self.read_instance.is_due(turn) {
             self.read_instance.sent();
             turn.send(Action::ReadInstance);
         }
-        let flying = turn
-            .flying(|action| matches!(action, Action::ReadMetadata))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::ReadMetadata));
         if !flying && self.read_metadata.is_due(turn) {
             self.read_metadata.sent();
             self.metadata_sent = turn.now;

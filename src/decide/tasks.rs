@@ -519,11 +519,7 @@ impl Tasks {
         leftovers: &mut Leftovers,
         turn: &mut Turn<'_>,
     ) {
-        if turn
-            .flying(|action| matches!(action, Action::ReadTasks))
-            .is_none()
-            && self.read.is_due(turn)
-        {
+        if !turn.is_flying(|action| matches!(action, Action::ReadTasks)) && self.read.is_due(turn) {
             self.read.sent();
             self.read_sent = turn.now;
             turn.send(Action::ReadTasks);
@@ -554,9 +550,7 @@ impl Tasks {
                 self.lacking(Some(here), leftovers, turn.now, turn.policy),
                 Some(Lacking::List(_))
             );
-        let flying = turn
-            .flying(|action| matches!(action, Action::ListTasks { .. }))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::ListTasks { .. }));
         if wanted && !flying && self.list.is_due(turn) {
             self.list.sent();
             turn.send(Action::ListTasks {

@@ -128,9 +128,7 @@ impl Heartbeat {
             self.pace.ask(first.min(turn.now + self.limit(turn.now)));
         }
         let hook = &found.hook;
-        let flying = turn
-            .flying(|action| matches!(action, Action::Heartbeat(to) if to == hook))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::Heartbeat(to) if to == hook));
         if !flying && self.pace.is_due(turn) {
             self.pace.sent();
             turn.send(Action::Heartbeat(hook.clone()));

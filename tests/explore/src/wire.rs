@@ -391,7 +391,9 @@ pub enum Fault {
     AlreadySignalled,
     /// ECS: `failures: MISSING`, of a change.
     Missing,
-    /// ECS: the state cannot be changed (REGISTERING, INACTIVE), or any other refusal.
+    /// ECS: `failures: INACTIVE`, of a change.
+    Inactive,
+    /// ECS: the state cannot be changed (REGISTERING), or any other refusal.
     Refused,
 }
 

@@ -283,6 +283,8 @@ fn failure(fault: Fault) -> Failure {
         Fault::NotSignalable => FailureKind::NotSignalable,
         Fault::AlreadySignalled => FailureKind::AlreadySignalled,
         Fault::Missing => FailureKind::Missing,
+        // Of a change, it is part of a good answer (below).
+        Fault::Inactive => FailureKind::Refused,
         Fault::Refused => FailureKind::Refused,
     };
     Failure::new(kind, format!("{fault:?}"))
@@ -461,14 +463,19 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
                 view: view(seen),
                 request_id: Some("r".to_owned()),
             }),
-            Reply::Failed(Fault::Missing) => Ok(core::StateChange {
-                view: view(crate::wire::ContainerInstance {
-                    status: InstanceStatus::Missing,
+            // `failures[]` of a good answer names no EC2 instance.
+            Reply::Failed(gone @ (Fault::Missing | Fault::Inactive)) => Ok(core::StateChange {
+                view: core::ContainerInstanceView {
+                    status: if gone == Fault::Missing {
+                        core::ContainerInstanceStatus::Missing
+                    } else {
+                        core::ContainerInstanceStatus::Inactive
+                    },
                     running: 0,
                     pending: 0,
-                    connected: false,
-                    ours: true,
-                }),
+                    agent_connected: false,
+                    ec2_instance_id: None,
+                },
                 request_id: Some("r".to_owned()),
             }),
             other => Err(why(other)),

@@ -104,7 +104,10 @@ impl Truth {
             }
             return;
         }
-        let forgotten = self.judge.state_lost && self.mine().is_none_or(|it| it.1.member == NEVER);
+        // Nobody can see that it has joined, and nobody remembers.
+        let unseen = self.mine().is_none_or(|it| it.1.member == NEVER)
+            || self.faults.deny_describe && self.judge.known.member.is_none();
+        let forgotten = self.judge.state_lost && unseen;
         if self.judge.sent_success && (leaving || self.signal_is(Status::Success)) {
             if self.judge.state_lost {
                 self.judge.excuse("forgotten-with-the-file");

@@ -210,7 +210,7 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
     ),
     (
         "forgotten-with-the-file",
-        "FAILURE after SUCCESS, where the file was lost or could not be written, and it is no member now",
+        "FAILURE after SUCCESS, where the file was lost or could not be written, and it is no member now, or may not be looked at",
     ),
     (
         "undid-a-person-unknowing",

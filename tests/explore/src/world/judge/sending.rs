@@ -332,8 +332,11 @@ impl Truth {
             .mine()
             .is_some_and(|(_, it)| it.since.max(self.calm(&[Service::Local])) + 20_000 > now);
         let right = |arn: Arn| new || Some(arn) == self.current;
+        // INACTIVE is for good: a machine that comes back has another registration.
         let looked = k.look.is_some_and(|(at, arn, status, _)| {
-            now - at <= 61_000 && status != InstanceStatus::Active && right(arn)
+            (now - at <= 61_000 || status == InstanceStatus::Inactive)
+                && status != InstanceStatus::Active
+                && right(arn)
         });
         if !looked && self.current.is_some() {
             self.wrong("completed-without-a-look-at-ecs", || {

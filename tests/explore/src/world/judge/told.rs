@@ -160,6 +160,13 @@ impl Truth {
                     j.own &= !(1 << arn.min(31));
                 }
             }
+            (
+                Request::SetDraining(arn) | Request::SetActive(arn),
+                Reply::Failed(Fault::Inactive),
+            ) => {
+                j.known.looked = true;
+                j.known.look = Some((flight.arrived, *arn, InstanceStatus::Inactive, true));
+            }
             (Request::SetDraining(_) | Request::SetActive(_), Reply::Failed(_)) => {
                 j.ambiguous_placement = true
             }

@@ -227,7 +227,7 @@ impl Truth {
         }
         match self.registration(arn).map(|it| (it.status, it.by_person)) {
             None => return Reply::Failed(Fault::Missing),
-            Some((InstanceStatus::Inactive, _)) => return Reply::Failed(Fault::Refused),
+            Some((InstanceStatus::Inactive, _)) => return Reply::Failed(Fault::Inactive),
             Some((InstanceStatus::Draining, true)) if to == InstanceStatus::Active => {
                 self.undid_a_person(arn)
             }
