@@ -1,5 +1,8 @@
-//! `fleet`: many cores in one account, in virtual time.
+//! `fleet`: many cores in one account with AWS's rate limits, in virtual time. It prints the tables of
+//! `docs/fleets.md`; `--write` writes them and the picture there, `--check` compares.
+
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a program for developers"
@@ -7,58 +10,58 @@
 #![allow(
     missing_docs,
     unreachable_pub,
-    reason = "fields that say what they are"
+    reason = "one program, whose fields say what they are"
 )]
+
 mod core;
+mod picture;
+mod report;
 mod world;
-use world::{Scene, play};
-fn main() {
-    for auto_scaling in [None, Some((100, 20))] {
-        for batch in [0, 100] {
-            for wait in [1, 300] {
-                for fleet in [10, 130, 1000] {
-                    if std::env::var_os("DUMP").is_some()
-                        && (fleet < 1000 || batch > 0 || wait < 2 || auto_scaling.is_some())
-                    {
-                        continue;
-                    }
-                    if (batch > 0 || auto_scaling.is_some()) && fleet < 1000 {
-                        continue;
-                    }
-                    let t = std::time::Instant::now();
-                    let f = play(Scene {
-                        fleet,
-                        wait,
-                        batch,
-                        auto_scaling,
-                    });
-                    let p = |v: &Vec<u64>, q: usize| {
-                        v.get((v.len() * q / 100).min(v.len().saturating_sub(1)))
-                            .copied()
-                            .unwrap_or(0) as f64
-                            / 1000.0
-                    };
-                    println!(
-                        "{fleet} wait {wait} batch {batch} as {auto_scaling:?}: calls {} ({:.2} each) throttled {} late {} draining {:.1}/{:.1} n{} done {:.1}/{:.1} n{} last {} lapsed {} killed {} peak {} cpu {:?}\n   {:?}",
-                        f.total(),
-                        f.total() as f64 / fleet as f64,
-                        f.throttled,
-                        f.throttled_late,
-                        p(&f.draining, 50),
-                        p(&f.draining, 99),
-                        f.draining.len(),
-                        p(&f.done, 50),
-                        p(&f.done, 99),
-                        f.done.len(),
-                        f.last,
-                        f.lapsed,
-                        f.killed,
-                        f.peak,
-                        t.elapsed(),
-                        f.calls
-                    );
-                }
-            }
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use report::{Row, SCENES};
+
+/// The core as it was at 2e9b130, before it was rebuilt; recorded by this program with `--record`.
+const BEFORE: &str = include_str!("../before.txt");
+
+fn main() -> ExitCode {
+    let mode = std::env::args().nth(1).unwrap_or_default();
+    let now: Vec<(Row, world::Figures)> = SCENES
+        .into_iter()
+        .map(|scene| {
+            let figures = world::play(scene);
+            (Row::new(scene, &figures), figures)
+        })
+        .collect();
+    let rows: Vec<Row> = now.iter().map(|(row, _)| row.clone()).collect();
+    if mode == "--record" {
+        rows.iter().for_each(|row| println!("{}", row.record()));
+        return ExitCode::SUCCESS;
+    }
+    let before: Vec<Row> = BEFORE.lines().map(Row::parse).collect();
+    let broken = report::judge(&rows);
+    let tables = report::tables(&rows, &before, &now);
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let page = docs.join("fleets.md");
+    let text = std::fs::read_to_string(&page).expect("docs/fleets.md");
+    let wanted = [
+        (page, report::insert(&text, &tables)),
+        (docs.join("fleets.svg"), picture::draw(&rows, &before)),
+    ];
+    for (name, table) in &tables {
+        println!("{name}\n\n{table}");
+    }
+    let mut failed = !broken.is_empty();
+    broken.iter().for_each(|what| println!("BROKEN: {what}"));
+    for (path, content) in wanted {
+        if mode == "--write" {
+            std::fs::write(&path, content).expect("docs can be written");
+        } else if mode == "--check" && std::fs::read_to_string(&path).ok() != Some(content) {
+            println!("{} differs: `make fleet` writes it anew", path.display());
+            failed = true;
         }
     }
+    ExitCode::from(u8::from(failed))
 }
