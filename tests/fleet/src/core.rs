@@ -1,5 +1,5 @@
 //! The adapter for the core: its actions become requests, and what the world shows becomes its answers. It
-//! decides nothing. The core before it was rebuilt has another one (see `README.md`).
+//! decides nothing.
 
 use ecs_lifecycle_decide::{
     Accepted, Action, Answer, ApiTask, AutoScalingInstance, CommandsReport, ContainerInstance,
