@@ -46,8 +46,9 @@ demo-scale: ## Watch a cluster scale with its load, against a simulated AWS (a m
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo-scale -- target/debug/ecs-lifecycle-agent target/demo-scale
 
 .PHONY: bench
-bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
-	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
+bench: $(AGENT) ## Print latencies, calls, memory, size (seven minutes; BESIDE=PATH: of another binary, too)
+	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench \
+		$(if $(BESIDE),--beside $(BESIDE))
 
 ##@ Check it
 

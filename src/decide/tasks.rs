@@ -31,6 +31,9 @@ const QUIET: Duration = Duration::from_secs(3);
 const ARRIVAL_GRACE: Duration = Duration::from_secs(5);
 /// As many tasks are few.
 const FEW: usize = 10;
+/// For so long after something has moved, the next thing may do so at any moment: a container may take no time
+/// to stop.
+const ASTIR: Duration = Duration::from_secs(5);
 /// How seldom ECS is asked why a task that came late is not told to stop.
 const SUSPICION_CAP: Duration = Duration::from_secs(300);
 /// How long ago a local read may have been answered that a completion rests on.
@@ -266,7 +269,7 @@ impl Tasks {
                 let nothing = !self.waits(leftovers, turn.policy);
                 self.local.saw(nothing, sent, turn.now);
                 // The end is near, or has yet to be confirmed. A read that takes long is not made more often.
-                if self.local.reads == 1 || self.is_nearly_over(leftovers, turn.policy) {
+                if self.local.reads == 1 || self.may_end(leftovers, turn) {
                     let took = turn.now.since(sent);
                     next = turn.now + (every / 4).max(took * 8).min(every);
                 }
@@ -281,11 +284,13 @@ impl Tasks {
         self.read.set(next.max(turn.now));
     }
 
-    /// Whether what is waited for may be gone at any moment: a few tasks, and all of them are told to stop.
-    fn is_nearly_over(&self, leftovers: &Leftovers, policy: &Policy) -> bool {
-        let waited = |task: &&Task| !leftovers.is_ignored(&task.arn, policy);
+    /// Whether what is waited for may be gone at any moment: a few tasks, and all of them are told to stop, or
+    /// something has just moved.
+    fn may_end(&self, leftovers: &Leftovers, turn: &Turn<'_>) -> bool {
+        let waited = |task: &&Task| !leftovers.is_ignored(&task.arn, turn.policy);
         let mut left = self.running.values().filter(waited);
-        (1..=FEW).contains(&left.clone().take(FEW + 1).count()) && left.all(Task::is_stopping)
+        (1..=FEW).contains(&left.clone().take(FEW + 1).count())
+            && (turn.now.since(self.changed_at) < ASTIR || left.all(Task::is_stopping))
     }
 
     /// What was open and is listed as STOPPED is closed; what is not listed at all has vanished. ECS's word, in

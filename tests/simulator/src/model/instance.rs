@@ -106,6 +106,7 @@ impl InstanceModel {
 pub(crate) enum Destination {
     Gone,
     WarmPool(TargetLifecycleState),
+    NewRootVolume,
 }
 
 /// A hook of an instance in a `:Wait` state.

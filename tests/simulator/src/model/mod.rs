@@ -27,6 +27,7 @@ mod notices;
 mod pool;
 mod query;
 mod registrations;
+mod replacing;
 mod requests;
 mod scaling;
 mod scheduler;

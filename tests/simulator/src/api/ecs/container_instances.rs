@@ -125,7 +125,7 @@ pub(super) struct Registration<'a> {
 fn registrations<'a>(world: &'a World, cluster: &str) -> impl Iterator<Item = Registration<'a>> {
     let of_cluster = world
         .instances()
-        .filter(move |i| i.registered && i.cluster == cluster);
+        .filter(move |i| i.cluster == cluster);
     of_cluster.flat_map(|instance| {
         let former = instance
             .former
@@ -136,12 +136,12 @@ fn registrations<'a>(world: &'a World, cluster: &str) -> impl Iterator<Item = Re
                 status: *status,
                 connected: false,
             });
-        former.chain([Registration {
+        former.chain(instance.registered.then(|| Registration {
             instance,
             arn: &instance.container_instance_arn,
             status: instance.status,
             connected: instance.agent_connected(),
-        }])
+        }))
     })
 }
 
