@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_short_history_makes_a_whole_picture() {
-        let sample = |minute, capacity| Sample {
+        let sample = |minute: u64, capacity| Sample {
             at: Duration::from_secs(60 * minute),
             desired: 4,
             capacity,
