@@ -560,7 +560,7 @@ impl Tasks {
             Some(Lacking::List(from)) if self.listed_at.is_none_or(|at| at < from) => {
                 self.list.ask(turn.now);
             }
-            Some(Lacking::LastRead(_)) => self.read.ask(turn.now),
+            Some(Lacking::LastRead(from)) => self.read.ask(from.max(turn.now)),
             _ => {}
         }
         let wanted = self.source == Source::Api

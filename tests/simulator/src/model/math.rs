@@ -18,6 +18,9 @@ struct Parser<'a> {
 /// The outer `None`: no expression. The inner one: no sample.
 type Parsed = Option<Option<f64>>;
 
+/// A word, and what it makes of what stands before and after it.
+type Operator = (&'static str, fn(f64, f64) -> f64);
+
 fn truth(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
@@ -32,11 +35,7 @@ impl Parser<'_> {
     }
 
     /// `next (word next)*`, for any of the words.
-    fn chain(
-        &mut self,
-        words: &[(&str, fn(f64, f64) -> f64)],
-        next: fn(&mut Self) -> Parsed,
-    ) -> Parsed {
+    fn chain(&mut self, words: &[Operator], next: fn(&mut Self) -> Parsed) -> Parsed {
         let mut left = next(self)?;
         while let Some((_, apply)) = words.iter().find(|(word, _)| self.takes(word)) {
             let right = next(self)?;
