@@ -40,9 +40,16 @@ help: ## Show this list
 demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minute after the build)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
+.PHONY: demo-scale
+demo-scale: ## Watch a cluster scale with its load, against a simulated AWS (a minute after the build)
+	@# A debug build: its clock can run as fast as the simulated one.
+	$(CARGO) build --quiet --package ecs-lifecycle-agent
+	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo-scale -- target/debug/ecs-lifecycle-agent target/demo-scale
+
 .PHONY: bench
-bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
-	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
+bench: $(AGENT) ## Print latencies, calls, memory, size (seven minutes; BESIDE=PATH: of another binary, too)
+	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench \
+		$(if $(BESIDE),--beside $(BESIDE))
 
 ##@ Check it
 

@@ -135,8 +135,8 @@ fn the_first_heartbeat_is_spread_by_the_instance() {
     let mut seconds = BTreeMap::<_, u32>::new();
     for number in 0..50 {
         let mut agent = Agent::new(Settings::default(), None, old());
-        let id = &*format!("i-{number:017x}").leak();
-        (agent.world.instance_id, agent.world.ec2_instance_id) = (id, id);
+        agent.world.instance_id = format!("i-{number:017x}");
+        agent.world.ec2_instance_id = agent.world.instance_id.clone();
         agent.world.tasks = vec![task("a")];
         agent.run(3 * SECOND);
         agent.target(Some(Terminated));
@@ -266,7 +266,7 @@ fn called_off_what_was_active_is_active_again_and_what_was_draining_is_not() {
 #[test]
 fn a_container_instance_of_another_machine_is_left_alone() {
     let mut agent = Agent::in_service(Settings::default());
-    agent.world.ec2_instance_id = "i-another";
+    agent.world.ec2_instance_id = "i-another".to_owned();
     agent.target(Some(Terminated));
     agent.run(30 * SECOND);
     assert!(!agent.did("SetDraining"));

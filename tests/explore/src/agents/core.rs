@@ -11,9 +11,9 @@ use core::record::{self, Clocks as CoreClocks};
 use core::{Action, Answer, Event, Failure, FailureKind, Moment, State, WallTime};
 
 use crate::wire::{
-    ActionResult, Agent, Arn, Clocks, Fault, Group, HookName, Input, InstanceStatus, LocalTask, Ms,
-    Occasion, OnTimeout, Output, Policy, Reply, Request, Status, Target, TaskId, TaskKind,
-    TaskStatus, Ticket, Tickets, Transition,
+    ActionResult, Agent, Arn, Clocks, Fault, Group, HookName, Input, InstanceStatus, LARGEST,
+    LocalTask, Ms, Occasion, OnTimeout, Output, Policy, Reply, Request, Sample, Status, Target,
+    TaskId, TaskKind, TaskStatus, Ticket, Tickets, Transition,
 };
 
 const INSTANCE: &str = "i-0123456789abcdef0";
@@ -170,6 +170,9 @@ fn settings(policy: &Policy) -> core::Policy {
         logical_resource_id: "Group".to_owned(),
     });
     settings.cloudformation.signal_drained = policy.signal_drained;
+    settings.capacity.enabled = policy.capacity;
+    settings.capacity.cpu = u32::try_from(LARGEST.cpu).unwrap_or(0);
+    settings.capacity.memory = u32::try_from(LARGEST.memory).unwrap_or(0);
     settings
 }
 
@@ -242,10 +245,14 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
             core::CommandEvent::BeforeDrain => Occasion::BeforeDrain,
             core::CommandEvent::AfterDrain => Occasion::AfterDrain,
         }),
-        // Capacity is off in these worlds: none of its requests is ever sent.
-        Action::ReadTaskSet | Action::DescribeResources(_) | Action::SendCapacity(_) => {
-            Request::SendMetrics
-        }
+        Action::ReadTaskSet => Request::ReadTaskSet,
+        Action::DescribeResources(target) => Request::DescribeResources(arn_of(target)),
+        Action::SendCapacity(sample) => Request::SendCapacity(Sample {
+            minute: sample.minute.0,
+            capacity: sample.figures.container_capacity,
+            idle: sample.figures.idle_thousandths,
+            most: sample.figures.tasks_per_host,
+        }),
         Action::SendMetrics(_) => Request::SendMetrics,
         Action::Heartbeat(hook) => {
             let (group, name) = hook_of(hook);
@@ -524,8 +531,37 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
             }),
             other => Err(why(other)),
         }),
-        Action::ReadTaskSet => Answer::TaskSet(Err(why(reply))),
-        Action::DescribeResources(_) => Answer::Resources(Err(why(reply))),
+        Action::ReadTaskSet => Answer::TaskSet(match reply {
+            Reply::TaskSet(tasks) => Ok(tasks
+                .into_iter()
+                .map(|id| {
+                    let known = task(id, TaskStatus::Running, None);
+                    core::LocalTask {
+                        arn: known.arn,
+                        definition: known.definition,
+                        awsvpc: false,
+                    }
+                })
+                .collect()),
+            other => Err(why(other)),
+        }),
+        Action::DescribeResources(_) => Answer::Resources(match reply {
+            Reply::Resources(seen, registered, remaining) => {
+                let there = seen.status != InstanceStatus::Missing;
+                let amounts = |it: crate::wire::Resources| core::Resources {
+                    cpu: there.then_some(it.cpu),
+                    memory: there.then_some(it.memory),
+                    ports: Vec::new(),
+                };
+                Ok(core::HostView {
+                    view: view(seen),
+                    registered: amounts(registered),
+                    remaining: amounts(remaining),
+                    capacity_provider: None,
+                })
+            }
+            other => Err(why(other)),
+        }),
         Action::SendMetrics(_) | Action::SendCapacity(_) => Answer::MetricsSent(done(reply)),
         Action::Heartbeat(_) => Answer::Heartbeat(done(reply)),
         Action::Signal { .. } => Answer::Signalled(done(reply)),
