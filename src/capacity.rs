@@ -3,7 +3,6 @@
 //! Whether they would is decided by the core, as in a running agent: it is started here on what metadata, the
 //! ECS agent and the state file show, and of what it wants only what reads is done.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -98,10 +97,7 @@ async fn find(settings: &Settings, effects: &Effects, clock: Clock) -> Found {
             if !is_read(&action) {
                 continue;
             }
-            if let Some(answer) = effects
-                .run(action, state.instance.clone(), BTreeSet::new())
-                .await
-            {
+            if let Some(answer) = effects.run(action, state.instance.clone()).await {
                 unanswered = failure(&answer).or(unanswered);
                 events.push(Event::Answered { ticket, answer });
             }
@@ -158,8 +154,8 @@ async fn ask(
     };
     let instance = || state.instance.clone();
     let (host, tasks) = tokio::join!(
-        effects.run(Action::DescribeResources(here), instance(), BTreeSet::new()),
-        effects.run(Action::ReadTaskSet, instance(), BTreeSet::new()),
+        effects.run(Action::DescribeResources(here), instance()),
+        effects.run(Action::ReadTaskSet, instance()),
     );
     let host = match host {
         Some(Answer::Resources(result)) => result.map_err(Silence::Failed),

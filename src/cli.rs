@@ -11,11 +11,11 @@ use crate::control::client::drain_timeout;
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
 pub struct Cli {
-    /// Read this configuration file only, in place of the standard files.
+    /// Read only this configuration file instead of the standard files.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// What to do; without a command, run.
+    /// The command; the default is run.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -23,55 +23,55 @@ pub struct Cli {
 /// What the binary can do.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Watch over this instance, and drain it when it is to be terminated (the default).
+    /// Watch this instance and drain it before it is terminated (the default).
     Run,
-    /// Print the configuration in force, and where each value comes from.
+    /// Print the effective configuration and where each value comes from.
     CheckConfig,
-    /// Ask the running agent what it does, why, and what it waits for.
+    /// Show what the running agent is doing, why, and what it is waiting for.
     Status {
-        /// Print JSON: docs/status.md describes it.
+        /// Print JSON (docs/status.md).
         #[arg(long)]
         json: bool,
         /// Ask again every second, until interrupted.
         #[arg(long)]
         watch: bool,
     },
-    /// Have the running agent drain this instance, until `undrain`.
+    /// Tell the running agent to drain this instance until `undrain`.
     Drain {
-        /// Return when the drain has ended: with 0 if drained, with 1 if the deadline came first.
+        /// Wait for the drain to end. Exit with 0 if drained, with 1 if the deadline came first.
         #[arg(long)]
         wait: bool,
-        /// How long the drain may take, such as 30m, in place of drain.timeout.
+        /// How long the drain may take, such as 30m, instead of drain.timeout.
         #[arg(long, value_name = "DURATION", value_parser = drain_timeout)]
         timeout: Option<Duration>,
     },
-    /// Say how many more tasks fit on this instance, whether that is published, and why not.
+    /// Show how many more tasks fit on this instance and whether that is published.
     ///
-    /// It only reads, with or without a running agent. The exit status is 0 where the figures would be
-    /// published, and 1 where not.
+    /// It changes nothing and needs no running agent. The exit status is 0 if the figures would be published
+    /// and 1 otherwise.
     Capacity {
-        /// Print JSON: docs/capacity.md describes it.
+        /// Print JSON (docs/capacity.md).
         #[arg(long)]
         json: bool,
     },
-    /// Take back a drain by hand: the container instance goes back to ACTIVE.
+    /// Cancel a drain by hand: the container instance is set back to ACTIVE.
     Undrain,
-    /// Examine this machine: is everything there that the agent needs, and does it answer?
+    /// Check whether this machine has everything that the agent needs.
     ///
-    /// Run it on a live instance, or with --image while an image is built. It only reads: what cannot be
-    /// tried without changing something is said to be untried. The exit status is 0 where all is well, 1
-    /// where there are warnings, and 2 where something keeps the agent from its work.
+    /// Run it on a live instance, or with --image while an image is built. It changes nothing; what cannot be
+    /// tested without a change is reported as untried. The exit status is 0 if all is well, 1 if there are
+    /// warnings, and 2 if something prevents the agent from working.
     Doctor(DoctorArguments),
 }
 
 /// What `doctor` takes.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct DoctorArguments {
-    /// Check what an image holds: no metadata, no role, no cluster.
+    /// Check an image: no metadata, no role, no cluster.
     #[arg(long)]
     pub image: bool,
 
-    /// Check only which changed defaults touch this instance: docs/upgrading.md says what to do.
+    /// Check only which changed defaults affect this instance (docs/upgrading.md).
     #[arg(long, conflicts_with = "image")]
     pub before_upgrade: bool,
 
@@ -79,7 +79,7 @@ pub struct DoctorArguments {
     #[arg(long)]
     pub json: bool,
 
-    /// Look for the files of the host below this directory.
+    /// Look for the host's files below this directory.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     pub root: PathBuf,
 }

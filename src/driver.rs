@@ -4,13 +4,13 @@
 //!   signals ──┐                        ┌──▶ notes ──▶ narrate ──▶ journal
 //!   time ─────┤                        ├──▶ replies ──▶ control
 //!   control ──┼──▶ event ──▶ step ─────┤
-//!   answers ──┘     ▲                  └──▶ actions ──▶ act ──┐
+//!   answers ──┘     ▲                  └──▶ actions ▶ effects ┐
 //!                   └─────────────────────────────────────────┘
 //! ```
 //!
 //! Effects run beside the loop and come back as events: nothing that is slow can delay anything else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::control::Ask;
 use crate::control::replies::{Facts, Replies};
-use crate::decide::{self, Action, Event, Memory, State, Ticket};
+use crate::decide::{self, Event, Memory, State, Ticket};
 use crate::effects::Effects;
 use crate::metrics::Metrics;
 use crate::narrate;
@@ -77,19 +77,15 @@ pub async fn run(
                     task.abort();
                 }
             }
+            if step.exit {
+                // What is under way is dropped with the runtime. Nothing is finished in a hurry.
+                return;
+            }
             for (ticket, action) in step.actions {
-                if action == Action::Exit {
-                    // What is under way is dropped with the runtime. Nothing is finished in a hurry.
-                    return;
-                }
                 let (effects, answers) = (Arc::clone(&effects), answers.clone());
                 let instance = state.instance.clone();
-                let open = match action {
-                    Action::ReadTasks => state.tasks.open(),
-                    _ => BTreeSet::new(),
-                };
                 let task = tokio::spawn(async move {
-                    if let Some(answer) = effects.run(action, instance, open).await {
+                    if let Some(answer) = effects.run(action, instance).await {
                         // The loop has ended where nobody listens any more.
                         let _ = answers.send(Event::Answered { ticket, answer });
                     }

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use ecs_lifecycle_agent::cli::{Cli, Command};
 use ecs_lifecycle_agent::clients::Endpoints;
 use ecs_lifecycle_agent::clock::Clock;
-use ecs_lifecycle_agent::config::{self, LoadRequest, Settings};
+use ecs_lifecycle_agent::config::{self, Effective, LoadRequest, Settings};
 use ecs_lifecycle_agent::control::client::Control;
 use ecs_lifecycle_agent::control::{Ask, server};
 use ecs_lifecycle_agent::effects::Effects;
@@ -49,13 +49,18 @@ fn main() -> ExitCode {
                 let service = matches!(cli.command, None | Some(Command::Run));
                 previous::hand_over(&error, service);
             }
-            terminal::complain(&format!("the configuration is wrong:\n{error}"));
+            terminal::complain(&format!("invalid configuration:\n{error}"));
             return ExitCode::from(USAGE);
         }
     };
     match cli.command.unwrap_or(Command::Run) {
         Command::Doctor(arguments) => doctor::run(&arguments, Ok(effective)),
-        Command::CheckConfig => terminal::print(&effective.render()),
+        Command::CheckConfig => {
+            for warning in &effective.warnings {
+                terminal::complain(&format!("warning: {warning}"));
+            }
+            terminal::print(&effective.render())
+        }
         Command::Status { json, watch } => control(&effective.settings, async |agent| {
             agent.status(json, watch).await
         }),
@@ -65,7 +70,7 @@ fn main() -> ExitCode {
         Command::Capacity { json } => capacity::run(&effective.settings, json),
         Command::Undrain => control(&effective.settings, async |agent| agent.undrain().await),
         Command::Run => {
-            let result = run(&effective.settings);
+            let result = run(&effective);
             outbox::flush();
             match result {
                 Ok(()) => ExitCode::SUCCESS,
@@ -97,8 +102,15 @@ fn control(settings: &Settings, ask: impl AsyncFnOnce(Control) -> ExitCode) -> E
     })
 }
 
-fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+fn run(effective: &Effective) -> Result<(), Box<dyn std::error::Error>> {
+    let settings = &effective.settings;
     logging::start(&settings.log)?;
+    for warning in &effective.warnings {
+        tracing::warn!(
+            warning = warning.to_string(),
+            "the configuration uses a name that has changed; it is accepted for now"
+        );
+    }
     // One provider of cryptography for the SDK and for reqwest. Only a second call could fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clock = Clock::start();
@@ -111,10 +123,7 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     runtime.block_on(async {
         let recalled = effects.recall().await.unwrap_or_else(|failure| {
-            tracing::warn!(
-                error = failure.message,
-                "what an earlier start wrote down is of no use; going on without it"
-            );
+            tracing::warn!(error = failure.message, "ignoring unusable state file");
             None
         });
         let stop = signals::watch(settings.drain.on_shutdown.is_some())?;

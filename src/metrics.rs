@@ -6,21 +6,25 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::decide::{Dependency, Moment, Note, Outcome, Phase, Policy, State};
+use crate::decide::{Dependency, Moment, Note, Outcome, Phase, PhaseName, Policy, State};
 use crate::outbox;
 
 /// The content type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-const OUTCOMES: [Outcome; 3] = [Outcome::Drained, Outcome::TimedOut, Outcome::HookFailed];
-const PHASES: [&str; 7] = [
-    "starting",
-    "joining",
-    "watching",
-    "draining",
-    "completing",
-    "done",
-    "returning",
+const OUTCOMES: [Outcome; 3] = [
+    Outcome::Drained,
+    Outcome::TimedOut,
+    Outcome::ExecutableFailed,
+];
+const PHASES: [PhaseName; 7] = [
+    PhaseName::Starting,
+    PhaseName::Joining,
+    PhaseName::Watching,
+    PhaseName::Draining,
+    PhaseName::Completing,
+    PhaseName::Done,
+    PhaseName::Returning,
 ];
 const DEPENDENCIES: [Dependency; 6] = [
     Dependency::Metadata,
@@ -66,8 +70,9 @@ impl Metrics {
         page.sample("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         page.family("phase", "stateset", "What the agent is doing.");
         for phase in PHASES {
-            let on = f64::from(u8::from(state.phase().as_str() == phase));
-            page.sample("phase", &[("ecs_lifecycle_agent_phase", phase)], on);
+            let on = f64::from(u8::from(state.phase().name() == phase));
+            let labels = [("ecs_lifecycle_agent_phase", phase.as_str())];
+            page.sample("phase", &labels, on);
         }
         let (mut waiting, mut left) = (0, None);
         if let Phase::Draining(drain) = state.phase() {

@@ -11,16 +11,13 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::decide::{
-    DeadlineSource, Failure, JoinTarget, LifecycleActionResult, LifecycleState,
+    DeadlineSource, Dependency, Failure, JoinTarget, LifecycleActionResult, LifecycleState,
     LifecycleTransition, NoHook, Note, Nothing, Outcome, State, TargetLifecycleState, WaitedFor,
     short,
 };
 
 /// As many tasks as one line names.
 const MOST_NAMED: usize = 10;
-
-/// The one action that takes no permission.
-const SIGNAL: &str = "cloudformation:SignalResource";
 
 /// Says it.
 #[expect(
@@ -59,13 +56,13 @@ pub fn narrate(note: &Note, state: &State) {
         Note::UnknownTarget(text) => {
             warn!(
                 target_lifecycle_state = text,
-                "target lifecycle state is one that this version does not know; nothing is done about it"
+                "unknown target lifecycle state; ignoring it"
             );
         }
         Note::NeverInService(to) => {
             info!(
                 target_lifecycle_state = to.as_str(),
-                "on the way into the warm pool, never in service so far: nothing to drain"
+                "entering the warm pool and never in service: nothing to drain"
             );
         }
         Note::DrainStarted {
@@ -82,7 +79,7 @@ pub fn narrate(note: &Note, state: &State) {
                     reason = reason.to_string(),
                     deadline_in,
                     set_by,
-                    "drain taken up again after a restart, with the deadline it had"
+                    "resuming the drain after a restart, with its original deadline"
                 );
             } else {
                 info!(
@@ -104,12 +101,12 @@ pub fn narrate(note: &Note, state: &State) {
                 reason = reason.to_string(),
                 deadline_in = span(*in_),
                 set_by = deadline.source.as_str(),
-                "drain goes on with a new reason or deadline"
+                "the reason or deadline of the drain has changed"
             );
         }
         Note::AwaitingContainerInstance => {
             warn!(
-                "cannot drain yet: the ECS agent has not told which container instance this is; asking it until it does, or the deadline comes"
+                "cannot drain yet: the ECS agent does not report a container instance; retrying until the deadline"
             );
         }
         Note::Draining { view, request_id } => {
@@ -119,7 +116,7 @@ pub fn narrate(note: &Note, state: &State) {
                 running = view.running,
                 pending = view.pending,
                 request_id = id(request_id.as_ref()),
-                "container instance is DRAINING: ECS places nothing more here"
+                "container instance is DRAINING: ECS places no more tasks here"
             );
         }
         Note::ContainerInstanceGone(view) => {
@@ -127,7 +124,7 @@ pub fn narrate(note: &Note, state: &State) {
                 cluster,
                 container_instance,
                 status = view.status.as_str(),
-                "ECS does not know this container instance any more; waiting for what still runs here"
+                "ECS no longer knows this container instance; waiting for the tasks that still run here"
             );
         }
         Note::ForeignContainerInstance {
@@ -139,7 +136,7 @@ pub fn narrate(note: &Note, state: &State) {
                 container_instance = named.id(),
                 theirs,
                 ours,
-                "port 51678 names a container instance of another machine: it is left alone. Find out who answers there, and restart the ECS agent"
+                "port 51678 reports a container instance of another machine; ignoring it. Check which process listens there, then restart the ECS agent"
             );
         }
         Note::DrainReopened { reason, tasks } => {
@@ -149,7 +146,7 @@ pub fn narrate(note: &Note, state: &State) {
                 reason = reason.to_string(),
                 tasks_left = tasks.len(),
                 tasks = list(tasks),
-                "a task runs here although the drain was over: the drain goes on"
+                "a task is running after the drain ended: resuming the drain"
             );
         }
         Note::SetBack(view) => {
@@ -157,7 +154,7 @@ pub fn narrate(note: &Note, state: &State) {
                 cluster,
                 container_instance,
                 status = view.status.as_str(),
-                "somebody set the container instance back while it drains; setting it to DRAINING again"
+                "the container instance left DRAINING during the drain; setting it to DRAINING again"
             );
         }
         Note::HookFound {
@@ -171,14 +168,14 @@ pub fn narrate(note: &Note, state: &State) {
                 lifecycle_hook = hook.name,
                 heartbeat_every = span(*heartbeat_interval),
                 global_timeout = global_timeout.map(span),
-                "lifecycle hook found: this agent completes it"
+                "lifecycle hook found: this agent will complete it"
             );
             if let Some(target) = foreign_target {
                 warn!(
                     auto_scaling_group = hook.group,
                     lifecycle_hook = hook.name,
                     notification_target = target,
-                    "the lifecycle hook notifies somebody, who may complete it as well. This release still completes it, the next one will not: set autoscaling.lifecycle_hook_name if the hook is this agent's"
+                    "the lifecycle hook has a notification target, which may also complete it. This release still completes it; the next one will not. Set autoscaling.lifecycle_hook_name if the hook is this agent's"
                 );
             }
         }
@@ -209,24 +206,26 @@ pub fn narrate(note: &Note, state: &State) {
         Note::FallbackToApi { away_for } => {
             warn!(
                 away_for = span(*away_for),
-                "the ECS agent's introspection is away: asking the ECS API about tasks instead, slowly"
+                "the ECS agent's introspection API is unavailable; using the ECS API for tasks, less often"
             );
         }
         Note::BackToIntrospection => {
-            info!("the ECS agent's introspection is back: asking it about tasks again")
+            info!("the ECS agent's introspection API is available again; using it for tasks")
         }
         Note::StoppingTask { task } => {
             info!(
                 task = short(task),
-                "stopping a standalone task, as standalone_tasks = \"stop\" says"
+                "stopping a standalone task (standalone_tasks = \"stop\")"
             );
         }
-        Note::TaskStopAccepted { task } => info!(task = short(task), "ECS stops the task"),
+        Note::TaskStopAccepted { task } => {
+            info!(task = short(task), "ECS accepted the stop request")
+        }
         Note::EcsDisagrees { view } => {
             info!(
                 running = view.running,
                 pending = view.pending,
-                "no container is left here, but ECS still counts tasks: waiting for it to agree"
+                "no containers are left, but ECS still reports tasks; waiting"
             );
         }
         Note::HeartbeatAccepted {
@@ -245,11 +244,11 @@ pub fn narrate(note: &Note, state: &State) {
             debug!(
                 lifecycle_hook = hook.name,
                 next_in = span(*next_in),
-                "heartbeat refused: no active lifecycle action (yet)"
+                "heartbeat refused: no active lifecycle action yet"
             );
         }
         Note::DrainOver {
-            outcome: Outcome::Drained | Outcome::HookFailed,
+            outcome: Outcome::Drained | Outcome::ExecutableFailed,
             took,
             ..
         } => {
@@ -257,7 +256,7 @@ pub fn narrate(note: &Note, state: &State) {
                 cluster,
                 container_instance,
                 took = span(*took),
-                "drained: no task is left on this instance"
+                "drained: no tasks are left on this instance"
             );
         }
         Note::DrainOver {
@@ -294,20 +293,20 @@ pub fn narrate(note: &Note, state: &State) {
         Note::SignalNotAwaited { stack, resource } => {
             info!(
                 stack,
-                resource, "CloudFormation does not wait for a signal at present: none needed"
+                resource, "CloudFormation is not waiting for a signal"
             );
         }
         Note::AlreadySignalled { stack, resource } => {
             info!(
                 stack,
-                resource, "CloudFormation has a signal of this instance already: none needed"
+                resource, "CloudFormation already has a signal from this instance"
             );
         }
         Note::SignalGivenUp { failure } => {
             error!(
                 error = failure.message,
                 request_id = id(failure.request_id.as_ref()),
-                "CloudFormation could not be signalled; not tried again. Check the stack and resource in [cloudformation]"
+                "could not signal CloudFormation; giving up. Check the stack and resource in [cloudformation]"
             );
         }
         Note::CompleteEarly {
@@ -319,7 +318,7 @@ pub fn narrate(note: &Note, state: &State) {
                 lifecycle_hook = hook.name,
                 lifecycle_state = lifecycle_state.as_ref().map_or("-", LifecycleState::as_str),
                 next_in = span(*next_in),
-                "too early to complete the lifecycle action: trying again"
+                "too early to complete the lifecycle action; retrying"
             );
         }
         Note::Completed {
@@ -353,7 +352,7 @@ pub fn narrate(note: &Note, state: &State) {
                 lifecycle_state = lifecycle_state
                     .as_ref()
                     .map_or("gone", LifecycleState::as_str),
-                "lifecycle action was complete already"
+                "lifecycle action was already completed"
             );
         }
         Note::NothingToComplete { why } => {
@@ -362,7 +361,9 @@ pub fn narrate(note: &Note, state: &State) {
                 Nothing::LeftToTheHook => {
                     "result_on_timeout is NONE: the lifecycle hook's own timeout decides"
                 }
-                Nothing::NoHook => "no lifecycle hook of this group is known to be ours",
+                Nothing::NoHook => {
+                    "none of the group's lifecycle hooks is known to be this agent's"
+                }
             };
             info!(why, "no lifecycle action to complete");
         }
@@ -376,12 +377,12 @@ pub fn narrate(note: &Note, state: &State) {
         }
         Note::JoinStarted { into, in_, resumed } => {
             let how = match (into, resumed) {
-                (JoinTarget::Service, false) => "waiting to have joined the cluster",
+                (JoinTarget::Service, false) => "waiting to join the cluster",
                 (JoinTarget::Service, true) => {
-                    "waiting to have joined the cluster, after a restart, with the deadline it had"
+                    "waiting to join the cluster, after a restart, with its original deadline"
                 }
                 (JoinTarget::WarmPool, _) => {
-                    "on the way into the warm pool: completing the launch without joining a cluster"
+                    "entering the warm pool; completing the launch without joining a cluster"
                 }
             };
             info!(deadline_in = span(*in_), "a new instance: {how}");
@@ -398,7 +399,7 @@ pub fn narrate(note: &Note, state: &State) {
                 cluster,
                 container_instance,
                 took = span(*took),
-                "joined the cluster, and ready"
+                "joined the cluster and ready"
             );
         }
         Note::JoinTimedOut { took, waited } => {
@@ -406,13 +407,13 @@ pub fn narrate(note: &Note, state: &State) {
                 cluster,
                 container_instance,
                 took = span(*took),
-                "not joined the cluster within ready.timeout, still waiting {waited}: reporting that the launch has failed"
+                "did not join the cluster within ready.timeout, still waiting {waited}; reporting a failed launch"
             );
         }
-        Note::CommandsSucceeded { event, ran } => {
-            info!(ran, "every executable of {} has succeeded", event.as_str());
+        Note::ExecutablesSucceeded { event, ran } => {
+            info!(ran, "all executables in {} succeeded", event.as_str());
         }
-        Note::CommandFailed {
+        Note::ExecutableFailed {
             event,
             failure,
             retry_in,
@@ -420,18 +421,18 @@ pub fn narrate(note: &Note, state: &State) {
             warn!(
                 error = failure.message,
                 retry_in = retry_in.map(span),
-                "an executable of {} has failed",
+                "an executable in {} failed",
                 event.as_str()
             );
         }
         Note::DrainAskedByHand { timeout } => {
-            info!(timeout = timeout.map(span), "a drain was asked for by hand");
+            info!(timeout = timeout.map(span), "drain requested by hand");
         }
-        Note::UndrainAskedByHand => info!("the drain by hand was taken back"),
+        Note::UndrainAskedByHand => info!("the drain by hand was cancelled"),
         Note::MetricsNotSent { failure } => {
             warn!(
                 error = failure.message,
-                "the figures of this drain have not reached the CloudWatch agent; not tried again"
+                "could not send the metrics of this drain to the CloudWatch agent; not retrying"
             );
         }
         Note::LargerTask {
@@ -447,7 +448,7 @@ pub fn narrate(note: &Note, state: &State) {
                 memory,
                 configured_cpu = configured.0,
                 configured_memory = configured.1,
-                "a task reserves {cpu} CPU units and {memory} MiB, more than the {} and {} of [capacity]: the figures promise more room than there is",
+                "a task reserves {cpu} CPU units and {memory} MiB, more than the {} and {} of [capacity]: the published capacity is too high",
                 configured.0,
                 configured.1
             );
@@ -463,7 +464,7 @@ pub fn narrate(note: &Note, state: &State) {
             warn!(
                 cluster = known.cluster,
                 container_instance = known.id(),
-                "the container instance may still be DRAINING: it was not this agent that took it out of service, so it is left as it is"
+                "the container instance may still be DRAINING; leaving it, because this agent did not set it"
             );
         }
         Note::CallFailed {
@@ -476,10 +477,23 @@ pub fn narrate(note: &Note, state: &State) {
                 code = id(failure.code.as_ref()),
                 request_id = id(failure.request_id.as_ref()),
                 retry_in = span(*retry_in),
-                "{what} failed; trying again"
+                "{what} failed; retrying"
             );
         }
-        Note::Denied { action, failure } => denied(action, failure),
+        Note::Denied {
+            dependency: Dependency::CloudFormation,
+            failure,
+            ..
+        } => signal_denied(failure),
+        Note::Denied {
+            action, failure, ..
+        } => {
+            error!(
+                error = failure.message,
+                request_id = id(failure.request_id.as_ref()),
+                "the instance role lacks {action}; continuing without it. Add it to the role's policy"
+            );
+        }
         Note::Failing {
             dependency,
             failure,
@@ -488,14 +502,14 @@ pub fn narrate(note: &Note, state: &State) {
             warn!(
                 error = failure.message,
                 for_ = span(*for_),
-                "{} does not answer as it should; trying on",
+                "{} is failing; retrying",
                 dependency.as_str()
             );
         }
         Note::Recovered { dependency, after } => {
             info!(
                 after = span(*after),
-                "{} answers again",
+                "{} has recovered",
                 dependency.as_str()
             );
         }
@@ -503,23 +517,23 @@ pub fn narrate(note: &Note, state: &State) {
             warn!(
                 signal,
                 grace = span(*grace),
-                "the machine is shut down: holding that up to drain, as drain.on_shutdown says"
+                "the machine is shutting down; delaying the shutdown to drain (drain.on_shutdown)"
             );
         }
         Note::Leaving { draining: true } => {
             error!(
-                "the time that drain.on_shutdown grants is over with tasks still on this instance: the shutdown goes on, nothing is completed"
+                "drain.on_shutdown has elapsed with tasks still on this instance; the shutdown continues and nothing is completed"
             );
         }
-        Note::Leaving { draining: false } => info!("drained: the shutdown goes on"),
+        Note::Leaving { draining: false } => info!("drained: the shutdown continues"),
         Note::Stopping {
             signal,
             draining: true,
         } => {
             warn!(
                 signal,
-                phase = state.phase().as_str(),
-                "stopping in the middle of a drain: nothing is completed; the next start takes it up again"
+                phase = state.phase().name().as_str(),
+                "stopping during a drain: nothing is completed; the next start resumes it"
             );
         }
         Note::Stopping {
@@ -539,14 +553,14 @@ fn no_hook(why: &NoHook) {
         NoHook::None { group } => {
             error!(
                 auto_scaling_group = group,
-                "the group has no terminating lifecycle hook for this agent: draining, but nothing holds the instance meanwhile. Add a hook for autoscaling:EC2_INSTANCE_TERMINATING"
+                "the group has no terminating lifecycle hook for this agent: draining, but Auto Scaling does not wait for it. Add a hook for autoscaling:EC2_INSTANCE_TERMINATING"
             );
         }
         NoHook::Ambiguous { group, names } => {
             error!(
                 auto_scaling_group = group,
                 lifecycle_hooks = names.join(", "),
-                "the group has several terminating lifecycle hooks: draining, but completing none of them. Name ours in autoscaling.lifecycle_hook_name"
+                "the group has several terminating lifecycle hooks: draining, but completing none of them. Set autoscaling.lifecycle_hook_name to the agent's hook"
             );
         }
         NoHook::Missing {
@@ -558,7 +572,7 @@ fn no_hook(why: &NoHook) {
                 auto_scaling_group = group,
                 configured,
                 lifecycle_hooks = names.join(", "),
-                "the configured lifecycle hook is not among the group's terminating ones: draining, but completing nothing. Correct autoscaling.lifecycle_hook_name"
+                "the configured lifecycle hook is not one of the group's terminating hooks: draining, but completing nothing. Correct autoscaling.lifecycle_hook_name"
             );
         }
     }
@@ -574,7 +588,7 @@ fn no_launch_hook(why: &NoHook) {
             warn!(
                 auto_scaling_group = group,
                 lifecycle_hooks = names.join(", "),
-                "the group has several launching lifecycle hooks: completing none of them. Name ours in autoscaling.launch_hook_name"
+                "the group has several launching lifecycle hooks: completing none of them. Set autoscaling.launch_hook_name to the agent's hook"
             );
         }
         NoHook::Missing {
@@ -586,41 +600,33 @@ fn no_launch_hook(why: &NoHook) {
                 auto_scaling_group = group,
                 configured,
                 lifecycle_hooks = names.join(", "),
-                "the configured launching hook is not among the group's: completing nothing. Correct autoscaling.launch_hook_name"
+                "the configured launching hook is not one of the group's hooks: completing nothing. Correct autoscaling.launch_hook_name"
             );
         }
     }
 }
 
-fn denied(action: &str, failure: &Failure) {
-    if action == SIGNAL {
-        // No policy allows or denies it: see `clients::cloudformation`.
-        error!(
-            error = failure.message,
-            request_id = id(failure.request_id.as_ref()),
-            "CloudFormation does not take this instance's signal. It needs no permission, but comes with the instance identity document: see that stack_name and logical_resource_id in [cloudformation] name a stack in the instance's own account and region. Going on without it"
-        );
-        return;
-    }
+/// No policy allows or denies a signal: see `clients::cloudformation`.
+fn signal_denied(failure: &Failure) {
     error!(
         error = failure.message,
         request_id = id(failure.request_id.as_ref()),
-        "the instance role lacks {action}: allow it. Going on with what can still be done"
+        "CloudFormation rejected this instance's signal; continuing without it. A signal needs no IAM permission: check that stack_name and logical_resource_id in [cloudformation] name a stack in the instance's own account and region"
     );
 }
 
 fn hint(source: DeadlineSource) -> &'static str {
     match source {
         DeadlineSource::DrainTimeout => {
-            ": result_on_timeout decides; drain.timeout gives them longer"
+            "; applying result_on_timeout. Raise drain.timeout to allow more time"
         }
-        DeadlineSource::SpotInterruption => ": EC2 takes the instance now",
-        DeadlineSource::Shutdown => ": the machine goes down",
-        DeadlineSource::OnRebalance => "; drain.on_rebalance gives them longer",
-        DeadlineSource::Maintenance => ": EC2 may stop the instance from now on",
-        DeadlineSource::ByHand => "; drain --timeout gives them longer",
+        DeadlineSource::SpotInterruption => "; EC2 is taking the instance",
+        DeadlineSource::Shutdown => "; the machine is shutting down",
+        DeadlineSource::OnRebalance => ". Raise drain.on_rebalance to allow more time",
+        DeadlineSource::Maintenance => "; EC2 may stop the instance at any time",
+        DeadlineSource::ByHand => ". Use a longer drain --timeout to allow more time",
         DeadlineSource::GlobalTimeout => {
-            ": the lifecycle hook cannot be held any longer; raise its HeartbeatTimeout"
+            "; the lifecycle hook cannot wait any longer. Raise its HeartbeatTimeout"
         }
     }
 }

@@ -98,7 +98,7 @@ fn empty<T>(queue: &Receiver<T>, mut hand_over: impl FnMut(T) -> io::Result<()>)
                 if taken && dropped > said {
                     tracing::warn!(
                         dropped = dropped - said,
-                        "the log took no messages for a while: some were dropped"
+                        "the log was blocked for a while; some messages were dropped"
                     );
                     said = dropped;
                     continue;

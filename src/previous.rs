@@ -25,7 +25,7 @@ pub fn hand_over(error: &ConfigError, service: bool) {
         tracing::error!(
             problems = error.to_string(),
             program = KEPT,
-            "this version refuses the configuration: the version before it goes on. Correct the configuration, and restart the service"
+            "this version rejects the configuration; running the previous version instead. Correct the configuration, then restart the service"
         );
     }
     // The next program has none of this one's threads, and one of them sends the messages.

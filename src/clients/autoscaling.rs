@@ -89,7 +89,7 @@ pub async fn lifecycle_hooks(client: &Client, group: &str) -> Result<Vec<Lifecyc
             Ok(LifecycleHook {
                 name: name.to_owned(),
                 transition,
-                default_result: hook.default_result().map(str::to_owned),
+                default_result: hook.default_result().and_then(LifecycleActionResult::parse),
                 heartbeat_timeout: Duration::from_secs(heartbeat),
                 global_timeout: Duration::from_secs(global),
                 notification_target: hook

@@ -77,7 +77,7 @@ choices! {
     }
 
     /// What the failure of an executable in `hooks.d` means.
-    HookFailure {
+    ExecutableFailure {
         /// It is reported, and nothing else.
         Ignore = "ignore",
         /// The drain has failed: what is sent when a drain times out is sent.
@@ -116,5 +116,26 @@ choices! {
         Journal = "journal",
         /// Standard error, as text.
         Terminal = "terminal",
+    }
+}
+
+/// What the values mean, once for all: whoever adds one is led here by the compiler.
+impl StandaloneTasks {
+    /// Whether the agent stops such tasks, for which the role has to allow `ecs:StopTask`.
+    #[must_use]
+    pub fn are_stopped(self) -> bool {
+        match self {
+            Self::Stop => true,
+            Self::Wait | Self::Ignore => false,
+        }
+    }
+
+    /// Whether a drain ends without them.
+    #[must_use]
+    pub fn are_ignored(self) -> bool {
+        match self {
+            Self::Ignore => true,
+            Self::Wait | Self::Stop => false,
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::fragment::Entry;
 use super::problem::{Problem, Problems, Refusal};
 use super::provenance::Origin;
 use super::rules::Raw;
-use super::table::{PREFIX, Section, all_keys, remedy_for_unknown_section};
+use super::table::{Key, PREFIX, Section, all_keys, remedy_for_unknown_section};
 use super::text::{closest, shortened};
 
 /// Names the configuration file, as `--config` does.
@@ -46,7 +46,8 @@ pub(super) fn entries(variables: &[(String, String)], problems: &mut Problems) -
             continue;
         }
         let origin = || Origin::Environment(shortened(name));
-        let Some(key) = all_keys().find(|key| key.variable() == *name) else {
+        let former = formerly(name);
+        let Some(key) = former.or_else(|| all_keys().find(|key| key.variable() == *name)) else {
             problems.add(|| unknown(name).at(origin(), None));
             continue;
         };
@@ -54,11 +55,18 @@ pub(super) fn entries(variables: &[(String, String)], problems: &mut Problems) -
             problems.add(|| not_unicode().at(origin(), Some(key.path())));
             continue;
         }
-        entries.push(Entry {
+        let entry = Entry {
             key,
             raw: Raw::Text(value.clone()),
             origin: origin(),
-        });
+        };
+        if let (Some(_), Some(section)) = (former, Section::named(key.section)) {
+            problems.warn(section.renamed(origin(), &key.path(), &key.variable()));
+            // Before all others: what the present name says replaces it.
+            entries.insert(0, entry);
+        } else {
+            entries.push(entry);
+        }
     }
     entries
 }
@@ -90,6 +98,15 @@ pub(super) fn config_file(variables: &[(String, String)]) -> Option<Result<PathB
     };
     let origin = Origin::Environment(CONFIG.to_owned());
     Some(Err(Box::new(refusal.at(origin, None))))
+}
+
+/// The key of a variable that has a section's old name.
+fn formerly(variable: &str) -> Option<&'static Key> {
+    let (section, name) = variable.strip_prefix(PREFIX)?.split_once("__")?;
+    let lower = |text: &str| text.to_ascii_lowercase();
+    let key = Section::formerly(&lower(section))?.key(&lower(name))?;
+    // In capitals only, as all of them.
+    (variable.to_ascii_uppercase() == variable).then_some(key)
 }
 
 fn value_of<'a>(name: &str, variables: &'a [(String, String)]) -> Option<&'a str> {

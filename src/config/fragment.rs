@@ -38,7 +38,8 @@ pub(super) fn from_toml(path: &Path, content: &str, problems: &mut Problems) -> 
     for (name, value) in document.get_ref().iter() {
         let start = name.span().start;
         let name = name.get_ref().as_ref();
-        let Some(section) = Section::named(name) else {
+        let former = Section::formerly(name);
+        let Some(section) = former.or_else(|| Section::named(name)) else {
             problems.add(|| place.unknown_section(start, name, value.get_ref()));
             continue;
         };
@@ -46,7 +47,15 @@ pub(super) fn from_toml(path: &Path, content: &str, problems: &mut Problems) -> 
             problems.add(|| place.not_a_section(start, section, value.get_ref()));
             continue;
         };
-        entries.extend(place.section_entries(section, keys, problems));
+        let found = place.section_entries(section, keys, problems);
+        if former.is_some() {
+            let write = format!("[{}]", section.name);
+            problems.warn(section.renamed(place.origin(start), name, &write));
+            // Before all others: what the present name says replaces it.
+            entries.splice(0..0, found);
+        } else {
+            entries.extend(found);
+        }
     }
     entries
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    DaemonTasks, HookFailure, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout,
+    DaemonTasks, ExecutableFailure, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout,
     StandaloneTasks,
 };
 use super::duration::Between;
@@ -44,17 +44,18 @@ sections! {
         introspection_endpoint: String = "http://127.0.0.1:51678".to_owned(), LoopbackUrl;
         /// How long each introspection request may take.
         introspection_timeout: Duration = secs(2), between(millis(10), secs(30));
-        /// How often the introspection API is asked during a drain.
+        /// How often the introspection API is polled during a drain.
         introspection_poll_interval: Duration = secs(1), between(millis(10), secs(60));
-        /// When the introspection API is away for longer than this during a drain, the ECS API is
-        /// asked instead.
+        /// If the introspection API is unavailable for longer than this during a drain, the ECS
+        /// API is used instead.
         introspection_grace: Duration = secs(15), between(secs(0), mins(10));
-        /// How often the ECS API is asked then.
+        /// How often the ECS API is polled in that case.
         api_poll_interval: Duration = secs(15), between(millis(100), mins(10));
-        /// How long the ECS API alone must say that all tasks have stopped before it is believed.
+        /// How long the ECS API alone must report that all tasks have stopped before the drain is
+        /// complete.
         api_settle: Duration = secs(30), between(secs(0), mins(10));
-        /// How long after DRAINING a task may still arrive that ECS placed just before: a drain is
-        /// not over sooner.
+        /// How long to wait after DRAINING for tasks that ECS placed just before it. A drain never
+        /// ends sooner.
         placement_settle: Duration = secs(2), between(secs(0), mins(10));
     }
 
@@ -64,19 +65,19 @@ sections! {
         request_timeout: Duration = secs(5), between(millis(100), secs(60));
     }
 
-    /// When a new instance counts as having joined its cluster; then, the launching hook is completed
-    /// and CloudFormation is signalled.
+    /// When a new instance has joined its cluster. The launching hook is then completed, and
+    /// CloudFormation is signalled.
     pub ready: ReadySettings {
-        /// Whether that is done at all.
+        /// Whether new instances are handled at all.
         enabled: bool = true, Switch;
-        /// How long a new instance may take to join; then ABANDON and FAILURE are sent.
+        /// How long a new instance may take to join. After that, ABANDON and FAILURE are sent.
         timeout: Duration = mins(10), between(millis(100), TWO_DAYS);
-        /// How often ECS is asked whether it is ACTIVE, with the ECS agent connected. Doubles up to
-        /// thirty seconds.
+        /// How often ECS is asked whether the container instance is ACTIVE with its agent
+        /// connected. Doubles up to 30 seconds.
         poll_interval: Duration = secs(5), between(millis(10), mins(10));
-        /// The executables here must all succeed, too, if there are any.
+        /// All executables in this directory must succeed as well. It may be empty or missing.
         directory: PathBuf = PathBuf::from("/etc/ecs-lifecycle-agent/ready.d"), AbsolutePath;
-        /// How long each of them may take.
+        /// How long each executable may take.
         command_timeout: Duration = mins(1), between(millis(100), hours(1));
     }
 
@@ -97,31 +98,32 @@ sections! {
         daemon_tasks: DaemonTasks = DaemonTasks::Wait, one_of::<DaemonTasks>();
         /// How often a waiting drain logs what it waits for.
         report_interval: Duration = secs(30), between(millis(100), hours(1));
-        /// How long a drain may stand still, with tasks that ECS has not told to stop, before ECS is
-        /// asked whether the instance is still DRAINING and whose tasks they are. Doubles each time.
+        /// How long a drain may make no progress, with tasks that ECS has not told to stop, before
+        /// ECS is asked whether the instance is still DRAINING and what started these tasks.
+        /// Doubles each time.
         recheck_after: Duration = mins(5), between(millis(100), hours(48));
-        /// When the machine is shut down without a word from Auto Scaling: how long the shutdown is
-        /// held up to drain; systemd ends any shutdown after 30 minutes. Not set: not at all.
+        /// How long a shutdown is delayed in order to drain, if Auto Scaling did not announce it.
+        /// systemd forces any shutdown after 30 minutes. If not set, no shutdown is delayed.
         on_shutdown: Option<Duration> = None, optional(between(millis(100), mins(25)), "90s");
-        /// How long a drain may take that an EC2 rebalance recommendation starts. Not set: it starts
-        /// none.
+        /// How long a drain may take that an EC2 rebalance recommendation starts. If not set,
+        /// recommendations start no drain.
         on_rebalance: Option<Duration> = None, optional(between(millis(100), TWO_DAYS), "10m");
-        /// How long before NotBefore of a scheduled stop, reboot or retirement the drain begins that
-        /// has to be over by then. Not set: such events start none.
+        /// How long before the NotBefore time of a scheduled stop, reboot or retirement a drain
+        /// starts. NotBefore is its deadline. If not set, such events start no drain.
         on_maintenance: Option<Duration> = None, optional(between(millis(100), hours(168)), "1h");
     }
 
-    /// Executables that are run around a drain: those in before-drain and in after-drain, by name.
-    pub hooks: HookSettings {
-        /// The directory that holds before-drain and after-drain.
+    /// Executables that are run before and after a drain, in the order of their names.
+    pub executables: ExecutableSettings {
+        /// The directory that contains the directories before-drain and after-drain.
         directory: PathBuf = PathBuf::from("/etc/ecs-lifecycle-agent/hooks.d"), AbsolutePath;
         /// How long each executable may take.
         timeout: Duration = mins(1), between(millis(100), hours(1));
-        /// What the failure of one means: ignore it, or fail the drain as if its timeout had come.
-        on_failure: HookFailure = HookFailure::Ignore, one_of::<HookFailure>();
+        /// What to do when one fails: ignore it, or fail the drain as if it had timed out.
+        on_failure: ExecutableFailure = ExecutableFailure::Ignore, one_of::<ExecutableFailure>();
     }
 
-    /// Which lifecycle action is completed. What is not set here, the agent finds out.
+    /// Which lifecycle action is completed. The agent discovers what is not set here.
     pub autoscaling: AutoScalingSettings {
         /// The Auto Scaling group of this instance.
         auto_scaling_group_name: Option<String> = None,
@@ -132,14 +134,14 @@ sections! {
         /// The launching lifecycle hook that belongs to this agent.
         launch_hook_name: Option<String> = None,
             optional(text("the name of the lifecycle hook", 255, hook_name), "ecs-lifecycle-agent-launch");
-        /// How often RecordLifecycleActionHeartbeat is called, in place of a quarter of the hook's
+        /// How often RecordLifecycleActionHeartbeat is called, instead of every quarter of the hook's
         /// HeartbeatTimeout.
         heartbeat_interval: Option<Duration> = None,
             optional(between(millis(100), hours(2)), "5m");
     }
 
-    /// Which CloudFormation resource is signalled when a drain ends, or a new instance has joined: both
-    /// names or neither.
+    /// Which CloudFormation resource is signalled when a drain ends or a new instance has joined. Set
+    /// both names or neither.
     pub(super) cloudformation: CloudFormationInputs {
         /// The stack, by its name or its ARN.
         stack_name: Option<String> = None,
@@ -147,8 +149,8 @@ sections! {
         /// The LogicalResourceId of the Auto Scaling group in the stack.
         logical_resource_id: Option<String> = None,
             optional(text("the LogicalResourceId", 255, accept_all), "AutoScalingGroup");
-        /// Whether it is signalled at the end of a drain, too, and not only when a new instance has
-        /// joined. It is not known how a rolling update counts such a signal.
+        /// Whether it is signalled at the end of a drain as well as when a new instance has joined.
+        /// It is not known how a rolling update counts such a signal.
         signal_drained: bool = false, Switch;
         /// The status that is signalled when the drain does not finish in time, with signal_drained;
         /// NONE sends nothing.
@@ -164,34 +166,35 @@ sections! {
         socket: PathBuf = PathBuf::from("/run/ecs-lifecycle-agent/control/agent.sock"), AbsolutePath;
     }
 
-    /// Figures for CloudWatch, in the embedded metric format.
+    /// Metrics for CloudWatch, in the embedded metric format.
     pub metrics: MetricsSettings {
-        /// Where the CloudWatch agent listens for it; one record a drain. Not set: none is sent about
-        /// drains, and those of the capacity section go to "tcp://127.0.0.1:25888".
+        /// The address on which the CloudWatch agent listens. One record is sent for each drain. If
+        /// not set, none is sent for drains, and those of the capacity section go to
+        /// "tcp://127.0.0.1:25888".
         emf_endpoint: Option<String> = None,
             optional(text("a tcp:// address of this host with its port", 64, tcp_endpoint), "tcp://127.0.0.1:25888");
         /// The log group that the records go to.
         log_group: String = "ecs-lifecycle-agent".to_owned(), text("the name of the log group", 512, log_group);
     }
 
-    /// How many more tasks fit on this instance: said once a minute, for alarms that scale the group
-    /// (docs/capacity.md). Not together with a capacity provider that scales it.
+    /// How many more tasks fit on this instance, published once a minute for alarms that scale the
+    /// group (docs/capacity.md). Do not combine it with a capacity provider that scales the group.
     pub capacity: CapacitySettings {
-        /// Whether that is said at all.
+        /// Whether it is published at all.
         enabled: bool = false, Switch;
         /// The CPU units that one task of the largest kind reserves, all its containers together.
         cpu: u32 = 0, Count { most: UNITS };
-        /// The memory that it reserves, in MiB, all its containers together.
+        /// The memory that such a task reserves, in MiB, all its containers together.
         memory: u32 = 0, Count { most: UNITS };
-        /// The ports of the host that it takes. None for dynamic ports (HostPort 0).
+        /// The host ports that such a task uses. None for dynamic ports (HostPort 0).
         ports: Vec<HostPort> = Vec::new(), HostPorts;
-        /// Whether its network mode is awsvpc: it takes a network interface.
+        /// Whether its network mode is awsvpc, so that it needs a network interface.
         awsvpc: bool = false, Switch;
-        /// With awsvpc: how many network interfaces an instance has for tasks; more with awsvpcTrunking.
+        /// With awsvpc, how many network interfaces an instance has for tasks. awsvpcTrunking adds more.
         task_enis: u32 = 0, Count { most: 1_000 };
         /// The CPU units that the daemons on each instance reserve.
         daemon_cpu: u32 = 0, Count { most: UNITS };
-        /// The memory that they reserve, in MiB.
+        /// The memory that the daemons on each instance reserve, in MiB.
         daemon_memory: u32 = 0, Count { most: UNITS };
     }
 
@@ -199,7 +202,8 @@ sections! {
     pub log: LogSettings {
         /// The least severe messages that are logged.
         level: LogLevel = LogLevel::Info, one_of::<LogLevel>();
-        /// Where they go; auto is the journal when systemd started the agent, else the terminal.
+        /// Where messages go. auto is the journal if systemd started the agent, otherwise the
+        /// terminal.
         target: LogTarget = LogTarget::Auto, one_of::<LogTarget>();
     }
 }
@@ -232,7 +236,7 @@ fn tcp_endpoint(text: &str) -> Option<Refusal> {
     (!here).then(|| {
         Refusal::new(
             format!(
-                "{} is no tcp:// address of this host with a port",
+                "{} is not a tcp:// address of this host with a port",
                 quoted(text)
             ),
             "write \"tcp://127.0.0.1:25888\", where the CloudWatch agent listens by default",

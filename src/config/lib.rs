@@ -42,13 +42,13 @@ mod validate;
 mod tests;
 
 pub use choices::{
-    DaemonTasks, HookFailure, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout,
+    DaemonTasks, ExecutableFailure, LogLevel, LogTarget, ResultOnTimeout, SignalOnTimeout,
     StandaloneTasks,
 };
 pub use environment::environment;
 pub use keys::{
     AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, DrainSettings, EcsSettings,
-    HookSettings, LogSettings, MetadataSettings, MetricsSettings, ReadySettings,
+    ExecutableSettings, LogSettings, MetadataSettings, MetricsSettings, ReadySettings,
 };
 pub use port::{HostPort, Protocol};
 pub use problem::{ConfigError, Problem};
@@ -95,6 +95,8 @@ pub struct Effective {
     pub provenance: Provenance,
     /// The files that were read, the first with the lowest precedence. Masked files are not listed.
     pub files: Vec<PathBuf>,
+    /// What is accepted, but has to be changed one day: old names.
+    pub warnings: Vec<Problem>,
 }
 
 /// Loads the configuration: defaults, then files, then the environment, each replacing the earlier.
@@ -152,10 +154,11 @@ fn effective(
     files: Vec<PathBuf>,
     problems: Problems,
 ) -> Result<Effective, ConfigError> {
-    problems.into_result()?;
+    let warnings = problems.into_result()?;
     Ok(Effective {
         settings: Settings::from(merged.inputs),
         provenance: merged.provenance,
         files,
+        warnings,
     })
 }

@@ -89,9 +89,17 @@ impl Refusal {
 pub(super) struct Problems {
     found: Vec<Problem>,
     unreported: usize,
+    warnings: Vec<Problem>,
 }
 
 impl Problems {
+    /// Adds what is accepted, but has to be changed one day.
+    pub(super) fn warn(&mut self, warning: Problem) {
+        if self.warnings.len() < MOST_REPORTED {
+            self.warnings.push(warning);
+        }
+    }
+
     /// Adds a problem. It is a closure because with too many problems none more is worth composing.
     pub(super) fn add(&mut self, problem: impl FnOnce() -> Problem) {
         if self.found.len() < MOST_REPORTED {
@@ -116,9 +124,10 @@ impl Problems {
         }
     }
 
-    pub(super) fn into_result(self) -> Result<(), ConfigError> {
+    /// The warnings, where there is no problem.
+    pub(super) fn into_result(self) -> Result<Vec<Problem>, ConfigError> {
         if self.found.is_empty() {
-            return Ok(());
+            return Ok(self.warnings);
         }
         Err(ConfigError {
             problems: self.found,

@@ -190,8 +190,8 @@ impl Rule for HostPorts {
                 ))
             };
             match HostPort::parse(word) {
-                None => return refuse("is no host port with its protocol"),
-                Some(port) if ports.contains(&port) => return refuse("is there twice"),
+                None => return refuse("is not a host port with a protocol"),
+                Some(port) if ports.contains(&port) => return refuse("is listed twice"),
                 Some(port) => ports.push(port),
             }
         }

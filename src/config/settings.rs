@@ -7,7 +7,7 @@
 use super::choices::SignalOnTimeout;
 use super::keys::{
     AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationInputs,
-    DrainSettings, EcsSettings, HookSettings, Inputs, LogSettings, MetadataSettings,
+    DrainSettings, EcsSettings, ExecutableSettings, Inputs, LogSettings, MetadataSettings,
     MetricsSettings, ReadySettings,
 };
 
@@ -24,8 +24,8 @@ pub struct Settings {
     pub ready: ReadySettings,
     /// `[drain]`
     pub drain: DrainSettings,
-    /// `[hooks]`
-    pub hooks: HookSettings,
+    /// `[executables]`
+    pub executables: ExecutableSettings,
     /// `[autoscaling]`
     pub autoscaling: AutoScalingSettings,
     /// `[cloudformation]`
@@ -92,7 +92,7 @@ impl From<Inputs> for Settings {
             aws: inputs.aws,
             ready: inputs.ready,
             drain: inputs.drain,
-            hooks: inputs.hooks,
+            executables: inputs.executables,
             autoscaling: inputs.autoscaling,
             cloudformation: inputs.cloudformation.into(),
             agent: inputs.agent,
@@ -112,7 +112,7 @@ impl From<Settings> for Inputs {
             aws: settings.aws,
             ready: settings.ready,
             drain: settings.drain,
-            hooks: settings.hooks,
+            executables: settings.executables,
             autoscaling: settings.autoscaling,
             cloudformation: settings.cloudformation.into(),
             agent: settings.agent,

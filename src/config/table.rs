@@ -3,7 +3,8 @@
 //! The table itself is in `keys`. A reader who only adds keys need not read this.
 
 use super::keys::{Inputs, SECTIONS};
-use super::problem::Refusal;
+use super::problem::{Problem, Refusal};
+use super::provenance::Origin;
 use super::rules::Raw;
 use super::text::closest;
 
@@ -48,10 +49,29 @@ impl Key {
     }
 }
 
+/// Sections that were renamed: the old name, and the present one. The old one is still accepted.
+const RENAMED: [(&str, &str); 1] = [("hooks", "executables")];
+
 impl Section {
     /// The section of this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         SECTIONS.iter().find(|section| section.name == name)
+    }
+
+    /// The section that once had this name.
+    pub(super) fn formerly(name: &str) -> Option<&'static Self> {
+        let (_, present) = RENAMED.iter().find(|(old, _)| *old == name)?;
+        Self::named(present)
+    }
+
+    /// What to tell whoever still writes the old name.
+    pub(super) fn renamed(&self, origin: Origin, old: &str, write: &str) -> Problem {
+        Problem {
+            origin,
+            key: Some(old.to_owned()),
+            what: format!("this section is now called {}", self.name),
+            remedy: format!("write {write}"),
+        }
     }
 
     /// The key of this name in this section.

@@ -57,7 +57,7 @@ fn stop_after_needs_stop(merged: &Merged) -> Option<Problem> {
     let drain = &merged.inputs.drain;
     // 0s means the same with every value of standalone_tasks, and is how a drop-in takes back
     // what an earlier file says.
-    if drain.standalone_tasks == StandaloneTasks::Stop || drain.standalone_stop_after.is_zero() {
+    if drain.standalone_tasks.are_stopped() || drain.standalone_stop_after.is_zero() {
         return None;
     }
     Some(problem_at(
@@ -74,9 +74,11 @@ fn stop_after_needs_stop(merged: &Merged) -> Option<Problem> {
 
 fn stop_after_before_timeout(merged: &Merged) -> Option<Problem> {
     let drain = &merged.inputs.drain;
-    if drain.standalone_tasks != StandaloneTasks::Stop
-        || drain.standalone_stop_after < drain.timeout
-    {
+    let never_stopped = match drain.standalone_tasks {
+        StandaloneTasks::Stop => drain.standalone_stop_after >= drain.timeout,
+        StandaloneTasks::Wait | StandaloneTasks::Ignore => false,
+    };
+    if !never_stopped {
         return None;
     }
     Some(problem_at(

@@ -1,11 +1,13 @@
 //! The other end of the socket: the subcommands `status`, `drain` and `undrain`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use reqwest::{Client, Method};
 
+use crate::decide::{Outcome, PhaseName};
 use crate::status::report::Report;
 use crate::terminal;
 
@@ -124,11 +126,11 @@ impl Control {
         let mut answered_at = tokio::time::Instant::now();
         let mut said_at = answered_at;
         loop {
-            match (last.phase.as_str(), last.outcome.as_deref()) {
-                ("done", Some("drained")) => return ExitCode::SUCCESS,
-                ("done", _) => return ExitCode::FAILURE,
-                ("watching" | "returning", _) if !last.drain_by_hand => {
-                    terminal::complain("the drain was taken back");
+            match (last.phase, last.outcome) {
+                (PhaseName::Done, Some(Outcome::Drained)) => return ExitCode::SUCCESS,
+                (PhaseName::Done, _) => return ExitCode::FAILURE,
+                (PhaseName::Watching | PhaseName::Returning, _) if !last.drain_by_hand => {
+                    terminal::complain("the drain was cancelled");
                     return ExitCode::FAILURE;
                 }
                 _ => {}
@@ -191,24 +193,29 @@ impl Control {
 
     fn unavailable(&self, error: &reqwest::Error) -> Trouble {
         let mut why: &dyn std::error::Error = error;
+        let mut denied = false;
         while let Some(source) = why.source() {
             why = source;
+            denied |= why
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
         }
-        let why = why.to_string();
-        let remedy = if why.contains("ermission denied") {
+        let remedy = if denied {
             "run this as root, or as a member of the agent's group"
         } else {
-            "is it running? `systemctl status ecs-lifecycle-agent` and `journalctl -u ecs-lifecycle-agent` say more"
+            "check `systemctl status ecs-lifecycle-agent` and `journalctl -u ecs-lifecycle-agent`"
         };
         let socket = self.socket.display();
-        Trouble::Unavailable(format!("no agent answers at {socket}: {why}; {remedy}"))
+        Trouble::Unavailable(format!(
+            "cannot reach the agent at {socket}: {why}; {remedy}"
+        ))
     }
 }
 
 fn understand(body: &str) -> Result<Report, Trouble> {
     serde_json::from_str(body).map_err(|error| {
         Trouble::Refused(format!(
-            "the running agent answers something else, as one of another version might: {error}"
+            "cannot understand the running agent's answer; it may be another version: {error}"
         ))
     })
 }

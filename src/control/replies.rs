@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::decide::{DrainReason, Event, Moment, Phase, State};
+use crate::decide::{Event, HandRefusal, Moment, State};
 use crate::metrics::{self, Metrics};
 use crate::status::report::{self, Report};
 
@@ -45,13 +45,13 @@ impl Replies {
         let event = match ask.request {
             Request::Status => Event::StatusAsked,
             Request::Metrics => Event::Tick,
-            Request::Drain { timeout } => match refuses_drain(facts.state) {
+            Request::Drain { timeout } => match facts.state.refuses_drain() {
                 None => Event::DrainByHand { timeout },
-                Some(why) => return refuse(ask, &why),
+                Some(why) => return refuse(ask, &words(&why, facts)),
             },
-            Request::Undrain => match refuses_undrain(facts) {
+            Request::Undrain => match facts.state.refuses_undrain() {
                 None => Event::UndrainByHand,
-                Some(why) => return refuse(ask, &why),
+                Some(why) => return refuse(ask, &words(&why, facts)),
             },
         };
         self.pending.push((ask, facts.clock.now() + PATIENCE));
@@ -99,26 +99,17 @@ fn reply(request: Request, facts: &Facts<'_>) -> Reply {
     }
 }
 
-fn refuses_drain(state: &State) -> Option<String> {
-    match state.phase() {
-        Phase::Starting => Some("instance metadata has not been read yet: try again".to_owned()),
-        Phase::Joining(_) => Some(
-            "the instance has not joined its cluster yet: nothing to drain; try again when it has"
-                .to_owned(),
-        ),
-        _ => None,
-    }
-}
-
-fn refuses_undrain(facts: &Facts<'_>) -> Option<String> {
-    let by_hand = DrainReason::ByHand.to_string();
-    let report = facts.report();
-    match report.reason {
-        // Whatever was asked for by hand before: somebody else takes the instance now.
-        Some(reason) if reason != by_hand => Some(format!(
-            "not drained by hand: the reason is {reason}, which only its author can take back"
-        )),
-        _ if facts.state.memory().by_hand.is_some() => None,
-        _ => Some(format!("not drained by hand: {}", report.line)),
+fn words(refusal: &HandRefusal, facts: &Facts<'_>) -> String {
+    match refusal {
+        HandRefusal::NotStarted => "instance metadata has not been read yet; try again".to_owned(),
+        HandRefusal::Joining => {
+            "the instance has not joined its cluster yet; try again when it has".to_owned()
+        }
+        HandRefusal::OtherReason(reason) => {
+            format!("this drain was not started by hand, so undrain cannot end it: {reason}")
+        }
+        HandRefusal::NoDrain => {
+            format!("there is no drain by hand: {}", facts.report().line)
+        }
     }
 }

@@ -35,7 +35,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(
             io::ErrorKind::AddrInUse,
-            "another agent answers there",
+            "another agent is listening there",
         ));
     }
     if let Some(directory) = path.parent() {
@@ -95,7 +95,7 @@ async fn answer(
         (&Method::GET, "/status") => Request::Status,
         (&Method::GET, "/metrics") => Request::Metrics,
         (&Method::POST, "/drain" | "/undrain") if !may_drain => {
-            return Reply::refusal(403, "this takes root");
+            return Reply::refusal(403, "requires root");
         }
         (&Method::POST, "/drain") => match timeout(request.uri().query()) {
             Ok(timeout) => Request::Drain { timeout },
@@ -104,7 +104,7 @@ async fn answer(
         (&Method::POST, "/undrain") => Request::Undrain,
         _ => {
             let what = "GET /status, GET /metrics, POST /drain?timeout=15m or POST /undrain";
-            return Reply::refusal(404, &format!("ask for {what}"));
+            return Reply::refusal(404, &format!("use {what}"));
         }
     };
     let (reply, replied) = oneshot::channel();
@@ -126,7 +126,7 @@ fn timeout(query: Option<&str>) -> Result<Option<Duration>, String> {
     };
     let text = query
         .strip_prefix("timeout=")
-        .ok_or_else(|| format!("{query:?} is not timeout= and a duration"))?;
+        .ok_or_else(|| format!("{query:?} is not timeout=<duration>"))?;
     super::client::drain_timeout(text).map(Some)
 }
 

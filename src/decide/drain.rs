@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_config::{HookFailure, ResultOnTimeout, SignalOnTimeout};
+use ecs_lifecycle_config::{ExecutableFailure, ResultOnTimeout, SignalOnTimeout};
 
 use crate::Policy;
 use crate::executables::Executables;
 use crate::hold::{Hold, Verdict};
 use crate::leftovers::Leftovers;
 use crate::model::{
-    Action, CommandEvent, ContainerInstance, Deadline, DeadlineSource, DrainFigures, DrainReason,
-    HookRef, LifecycleActionResult, LifecycleTransition, Limits, Moment, Note, Nothing, Outcome,
-    RememberedDrain, SignalStatus,
+    Action, ContainerInstance, Deadline, DeadlineSource, DrainFigures, DrainReason,
+    ExecutableEvent, HookRef, LifecycleActionResult, LifecycleTransition, Limits, Moment, Note,
+    Nothing, Outcome, RememberedDrain, SignalStatus,
 };
 use crate::registration::{Identity, Registration};
 use crate::signal::Signal;
@@ -142,8 +142,8 @@ impl Drain {
             }),
             spent: remembered.spent,
             report_at: turn.now + turn.policy.drain.report_interval,
-            before: Executables::of(CommandEvent::BeforeDrain, turn.now),
-            after: Executables::of(CommandEvent::AfterDrain, turn.now),
+            before: Executables::of(ExecutableEvent::BeforeDrain, turn.now),
+            after: Executables::of(ExecutableEvent::AfterDrain, turn.now),
             signal: None,
             signalled: remembered.signalled,
             told_at: None,
@@ -203,11 +203,11 @@ impl Drain {
     }
 
     /// Whether executables of the user's run, before or after it.
-    pub fn runs_commands(&self) -> Option<CommandEvent> {
+    pub fn runs_executables(&self) -> Option<ExecutableEvent> {
         if self.before.are_running() {
-            Some(CommandEvent::BeforeDrain)
+            Some(ExecutableEvent::BeforeDrain)
         } else if self.after.are_running() {
-            Some(CommandEvent::AfterDrain)
+            Some(ExecutableEvent::AfterDrain)
         } else {
             None
         }
@@ -260,7 +260,7 @@ impl Drain {
             self.hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
             self.resumed_at = None;
             if self.over.take().is_some() {
-                self.after = Executables::of(CommandEvent::AfterDrain, turn.now);
+                self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
                 tasks.look_again(turn.now);
             }
             (self.signal, self.signalled, self.told_at, self.counted) = (None, false, None, false);
@@ -277,14 +277,14 @@ impl Drain {
     /// Takes in how the executables of `event` went.
     pub(crate) fn absorb_executables(
         &mut self,
-        event: CommandEvent,
-        result: Result<crate::model::CommandsReport, crate::model::Failure>,
+        event: ExecutableEvent,
+        result: Result<crate::model::ExecutablesReport, crate::model::Failure>,
         turn: &mut Turn<'_>,
     ) {
         match event {
-            CommandEvent::BeforeDrain => self.before.absorb(result, false, turn),
-            CommandEvent::AfterDrain => self.after.absorb(result, false, turn),
-            CommandEvent::Ready => {}
+            ExecutableEvent::BeforeDrain => self.before.absorb(result, false, turn),
+            ExecutableEvent::AfterDrain => self.after.absorb(result, false, turn),
+            ExecutableEvent::Ready => {}
         }
     }
 
@@ -361,7 +361,7 @@ impl Drain {
         // What was sent may have been taken: nothing else is signalled then.
         self.signalled |= self.signal.take().is_some_and(|signal| signal.was_sent());
         self.after.give_up(turn);
-        self.after = Executables::of(CommandEvent::AfterDrain, turn.now);
+        self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
         turn.say(Note::DrainReopened {
             reason: self.reason.clone(),
             tasks: world.tasks.waited_for(world.leftovers, turn.policy),
@@ -459,11 +459,11 @@ impl Drain {
         }
         let failed = self.after.over() == Some(false) || self.before.over() == Some(false);
         if failed && over.outcome == Outcome::Drained {
-            match turn.policy.hooks.on_failure {
-                HookFailure::Ignore => {}
-                HookFailure::Fail => {
+            match turn.policy.executables.on_failure {
+                ExecutableFailure::Ignore => {}
+                ExecutableFailure::Fail => {
                     self.over = Some(Over {
-                        outcome: Outcome::HookFailed,
+                        outcome: Outcome::ExecutableFailed,
                         ..over
                     });
                 }
@@ -616,7 +616,7 @@ impl Drain {
     }
 
     fn report(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
-        if turn.is_flying(|action| matches!(action, Action::ReadTasks))
+        if turn.is_flying(|action| matches!(action, Action::ReadTasks { .. }))
             || !turn.reached(self.report_at)
         {
             return;

@@ -3,14 +3,14 @@
 //! The core asks for a whole directory at once and hears how it went. Everything else goes on meanwhile,
 //! heartbeats above all. Where nobody waits for them any more, they are ended.
 
-use crate::model::{Action, CommandEvent, CommandFacts, CommandsReport, Failure, Note};
+use crate::model::{Action, ExecutableEvent, ExecutableFacts, ExecutablesReport, Failure, Note};
 use crate::pace::Pace;
 use crate::turn::Turn;
 
 /// The executables of one directory.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Executables {
-    event: CommandEvent,
+    event: ExecutableEvent,
     pace: Pace,
     running: bool,
     over: Option<bool>,
@@ -18,7 +18,7 @@ pub(crate) struct Executables {
 
 impl Executables {
     /// Those of `event`.
-    pub(crate) fn of(event: CommandEvent, now: crate::model::Moment) -> Self {
+    pub(crate) fn of(event: ExecutableEvent, now: crate::model::Moment) -> Self {
         Self {
             event,
             pace: Pace::at(now),
@@ -42,15 +42,15 @@ impl Executables {
         if std::mem::take(&mut self.running) {
             let event = self.event;
             turn.cancel(
-                |action| matches!(action, Action::RunCommands { event: of, .. } if *of == event),
+                |action| matches!(action, Action::RunExecutables { event: of, .. } if *of == event),
             );
         }
     }
 
-    pub(crate) fn advance(&mut self, facts: impl FnOnce() -> CommandFacts, turn: &mut Turn<'_>) {
+    pub(crate) fn advance(&mut self, facts: impl FnOnce() -> ExecutableFacts, turn: &mut Turn<'_>) {
         if self.over.is_none() && !self.running && self.pace.is_due(turn) {
             self.running = true;
-            turn.send(Action::RunCommands {
+            turn.send(Action::RunExecutables {
                 event: self.event,
                 facts: facts(),
             });
@@ -60,7 +60,7 @@ impl Executables {
     /// Takes in how it went. Those that have failed are run again after a while where `again` says so.
     pub(crate) fn absorb(
         &mut self,
-        result: Result<CommandsReport, Failure>,
+        result: Result<ExecutablesReport, Failure>,
         again: bool,
         turn: &mut Turn<'_>,
     ) {
@@ -80,10 +80,10 @@ impl Executables {
             }
         };
         if failed.is_empty() && ran > 0 {
-            turn.say(Note::CommandsSucceeded { event, ran });
+            turn.say(Note::ExecutablesSucceeded { event, ran });
         }
         for failure in failed {
-            turn.say(Note::CommandFailed {
+            turn.say(Note::ExecutableFailed {
                 event,
                 failure,
                 retry_in,

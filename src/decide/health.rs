@@ -161,6 +161,7 @@ impl Health {
         if !self.denied.contains(&action) {
             self.denied.push(action.clone());
             notes.push(Note::Denied {
+                dependency: operation.dependency,
                 action,
                 failure: failure.clone(),
             });

@@ -16,7 +16,7 @@ use crate::executables::Executables;
 use crate::health::Dependency;
 use crate::hold::{Hold, Told, Verdict};
 use crate::model::{
-    Action, CommandEvent, CommandFacts, CommandsReport, ContainerInstanceStatus, Failure,
+    Action, ContainerInstanceStatus, ExecutableEvent, ExecutableFacts, ExecutablesReport, Failure,
     JoinOutcome, JoinTarget, LifecycleActionResult, LifecycleTransition, Moment, Note,
     RememberedJoin, SignalStatus,
 };
@@ -81,7 +81,7 @@ impl Join {
             looks: 0,
             looked_at: None,
             looked_last: false,
-            ready: Executables::of(CommandEvent::Ready, turn.now),
+            ready: Executables::of(ExecutableEvent::Ready, turn.now),
             failed_command: None,
             stack,
             report_at: turn.now + turn.policy.drain.report_interval,
@@ -140,7 +140,7 @@ impl Join {
     /// Takes in how the executables of `ready.d` went.
     pub(crate) fn absorb_executables(
         &mut self,
-        result: Result<CommandsReport, Failure>,
+        result: Result<ExecutablesReport, Failure>,
         turn: &mut Turn<'_>,
     ) {
         self.failed_command = match &result {
@@ -300,7 +300,7 @@ impl Join {
         }
         let deadline = self.deadline(turn.policy);
         self.ready.advance(
-            || CommandFacts {
+            || ExecutableFacts {
                 container_instance: here.map(|here| here.target.clone()),
                 reason: String::new(),
                 deadline,

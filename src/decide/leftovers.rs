@@ -51,10 +51,7 @@ impl Leftovers {
     /// Whether the policy says not to wait for this task. One of unknown kind is waited for.
     pub fn is_ignored(&self, arn: &str, policy: &Policy) -> bool {
         match self.kinds.get(arn) {
-            Some(TaskKind::Standalone) => match policy.drain.standalone_tasks {
-                StandaloneTasks::Ignore => true,
-                StandaloneTasks::Wait | StandaloneTasks::Stop => false,
-            },
+            Some(TaskKind::Standalone) => policy.drain.standalone_tasks.are_ignored(),
             Some(TaskKind::Daemon(_)) => Self::wants_daemons(policy),
             Some(TaskKind::Service(_)) | None => false,
         }
@@ -62,7 +59,7 @@ impl Leftovers {
 
     /// Whether the policy ignores any task at all.
     pub(crate) fn may_ignore(&self, policy: &Policy) -> bool {
-        policy.drain.standalone_tasks == StandaloneTasks::Ignore || Self::wants_daemons(policy)
+        policy.drain.standalone_tasks.are_ignored() || Self::wants_daemons(policy)
     }
 
     /// Whether the policy has to tell daemons from other services.

@@ -17,6 +17,7 @@
 //!
 //! The [`Phase`] is derived, for people. Nothing is decided by it.
 
+mod by_hand;
 mod capacity;
 pub mod drain;
 mod executables;
@@ -35,6 +36,7 @@ mod turn;
 mod wants;
 mod whereabouts;
 
+pub use by_hand::HandRefusal;
 pub use capacity::{Capacity, judge, phase as capacity_phase};
 pub use drain::Drain;
 pub use health::{Condition, Dependency, Health};
@@ -62,6 +64,8 @@ pub struct Step {
     pub cancelled: Vec<Ticket>,
     /// What to say, in order.
     pub notes: Vec<Note>,
+    /// Whether the process ends now, with nothing further done.
+    pub exit: bool,
     /// When to come back with a [`Event::Tick`], if nothing else happens before. Of the very moment of
     /// the step: to ask later would be to miss what comes due in between.
     pub wake: Option<Moment>,
@@ -72,7 +76,7 @@ const ROUNDS: usize = 8;
 
 /// Takes one event in, and decides.
 pub fn step(mut state: State, event: Event, now: Moment, policy: &Policy) -> Step {
-    let before = state.phase().as_str();
+    let before = state.phase().name();
     let mut turn = state.turn(now, policy);
     state.absorb(event, &mut turn);
     for _ in 0..ROUNDS {
@@ -84,11 +88,12 @@ pub fn step(mut state: State, event: Event, now: Moment, policy: &Policy) -> Ste
         }
     }
     state.end_turn(&mut turn);
-    if state.phase().as_str() != before {
+    if state.phase().name() != before {
         state.since = now;
     }
     Step {
         wake: turn.wake.filter(|_| !state.is_exiting()),
+        exit: state.is_exiting(),
         state,
         actions: turn.actions,
         cancelled: turn.cancelled,

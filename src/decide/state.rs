@@ -13,11 +13,11 @@ use crate::join::Join;
 use crate::ledger::{Flight, Ledger};
 use crate::leftovers::Leftovers;
 use crate::model::{
-    Action, Answer, CommandEvent, ContainerInstance, DrainByHand, DrainReason, Event, Failure,
+    Action, Answer, ContainerInstance, DrainByHand, DrainReason, Event, ExecutableEvent, Failure,
     FailureKind, Instance, JoinOutcome, JoinTarget, LifecycleTransition, Limits, MaintenanceEvent,
-    Memory, MetadataReading, Moment, Note, ReasonKey, RebalanceRecommendation, RememberedDrain,
-    RememberedJoin, SignalStatus, Silence, SpotInstanceAction, TargetLifecycleState, WaitedFor,
-    WallTime,
+    Memory, MetadataReading, Moment, Note, PhaseName, ReasonKey, RebalanceRecommendation,
+    RememberedDrain, RememberedJoin, SignalStatus, Silence, SpotInstanceAction,
+    TargetLifecycleState, WaitedFor, WallTime,
 };
 use crate::pace::{Pace, seed_of};
 use crate::registration::{Identity, Registration};
@@ -125,16 +125,16 @@ pub enum Phase<'a> {
 }
 
 impl Phase<'_> {
-    /// One word, for machines.
-    pub fn as_str(&self) -> &'static str {
+    /// Which one it is, without what belongs to it.
+    pub fn name(&self) -> PhaseName {
         match self {
-            Self::Starting => "starting",
-            Self::Watching => "watching",
-            Self::Joining(_) => "joining",
-            Self::Draining(_) => "draining",
-            Self::Completing(_) => "completing",
-            Self::Done(_) => "done",
-            Self::Returning => "returning",
+            Self::Starting => PhaseName::Starting,
+            Self::Watching => PhaseName::Watching,
+            Self::Joining(_) => PhaseName::Joining,
+            Self::Draining(_) => PhaseName::Draining,
+            Self::Completing(_) => PhaseName::Completing,
+            Self::Done(_) => PhaseName::Done,
+            Self::Returning => PhaseName::Returning,
         }
     }
 }
@@ -392,12 +392,14 @@ impl State {
                     join.absorb_stack(result, action, turn);
                 }
             }
-            Answer::Commands(result) => {
-                let Action::RunCommands { event, .. } = action else {
+            Answer::Executables(result) => {
+                let Action::RunExecutables { event, .. } = action else {
                     return;
                 };
                 match (event, &mut self.join, &mut self.drain) {
-                    (CommandEvent::Ready, Some(join), _) => join.absorb_executables(result, turn),
+                    (ExecutableEvent::Ready, Some(join), _) => {
+                        join.absorb_executables(result, turn)
+                    }
                     (event, _, Some(drain)) => drain.absorb_executables(*event, result, turn),
                     _ => {}
                 }
@@ -510,7 +512,6 @@ impl State {
 
     fn exit(&mut self, last_words: Note, turn: &mut Turn<'_>) {
         turn.say(last_words);
-        turn.send(Action::Exit);
         self.exiting = true;
     }
 

@@ -187,7 +187,7 @@ impl Tasks {
     }
 
     /// Seen not STOPPED, and not seen STOPPED since: of other tasks, a list need not say that they have stopped.
-    pub fn open(&self) -> BTreeSet<String> {
+    pub(crate) fn open(&self) -> BTreeSet<String> {
         self.open.keys().cloned().collect()
     }
 
@@ -535,10 +535,12 @@ impl Tasks {
         if let Some(here) = here {
             self.compare(here, leftovers, turn);
         }
-        if !turn.is_flying(|action| matches!(action, Action::ReadTasks)) && self.read.is_due(turn) {
+        if !turn.is_flying(|action| matches!(action, Action::ReadTasks { .. }))
+            && self.read.is_due(turn)
+        {
             self.read.sent();
             self.read_sent = turn.now;
-            turn.send(Action::ReadTasks);
+            turn.send(Action::ReadTasks { open: self.open() });
         }
     }
 

@@ -17,7 +17,9 @@ use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::decide::{CommandEvent, CommandFacts, CommandsReport, Failure, FailureKind, Instance};
+use crate::decide::{
+    ExecutableEvent, ExecutableFacts, ExecutablesReport, Failure, FailureKind, Instance,
+};
 use crate::threads;
 
 /// What one executable may print: beyond it, it is read and dropped.
@@ -35,12 +37,12 @@ const NOT_INHERITED: [&str; 4] = [
 ];
 
 /// Runs executables.
-pub struct CommandRunner {
+pub struct ExecutableRunner {
     ready: (PathBuf, Duration),
-    hooks: (PathBuf, Duration),
+    drain: (PathBuf, Duration),
 }
 
-impl CommandRunner {
+impl ExecutableRunner {
     /// With the directories and time limits of the configuration.
     pub fn new(settings: &Settings) -> Self {
         Self {
@@ -48,7 +50,10 @@ impl CommandRunner {
                 settings.ready.directory.clone(),
                 settings.ready.command_timeout,
             ),
-            hooks: (settings.hooks.directory.clone(), settings.hooks.timeout),
+            drain: (
+                settings.executables.directory.clone(),
+                settings.executables.timeout,
+            ),
         }
     }
 
@@ -58,15 +63,15 @@ impl CommandRunner {
     /// Where the directory is there and cannot be read.
     pub async fn run(
         &self,
-        event: CommandEvent,
-        facts: &CommandFacts,
+        event: ExecutableEvent,
+        facts: &ExecutableFacts,
         instance: &Instance,
         clock: &Clock,
-    ) -> Result<CommandsReport, Failure> {
+    ) -> Result<ExecutablesReport, Failure> {
         let (directory, timeout) = match event {
-            CommandEvent::Ready => (self.ready.0.clone(), self.ready.1),
-            CommandEvent::BeforeDrain | CommandEvent::AfterDrain => {
-                (self.hooks.0.join(event.as_str()), self.hooks.1)
+            ExecutableEvent::Ready => (self.ready.0.clone(), self.ready.1),
+            ExecutableEvent::BeforeDrain | ExecutableEvent::AfterDrain => {
+                (self.drain.0.join(event.as_str()), self.drain.1)
             }
         };
         let listed = directory.clone();
@@ -75,7 +80,7 @@ impl CommandRunner {
             let message = format!("read {}: {error}", directory.display());
             Failure::new(FailureKind::Refused, message)
         })?;
-        let mut report = CommandsReport::default();
+        let mut report = ExecutablesReport::default();
         for path in executables {
             report.ran += 1;
             let mut command = Command::new(&path);
@@ -85,7 +90,7 @@ impl CommandRunner {
                 report
                     .failed
                     .push(Failure::new(FailureKind::Refused, message));
-                if event == CommandEvent::Ready {
+                if event.ends_at_a_failure() {
                     break;
                 }
             }
@@ -117,8 +122,8 @@ fn executables(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn environment(
-    event: CommandEvent,
-    facts: &CommandFacts,
+    event: ExecutableEvent,
+    facts: &ExecutableFacts,
     instance: &Instance,
     clock: &Clock,
 ) -> Vec<(&'static str, String)> {

@@ -8,7 +8,6 @@ pub mod emf;
 pub mod executables;
 pub mod state_file;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::clients::aws::Aws;
@@ -20,7 +19,7 @@ use crate::decide::{
     Accepted, Action, Answer, AutoScalingInstance, Failure, Instance, Memory, SignalStatus,
 };
 
-use executables::CommandRunner;
+use executables::ExecutableRunner;
 use state_file::StateFile;
 
 /// Everything that the agent can do to the world.
@@ -32,7 +31,7 @@ pub struct Effects {
     cloudformation: CloudFormation,
     cloudformation_endpoint: Option<String>,
     state_file: StateFile,
-    commands: CommandRunner,
+    executables: ExecutableRunner,
     metrics: MetricsSettings,
 }
 
@@ -58,7 +57,7 @@ impl Effects {
             cloudformation: CloudFormation::new(settings.aws.request_timeout),
             cloudformation_endpoint: endpoints.cloudformation.clone(),
             state_file: StateFile::new(&settings.agent.state_directory),
-            commands: CommandRunner::new(settings),
+            executables: ExecutableRunner::new(settings),
             metrics: settings.metrics.clone(),
         }
     }
@@ -77,13 +76,8 @@ impl Effects {
     }
 
     /// Carries out one action and brings back its answer. `instance` is the machine, which is known before
-    /// anything is asked of AWS; `open` are the tasks of which it matters whether they have stopped.
-    pub async fn run(
-        &self,
-        action: Action,
-        instance: Option<Instance>,
-        open: BTreeSet<String>,
-    ) -> Option<Answer> {
+    /// anything is asked of AWS.
+    pub async fn run(&self, action: Action, instance: Option<Instance>) -> Option<Answer> {
         let answer = match action {
             Action::ReadInstance => Answer::Instance(self.imds.instance().await),
             Action::ReadMetadata => Answer::Metadata(self.imds.reading().await),
@@ -93,7 +87,7 @@ impl Effects {
             Action::Remember(memory) => {
                 Answer::Remembered(self.state_file.write(memory, self.clock).await)
             }
-            Action::ReadTasks => Answer::Tasks(self.introspection.tasks(open).await),
+            Action::ReadTasks { open } => Answer::Tasks(self.introspection.tasks(open).await),
             Action::FindStack => Answer::Stack(self.find_stack().await),
             Action::SendMetrics(figures) => {
                 let endpoint = self.metrics.emf_endpoint.as_deref()?;
@@ -106,11 +100,10 @@ impl Effects {
                 let record = emf::capacity(&sample, &instance?, &self.metrics.log_group);
                 Answer::MetricsSent(emf::send(self.metrics.capacity_endpoint(), &record).await)
             }
-            Action::RunCommands { event, facts } => {
+            Action::RunExecutables { event, facts } => {
                 let clock = &self.clock;
-                Answer::Commands(self.commands.run(event, &facts, &instance?, clock).await)
+                Answer::Executables(self.executables.run(event, &facts, &instance?, clock).await)
             }
-            Action::Exit => return None,
             action => self.ask_aws(action, &instance?).await?,
         };
         Some(answer)

@@ -5,7 +5,7 @@ pub mod report;
 use crate::decide::registration::Registration;
 use crate::decide::tasks::Source;
 use crate::decide::{
-    CommandEvent, Drain, Join, JoinOutcome, JoinTarget, Moment, Outcome, Phase, Policy, State,
+    Drain, ExecutableEvent, Join, JoinOutcome, JoinTarget, Moment, Outcome, Phase, Policy, State,
     WaitedFor,
 };
 use crate::narrate::span;
@@ -23,7 +23,7 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
         Phase::Completing(drain) => {
             let how = match drain.outcome() {
                 Some(Outcome::TimedOut) => "deadline reached",
-                Some(Outcome::HookFailed) => "drained, but a hook of the user's has failed",
+                Some(Outcome::ExecutableFailed) => "drained, but an executable has failed",
                 Some(Outcome::Drained) | None => "drained",
             };
             let hook = drain
@@ -34,7 +34,7 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
         Phase::Done(drain) => {
             let how = match drain.outcome() {
                 Some(Outcome::TimedOut) => "deadline reached with tasks left",
-                Some(Outcome::HookFailed) => "drained, but a hook of the user's has failed",
+                Some(Outcome::ExecutableFailed) => "drained, but an executable has failed",
                 Some(Outcome::Drained) | None => "drained",
             };
             format!("done: {how}, {}", drain.reason)
@@ -64,7 +64,7 @@ fn watching(state: &State) -> String {
 
 fn joining(join: &Join, state: &State, now: Moment, policy: &Policy) -> String {
     if join.way_in() == JoinTarget::WarmPool {
-        return "joining: on the way into the warm pool, completing the launch".to_owned();
+        return "joining: entering the warm pool, completing the launch".to_owned();
     }
     match join.outcome() {
         Some(JoinOutcome::Joined) => {
@@ -90,10 +90,10 @@ fn draining(drain: &Drain, state: &State, now: Moment, policy: &Policy) -> Strin
     let deadline = drain.deadline(policy);
     let left = whole(deadline.at.since(now));
     let tasks = state.waited_for(policy);
-    let what = if let Some(event) = drain.runs_commands() {
+    let what = if let Some(event) = drain.runs_executables() {
         let which = match event {
-            CommandEvent::AfterDrain => "no task left, ",
-            CommandEvent::BeforeDrain | CommandEvent::Ready => "",
+            ExecutableEvent::AfterDrain => "no task left, ",
+            ExecutableEvent::BeforeDrain | ExecutableEvent::Ready => "",
         };
         format!("{which}running the executables of {}", event.as_str())
     } else if !state
@@ -103,7 +103,7 @@ fn draining(drain: &Drain, state: &State, now: Moment, policy: &Policy) -> Strin
     {
         "DRAINING not accepted yet".to_owned()
     } else if tasks.is_empty() {
-        "no task left, making sure".to_owned()
+        "no tasks left; confirming with ECS".to_owned()
     } else {
         let noun = if tasks.len() == 1 { "task" } else { "tasks" };
         format!("{} {noun} left ({})", tasks.len(), names(&tasks))

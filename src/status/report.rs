@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::decide::hold::Hold;
-use crate::decide::{Moment, NoHook, Phase, Policy, State};
+use crate::decide::{Moment, NoHook, Outcome, Phase, PhaseName, Policy, State};
 use crate::narrate::span;
 
 /// The state of the agent. What does not apply is null.
@@ -20,7 +20,7 @@ use crate::narrate::span;
 pub struct Report {
     pub version: String,
     pub line: String,
-    pub phase: String,
+    pub phase: PhaseName,
     pub since: String,
     pub since_seconds: u64,
     pub reason: Option<String>,
@@ -32,7 +32,7 @@ pub struct Report {
     pub hook: Option<HookReport>,
     pub no_hook: Option<String>,
     pub errors: Vec<ErrorReport>,
-    pub outcome: Option<String>,
+    pub outcome: Option<Outcome>,
     pub drain_by_hand: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<CapacityReport>,
@@ -116,7 +116,7 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         line: super::line(state, now, policy),
-        phase: state.phase().as_str().to_owned(),
+        phase: state.phase().name(),
         since: at(state.since),
         since_seconds: now.since(state.since).as_secs(),
         reason: None,
@@ -168,7 +168,7 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
             let until = drain.deadline(policy);
             report.reason = Some(drain.reason.to_string());
             report.deadline = Some(deadline(until.at, until.source.as_str()));
-            report.outcome = drain.outcome().map(|outcome| outcome.as_str().to_owned());
+            report.outcome = drain.outcome();
             let waited_for = state.waited_for(policy);
             report.waiting_for = waited_for
                 .into_iter()
@@ -182,7 +182,7 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
         }
         Phase::Done(drain) => {
             report.reason = Some(drain.reason.to_string());
-            report.outcome = drain.outcome().map(|outcome| outcome.as_str().to_owned());
+            report.outcome = drain.outcome();
         }
     }
     report
@@ -241,14 +241,16 @@ fn errors(state: &State, at: impl Fn(Moment) -> String) -> Vec<ErrorReport> {
 fn no_hook(why: &NoHook) -> String {
     match why {
         NoHook::NotInAGroup => "Auto Scaling does not know this instance".to_owned(),
-        NoHook::None { group } => format!("{group} has no lifecycle hook that could be ours"),
+        NoHook::None { group } => format!("{group} has no lifecycle hook for this agent"),
         NoHook::Ambiguous { group, names } => format!(
-            "{group} has several lifecycle hooks, and none is configured as ours: {}",
+            "{group} has several lifecycle hooks, and none is configured as this agent's: {}",
             names.join(", ")
         ),
         NoHook::Missing {
             group, configured, ..
-        } => format!("{group} has no lifecycle hook {configured}, which is configured as ours"),
+        } => format!(
+            "{group} has no lifecycle hook {configured}, which is configured as this agent's"
+        ),
     }
 }
 
@@ -308,7 +310,7 @@ impl Report {
             let when = if error.failing {
                 "failing, last at"
             } else {
-                "answers again; last failed at"
+                "recovered; last failed at"
             };
             rows.push((
                 "error",

@@ -254,7 +254,7 @@ class Simulated(unittest.TestCase):
         settings = {
             "ECS__INTROSPECTION_ENDPOINT": introspection,
             **{"AGENT__STATE_DIRECTORY": str(directory), "AGENT__SOCKET": str(directory / "agent.sock")},
-            **{"READY__DIRECTORY": str(directory / "ready.d"), "HOOKS__DIRECTORY": str(directory / "hooks.d")},
+            **{"READY__DIRECTORY": str(directory / "ready.d"), "EXECUTABLES__DIRECTORY": str(directory / "hooks.d")},
             "LOG__TARGET": "terminal",
         }
         credentials = {key: told[key] for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use ecs_lifecycle_config::{Settings, StackResource};
 use ecs_lifecycle_decide::{
-    Accepted, Action, Answer, ApiTask, AutoScalingInstance, CommandEvent, CommandsReport,
-    ContainerInstance, ContainerInstanceStatus as Status, ContainerInstanceView, Event, Failure,
-    FailureKind, HostView, Instance, LifecycleActionResult, LifecycleHook, LifecycleState,
-    LifecycleTransition, LocalTask, Memory, MetadataReading, Moment, Note, Resources, SignalStatus,
-    State, StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus, Ticket, WallTime, step,
+    Accepted, Action, Answer, ApiTask, AutoScalingInstance, ContainerInstance,
+    ContainerInstanceStatus as Status, ContainerInstanceView, Event, ExecutableEvent,
+    ExecutablesReport, Failure, FailureKind, HostView, Instance, LifecycleActionResult,
+    LifecycleHook, LifecycleState, LifecycleTransition, LocalTask, Memory, MetadataReading, Moment,
+    Note, Resources, SignalStatus, State, StateChange, TargetLifecycleState, Task, TaskKind,
+    TaskStatus, Ticket, WallTime, step,
 };
 
 pub const INSTANCE: &str = "i-0123456789abcdef0";
@@ -50,6 +51,7 @@ pub struct Agent {
     pub begun: Vec<Moment>,
     pub notes: Vec<Note>,
     pub cancelled: usize,
+    pub exited: bool,
     under_way: Vec<(Ticket, Action)>,
     wake: Option<Moment>,
 }
@@ -103,6 +105,7 @@ impl Agent {
             begun: Vec::new(),
             notes: Vec::new(),
             cancelled: 0,
+            exited: false,
             under_way: Vec::new(),
             wake: Some(now),
         }
@@ -147,6 +150,7 @@ impl Agent {
         let step = step(self.state.clone(), event, self.now, &self.policy);
         self.state = step.state;
         self.wake = step.wake;
+        self.exited |= step.exit;
         self.notes.extend(step.notes);
         self.cancelled += step.cancelled.len();
         self.under_way
@@ -154,9 +158,7 @@ impl Agent {
         for (ticket, action) in step.actions {
             self.actions.push(action.clone());
             self.begun.push(self.now);
-            if action != Action::Exit {
-                self.under_way.push((ticket, action));
-            }
+            self.under_way.push((ticket, action));
         }
     }
 
@@ -227,7 +229,7 @@ impl Agent {
     }
 
     pub fn phase(&self) -> &'static str {
-        self.state.phase().as_str()
+        self.state.phase().name().as_str()
     }
 
     /// The results of all completions.
@@ -266,7 +268,7 @@ impl World {
             })),
             Action::ReadMetadata => Answer::Metadata(self.reading.clone()),
             Action::ReadContainerInstance => Answer::Identity(answer!(self.identity.clone())),
-            Action::ReadTasks => Answer::Tasks(answer!(self.tasks.clone())),
+            Action::ReadTasks { .. } => Answer::Tasks(answer!(self.tasks.clone())),
             Action::Remember(_) => Answer::Remembered(answer!(())),
             Action::SetDraining(_) => Answer::StateSet(answer!(self.set(Status::Draining))),
             Action::SetActive(_) => Answer::StateSet(answer!(self.set(Status::Active))),
@@ -286,7 +288,9 @@ impl World {
                 Answer::Hooks(answer!(hooks))
             }
             Action::FindStack => Answer::Stack(answer!(self.stack.clone())),
-            Action::RunCommands { event, .. } => Answer::Commands(answer!(self.commands(*event))),
+            Action::RunExecutables { event, .. } => {
+                Answer::Executables(answer!(self.commands(*event)))
+            }
             Action::SendMetrics(_) | Action::SendCapacity(_) => Answer::MetricsSent(answer!(())),
             Action::ReadTaskSet => Answer::TaskSet(answer!(self.task_set())),
             Action::DescribeResources(_) => Answer::Resources(answer!(HostView {
@@ -298,7 +302,6 @@ impl World {
             Action::Heartbeat(_) => Answer::Heartbeat(answer!(Accepted::default())),
             Action::Signal { .. } => Answer::Signalled(answer!(Accepted::default())),
             Action::Complete { .. } => Answer::Completed(answer!(Accepted::default())),
-            Action::Exit => panic!("nobody answers that"),
         }
     }
 
@@ -349,10 +352,10 @@ impl World {
         }
     }
 
-    fn commands(&self, event: CommandEvent) -> CommandsReport {
+    fn commands(&self, event: ExecutableEvent) -> ExecutablesReport {
         let failure = || Failure::new(FailureKind::Refused, "an executable of the test");
         let failed = self.failed_commands.contains(event.as_str());
-        CommandsReport {
+        ExecutablesReport {
             ran: usize::from(failed),
             failed: failed.then(failure).into_iter().collect(),
         }

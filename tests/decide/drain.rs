@@ -28,7 +28,7 @@ fn a_plain_drain_costs_five_calls() {
         "ReadContainerInstance",
         "ReadTasks",
         "Remember",
-        "RunCommands",
+        "RunExecutables",
     ];
     let calls: Vec<String> = agent.actions.iter().map(name).collect();
     let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
@@ -135,8 +135,8 @@ fn the_first_heartbeat_is_spread_by_the_instance() {
     let mut seconds = BTreeMap::<_, u32>::new();
     for number in 0..50 {
         let mut agent = Agent::new(Settings::default(), None, old());
-        agent.world.instance_id = format!("i-{number:017x}");
-        agent.world.ec2_instance_id = agent.world.instance_id.clone();
+        let id = &*format!("i-{number:017x}").leak();
+        (agent.world.instance_id, agent.world.ec2_instance_id) = (id.to_owned(), id.to_owned());
         agent.world.tasks = vec![task("a")];
         agent.run(3 * SECOND);
         agent.target(Some(Terminated));

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_config::{HookFailure, ResultOnTimeout, Settings};
+use ecs_lifecycle_config::{ExecutableFailure, ResultOnTimeout, Settings};
 use ecs_lifecycle_decide::LifecycleActionResult::{Abandon, Continue};
 use ecs_lifecycle_decide::TargetLifecycleState::{Terminated, WarmedTerminated};
-use ecs_lifecycle_decide::{CommandEvent, LifecycleState};
+use ecs_lifecycle_decide::{ExecutableEvent, LifecycleState};
 
 use super::agent::{Agent, SECOND, new};
 
-fn settings(on_failure: HookFailure) -> Settings {
+fn settings(on_failure: ExecutableFailure) -> Settings {
     let mut settings = Settings::default();
-    settings.hooks.on_failure = on_failure;
+    settings.executables.on_failure = on_failure;
     settings.drain.result_on_timeout = ResultOnTimeout::Abandon;
     settings
 }
@@ -19,7 +19,7 @@ fn settings(on_failure: HookFailure) -> Settings {
 #[test]
 fn what_runs_before_holds_draining_and_what_runs_after_holds_the_completion() {
     let mut agent = Agent::in_service(Settings::default());
-    agent.world.held.insert("RunCommands");
+    agent.world.held.insert("RunExecutables");
     agent.target(Some(Terminated));
     agent.stop_tasks();
     agent.run(20 * SECOND);
@@ -28,15 +28,15 @@ fn what_runs_before_holds_draining_and_what_runs_after_holds_the_completion() {
             .state
             .drain
             .as_ref()
-            .and_then(|drain| drain.runs_commands())
+            .and_then(|drain| drain.runs_executables())
     };
-    assert_eq!(runs(&agent), Some(CommandEvent::BeforeDrain));
+    assert_eq!(runs(&agent), Some(ExecutableEvent::BeforeDrain));
     assert!(!agent.did("SetDraining"));
     agent.world.held.clear();
     agent.settle();
-    agent.world.held.insert("RunCommands");
+    agent.world.held.insert("RunExecutables");
     agent.run(20 * SECOND);
-    assert_eq!(runs(&agent), Some(CommandEvent::AfterDrain));
+    assert_eq!(runs(&agent), Some(ExecutableEvent::AfterDrain));
     assert_eq!((agent.said("DrainOver"), agent.phase()), (1, "draining"));
     agent.clear();
     // Past the deadline, too: something of ours still runs.
@@ -52,13 +52,13 @@ fn what_runs_before_holds_draining_and_what_runs_after_holds_the_completion() {
 fn a_failure_is_ignored_or_held_against_the_outcome() {
     for (on_failure, failed, expected) in [
         (
-            HookFailure::Ignore,
+            ExecutableFailure::Ignore,
             &["before-drain", "after-drain"][..],
             Continue,
         ),
-        (HookFailure::Fail, &[], Continue),
-        (HookFailure::Fail, &["before-drain"], Abandon),
-        (HookFailure::Fail, &["after-drain"], Abandon),
+        (ExecutableFailure::Fail, &[], Continue),
+        (ExecutableFailure::Fail, &["before-drain"], Abandon),
+        (ExecutableFailure::Fail, &["after-drain"], Abandon),
     ] {
         let mut agent = Agent::in_service(settings(on_failure));
         agent.world.failed_commands.extend(failed);
@@ -66,14 +66,14 @@ fn a_failure_is_ignored_or_held_against_the_outcome() {
         agent.target(Some(Terminated));
         agent.run(20 * SECOND);
         assert_eq!(agent.results(), [expected], "{on_failure} {failed:?}");
-        assert_eq!(agent.said("CommandFailed"), failed.len(), "{failed:?}");
+        assert_eq!(agent.said("ExecutableFailed"), failed.len(), "{failed:?}");
     }
 }
 
 #[test]
 fn what_runs_before_does_not_outlast_the_deadline() {
     let mut agent = Agent::in_service(Settings::default());
-    agent.world.held.insert("RunCommands");
+    agent.world.held.insert("RunExecutables");
     agent.target(Some(Terminated));
     agent.run(Duration::from_mins(15) + 10 * SECOND);
     assert_eq!((agent.said("DrainOver"), agent.cancelled), (1, 1));
@@ -82,7 +82,7 @@ fn what_runs_before_does_not_outlast_the_deadline() {
 /// Out of the pool it has never left: the drain is over before anything was run, and nothing has failed.
 #[test]
 fn what_was_never_run_has_not_failed() {
-    let mut agent = Agent::new(settings(HookFailure::Fail), None, new());
+    let mut agent = Agent::new(settings(ExecutableFailure::Fail), None, new());
     agent.world.identity = None;
     agent.world.lifecycle = Some(LifecycleState::WarmedTerminatingWait);
     agent.target(Some(WarmedTerminated));

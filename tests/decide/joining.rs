@@ -91,7 +91,7 @@ fn the_executables_have_to_succeed_and_are_tried_again() {
     agent.world.identity = Some(container_instance());
     agent.run(30 * SECOND);
     assert_eq!(agent.results(), []);
-    assert!(agent.said("CommandFailed") > 1);
+    assert!(agent.said("ExecutableFailed") > 1);
     agent.world.failed_commands.clear();
     agent.run(10 * SECOND);
     assert_eq!(agent.results(), [Continue]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ecs_lifecycle_config::Settings;
 use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated};
-use ecs_lifecycle_decide::{Action, ContainerInstanceStatus as Status, Event, LifecycleState};
+use ecs_lifecycle_decide::{ContainerInstanceStatus as Status, Event, LifecycleState};
 
 use super::agent::{Agent, SECOND};
 
@@ -43,10 +43,10 @@ fn whatever_it_does_it_ends_at_once_and_completes_nothing() {
         assert_eq!(agent.phase(), phase);
         agent.clear();
         agent.event(stop(false));
-        assert_eq!(agent.actions, [Action::Exit]);
+        assert!(agent.exited && agent.actions.is_empty());
         assert_eq!(agent.said("Stopping"), 1);
         agent.run(GRACE);
-        assert_eq!(agent.actions, [Action::Exit], "nothing after that");
+        assert_eq!(agent.actions, [], "nothing after that");
     }
 }
 
@@ -54,7 +54,7 @@ fn whatever_it_does_it_ends_at_once_and_completes_nothing() {
 fn without_the_setting_a_shutdown_is_like_any_stop() {
     let mut agent = Agent::in_service(Settings::default());
     agent.event(stop(true));
-    assert_eq!(agent.actions, [Action::Exit]);
+    assert!(agent.exited && agent.actions.is_empty());
 }
 
 #[test]
@@ -64,10 +64,10 @@ fn a_shutdown_begins_a_drain_and_ends_with_it() {
     assert_eq!(agent.phase(), "draining");
     assert!(agent.state.leave_at().is_some());
     agent.run(5 * SECOND);
-    assert!(agent.did("SetDraining") && !agent.did("Exit"));
+    assert!(agent.did("SetDraining") && !agent.exited);
     agent.stop_tasks();
     agent.run(10 * SECOND);
-    assert!(agent.did("Exit") && agent.said("Leaving") == 1);
+    assert!(agent.exited && agent.said("Leaving") == 1);
     assert!(!agent.did("Complete"), "there is no lifecycle action");
 }
 
@@ -77,9 +77,9 @@ fn when_the_time_is_over_it_leaves_and_completes_nothing() {
         let mut agent = Agent::draining(settings(), target);
         agent.event(stop(true));
         agent.run(GRACE - Duration::from_millis(1));
-        assert!(!agent.did("Exit"));
+        assert!(!agent.exited);
         agent.run(Duration::from_millis(1));
-        assert!(agent.did("Exit") && agent.said("Leaving") == 1 && !agent.did("Complete"));
+        assert!(agent.exited && agent.said("Leaving") == 1 && !agent.did("Complete"));
     }
 }
 
@@ -94,7 +94,7 @@ fn a_drain_that_is_going_on_is_finished_in_the_time_that_is_left() {
         1,
         "drained: not because of the signal"
     );
-    assert!(agent.did("Exit"));
+    assert!(agent.exited);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_second_signal_ends_the_waiting() {
     let mut agent = Agent::in_service(settings());
     agent.event(stop(true));
     agent.event(stop(true));
-    assert!(agent.did("Exit"));
+    assert!(agent.exited);
 }
 
 /// A reboot is a shutdown, too: once the machine is up again, it takes tasks again, in a group or not.

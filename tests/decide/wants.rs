@@ -20,7 +20,7 @@ fn does(agent: &Agent) -> String {
     match agent.state.phase() {
         Phase::Draining(drain) => format!("drain: {:?}", drain.reason.key().to_text()),
         Phase::Joining(join) => format!("join: {:?}", join.way_in()),
-        phase => phase.as_str().to_owned(),
+        phase => phase.name().as_str().to_owned(),
     }
 }
 

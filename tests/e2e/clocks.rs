@@ -41,7 +41,7 @@ async fn the_difference_to_the_clock_of_aws_is_learned_from_the_first_refusal() 
         // Calls that go side by side are refused side by side.
         assert!(calls <= PLAIN_CALLS + 4, "{by}: {calls}\n{}", agent.text());
         assert!(
-            !agent.text().contains("failed; trying again"),
+            !agent.text().contains("failed; retrying"),
             "{}",
             agent.text()
         );
@@ -66,7 +66,7 @@ async fn credentials_that_end_in_mid_drain_are_renewed() {
         .unwrap();
     stage.assert_safe();
     let text = agent.text();
-    assert!(!text.contains("failed; trying again"), "{text}");
+    assert!(!text.contains("failed; retrying"), "{text}");
 }
 
 /// As a machine does that is suspended: nothing runs meanwhile, and the credentials are long over when it goes

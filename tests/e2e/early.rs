@@ -31,7 +31,7 @@ async fn too_early_and_introspection_is(broken: FaultKind) {
     stage.simulator.fault(Fault::on(TASKS, broken));
     stage.instance.terminate();
     agent
-        .logged("asking the ECS API about tasks instead", PATIENCE)
+        .logged("using the ECS API for tasks", PATIENCE)
         .await
         .unwrap();
     stage.ends_well().await;
@@ -122,11 +122,7 @@ async fn the_ecs_agent_restarts_in_mid_drain() {
         .await;
     stage.instance.ecs_agent_up().unwrap();
     stage.ends_well().await;
-    assert!(
-        !agent
-            .text()
-            .contains("asking the ECS API about tasks instead")
-    );
+    assert!(!agent.text().contains("using the ECS API for tasks"));
 }
 
 /// An instance that looks empty must drain too, or what arrives a moment later dies.

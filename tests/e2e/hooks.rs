@@ -32,7 +32,7 @@ async fn where_no_hook_is_clearly_ours_it_drains_and_completes_nothing() {
         (
             &["one", "two"],
             Some("three"),
-            "not among the group's terminating ones",
+            "not one of the group's terminating hooks",
         ),
     ];
     for (hooks, configured, message) in cases {
@@ -46,7 +46,7 @@ async fn where_no_hook_is_clearly_ours_it_drains_and_completes_nothing() {
         assert!(line.contains("ERROR"), "{line}");
         if !hooks.is_empty() {
             agent
-                .logged("drained: no task is left", PATIENCE)
+                .logged("drained: no tasks are left", PATIENCE)
                 .await
                 .unwrap();
             agent
@@ -91,7 +91,7 @@ async fn of_several_hooks_only_ours_is_completed() {
 /// An owner that listens on EventBridge cannot be told from nobody.
 #[tokio::test]
 async fn a_lone_hook_that_notifies_somebody_is_completed_with_a_warning() {
-    let warning = "the next one will not: set autoscaling.lifecycle_hook_name";
+    let warning = "the next one will not. Set autoscaling.lifecycle_hook_name";
     for configured in [None, Some("old-drain")] {
         let mut spec = with_hooks(&["old-drain"]);
         let topic = "arn:aws:sns:us-east-1:123456789012:old-drain";
@@ -150,7 +150,7 @@ async fn a_completion_whose_answer_is_lost_is_not_repeated_in_vain() {
         .fault(Fault::on(COMPLETE, FaultKind::LostResponse).times(1));
     stage.instance.terminate();
     agent
-        .logged("was complete already", PATIENCE)
+        .logged("was already completed", PATIENCE)
         .await
         .unwrap();
     stage

@@ -85,7 +85,7 @@ async fn the_fallback_reads_every_page() {
     stage.instance.terminate();
     // With the ECS agent down nothing stops: what is listed stays listed.
     agent
-        .logged("asking the ECS API about tasks instead", PATIENCE)
+        .logged("using the ECS API for tasks", PATIENCE)
         .await
         .unwrap();
     stage
@@ -104,7 +104,7 @@ async fn the_fallback_reads_every_page() {
     });
     stage.instance.ecs_agent_up().unwrap();
     agent
-        .logged("introspection is back", PATIENCE)
+        .logged("introspection API is available again", PATIENCE)
         .await
         .unwrap();
     stage.ends_well().await;

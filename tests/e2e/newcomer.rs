@@ -53,7 +53,7 @@ pub fn agent(instance: &Instance, scratch: &Scratch, scripts: &Scripts) -> Agent
         .set("agent", "socket", socket)
         .set("ready", "poll_interval", "100ms")
         .set("ready", "directory", scripts.path("ready.d"))
-        .set("hooks", "directory", scripts.path("hooks.d"))
+        .set("executables", "directory", scripts.path("hooks.d"))
 }
 
 pub struct Newcomer {

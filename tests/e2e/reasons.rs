@@ -68,10 +68,7 @@ async fn what_an_operator_has_drained_is_left_draining() {
     in_the_pool(&stage).await;
     assert!(stage.instance.return_to_service());
     agent
-        .logged(
-            "it was not this agent that took it out of service",
-            PATIENCE,
-        )
+        .logged("this agent did not set it", PATIENCE)
         .await
         .unwrap();
     assert_eq!(status(&stage), ContainerInstanceStatus::Draining);
@@ -86,10 +83,7 @@ async fn launched_into_the_warm_pool_it_does_nothing() {
         .unregistered();
     let stage = Stage::with_instance(group(), instance).await;
     let agent = stage.builder.start().unwrap();
-    agent
-        .logged("never in service so far", PATIENCE)
-        .await
-        .unwrap();
+    agent.logged("never in service", PATIENCE).await.unwrap();
     assert_eq!(stage.count(AWS_CALLS), 0);
 }
 
@@ -148,12 +142,12 @@ async fn metadata_that_comes_and_goes_is_reported_and_outlived() {
     );
     stage.instance.close_imds().await;
     agent
-        .logged("instance metadata does not answer as it should", PATIENCE)
+        .logged("instance metadata is failing", PATIENCE)
         .await
         .unwrap();
     stage.instance.open_imds().unwrap();
     agent
-        .logged("instance metadata answers again", PATIENCE)
+        .logged("instance metadata has recovered", PATIENCE)
         .await
         .unwrap();
     stage.instance.terminate();
@@ -167,7 +161,7 @@ async fn metadata_that_is_away_at_the_start_is_waited_for() {
     stage.instance.close_imds().await;
     let agent = stage.builder.start().unwrap();
     agent
-        .logged("instance metadata does not answer as it should", PATIENCE)
+        .logged("instance metadata is failing", PATIENCE)
         .await
         .unwrap();
     stage.instance.open_imds().unwrap();

@@ -21,7 +21,7 @@ async fn no_restart_moves_the_deadline() {
         agent.ended(Duration::from_secs(2)).await.unwrap();
         agent = stage.builder.start().unwrap();
         agent
-            .logged("with the deadline it had", PATIENCE)
+            .logged("with its original deadline", PATIENCE)
             .await
             .unwrap();
     }
@@ -68,7 +68,7 @@ async fn started_again_after_the_completion_it_is_done_without_another() {
     agent.kill().await.unwrap();
     let agent = stage.builder.start().unwrap();
     agent
-        .logged("lifecycle action was complete already", PATIENCE)
+        .logged("lifecycle action was already completed", PATIENCE)
         .await
         .unwrap();
     stage
@@ -83,7 +83,7 @@ async fn a_spoilt_state_file_is_reported_and_outlived() {
         std::fs::write(stage.scratch.path().join("state.json"), text).unwrap();
         let agent = stage.builder.start().unwrap();
         let line = agent
-            .logged("wrote down is of no use", PATIENCE)
+            .logged("ignoring unusable state file", PATIENCE)
             .await
             .unwrap();
         assert!(
@@ -131,7 +131,7 @@ async fn a_process_that_dies_while_its_completion_is_on_the_way_completes_once()
     agent.kill().await.unwrap();
     let agent = stage.builder.start().unwrap();
     agent
-        .logged("was complete already", PATIENCE)
+        .logged("was already completed", PATIENCE)
         .await
         .unwrap();
     stage

@@ -56,7 +56,7 @@ async fn a_stack_that_waits_for_nothing_is_fine() {
     stage.instance.terminate();
     stage.completed().await;
     let log = agent
-        .logged("does not wait for a signal at present", PATIENCE)
+        .logged("is not waiting for a signal", PATIENCE)
         .await
         .unwrap();
     assert!(log.contains("INFO"), "{log}");
@@ -74,7 +74,7 @@ async fn a_signal_that_is_denied_is_not_blamed_on_the_role() {
     stage.instance.terminate();
     stage.completed().await;
     let line = agent
-        .logged("does not take this instance's signal", PATIENCE)
+        .logged("rejected this instance's signal", PATIENCE)
         .await
         .unwrap();
     assert!(line.contains("ERROR"), "{line}");

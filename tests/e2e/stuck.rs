@@ -55,7 +55,7 @@ async fn a_full_pipe_stops_nothing_and_what_was_dropped_is_said_and_counted() {
         let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
         let said = lines
             .by_ref()
-            .filter(|line| line.contains("took no messages for a while"))
+            .filter(|line| line.contains("was blocked for a while"))
             .find_map(|line| line.split_once("dropped=")?.1.parse::<f64>().ok());
         // The reader stays: nothing more is dropped.
         (said.unwrap(), lines)
@@ -80,7 +80,7 @@ async fn a_stuck_disk_stops_nothing() {
         stage.instance.terminate();
         stage.completed().await;
         stage.assert_safe();
-        let said = agent.text().contains("what an earlier start wrote down");
+        let said = agent.text().contains("ignoring unusable state file");
         assert_eq!(said, stuck == "state.json", "{}", agent.text());
     }
 }

@@ -24,7 +24,7 @@ const WATCH: Duration = Duration::from_secs(2);
 pub const MOST_MEMORY: u64 = 64 * 1024 * 1024;
 
 /// What is said of a denial that no permission would mend.
-const NOT_TAKEN: &str = "does not take this instance's signal";
+const NOT_TAKEN: &str = "rejected this instance's signal";
 
 /// One cell.
 #[derive(Clone, Debug)]
@@ -202,7 +202,7 @@ impl Cell {
         } else {
             completed(stage, agent).await?;
         }
-        agent.logged("drained: no task is left", PATIENCE).await?;
+        agent.logged("drained: no tasks are left", PATIENCE).await?;
         // A drain may be over before a time-out is.
         self.reported(agent, PATIENCE).await?;
         if self.scene == Scene::Signal && self.fate.is_none() {
@@ -448,7 +448,7 @@ pub async fn completed(stage: &Stage, agent: &AgentProcess) -> Play {
         .await?;
     tokio::select! {
         found = agent.logged("lifecycle action completed", PATIENCE) => found.map(drop),
-        found = agent.logged("was complete already", PATIENCE) => found.map(drop),
+        found = agent.logged("was already completed", PATIENCE) => found.map(drop),
     }
 }
 

@@ -100,7 +100,7 @@ What becomes of a drain when something outside fails: {calls} calls × {kinds} f
 - the process goes on; nothing panics;
 - the lifecycle action is completed at most once, and no container is killed before the deadline;
 - the log says which call fails. A missing permission is said once, at level error, with the action that the role
-  lacks (\"the instance role lacks ecs:StopTask: allow it\"); the agent goes on with what it can still do. The signal
+  lacks (\"the instance role lacks ecs:StopTask\"); the agent goes on with what it can still do. The signal
   to CloudFormation takes no permission: of a denied one the log says what else to look at;
 - no credential, token, signature or identity document is in the log, at level trace, or in the state file;
 - a body of 128 MB leaves the agent below {memory} MB (of a debug build), and a failing call is tried no more often

@@ -101,7 +101,7 @@ fn upgraded_in_the_middle_of_a_drain_it_goes_on_with_its_deadline_and_its_config
         })
         .await;
         machine
-            .logged("drain taken up again after a restart, with the deadline it had")
+            .logged("resuming the drain after a restart, with its original deadline")
             .await;
         // Counted from the beginning, not from the upgrade.
         assert!(deadline().await < Duration::from_secs(596));

@@ -7,7 +7,8 @@ use super::{deb, rpm};
 
 const CONFIG: &str = "/etc/ecs-lifecycle-agent/config.toml";
 const KEPT: &str = "/usr/lib/ecs-lifecycle-agent/previous/ecs-lifecycle-agent";
-const REFUSED: &str = "this version refuses the configuration: the version before it goes on";
+const REFUSED: &str =
+    "this version rejects the configuration; running the previous version instead";
 /// With the key that the newer version does not know.
 const OURS: &str = "[drain]\nstandalone_tasks = \"stop\"\nstandalone_stop_after = \"5m\"\n";
 

@@ -57,7 +57,7 @@ async fn mid_drain() -> (Stage, Deadline) {
 async fn goes_on(stage: &Stage, deadline: &Deadline) {
     stage
         .machine
-        .logged("drain taken up again after a restart, with the deadline it had")
+        .logged("resuming the drain after a restart, with its original deadline")
         .await;
     Deadline::shown(stage).await.assert_same(deadline);
     assert_eq!(stage.count(COMPLETE), 0);
@@ -72,10 +72,7 @@ fn restarted() {
         let before = stage.machine.agent().await;
         stage.machine.systemctl(&["restart", UNIT]).await;
         assert_ne!(stage.machine.agent().await, before);
-        stage
-            .machine
-            .logged("stopping in the middle of a drain")
-            .await;
+        stage.machine.logged("stopping during a drain").await;
         goes_on(&stage, &deadline).await;
     });
 }

@@ -1,7 +1,7 @@
 //! `[capacity]`: numbers, ports, and which of them fit each other.
 
-use super::super::{HostPort, Protocol};
 use super::{Root, main_file};
+use crate::{HostPort, Protocol};
 
 fn file(lines: &str) -> Root {
     main_file(format!("[capacity]\n{lines}\n"))

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::keys::Inputs;
-use super::super::table::all_keys;
-use super::super::{Settings, sample_config};
 use super::{MAIN, Root, main_file};
+use crate::keys::Inputs;
+use crate::table::all_keys;
+use crate::{Settings, sample_config};
 
 /// The sample with those keys uncommented for which `wanted` holds.
 fn uncommented(wanted: impl Fn(&str) -> bool) -> String {

@@ -34,7 +34,7 @@ fn a_key_in_the_wrong_section_is_sent_to_the_right_one() {
         problem.starts_with(&format!(
             "{CONFIG}:1: standalone_tasks: a key must be in a section, and there is no such \
              section: write standalone_tasks below [drain]; the sections are metadata, ecs, aws, \
-             ready, drain, hooks, autoscaling, cloudformation, agent, metrics, capacity, log"
+             ready, drain, executables, autoscaling, cloudformation, agent, metrics, capacity, log"
         )),
         "{problem}"
     );

@@ -6,14 +6,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::choices::Choice;
-use super::super::table::all_keys;
-use super::super::{
-    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationSettings,
-    DrainSettings, EcsSettings, Effective, HookSettings, HostPort, LogSettings, MetadataSettings,
-    MetricsSettings, Protocol, ReadySettings, Settings, StackResource, StandaloneTasks,
-};
 use super::{Root, main_file};
+use crate::choices::Choice;
+use crate::table::all_keys;
+use crate::{
+    AgentSettings, AutoScalingSettings, AwsSettings, CapacitySettings, CloudFormationSettings,
+    DrainSettings, EcsSettings, Effective, ExecutableSettings, HostPort, LogSettings,
+    MetadataSettings, MetricsSettings, Protocol, ReadySettings, Settings, StackResource,
+    StandaloneTasks,
+};
 
 fn any_of<T: Choice + std::fmt::Debug>() -> impl Strategy<Value = T> {
     select(T::ALL)
@@ -148,9 +149,9 @@ fn ready() -> impl Strategy<Value = ReadySettings> {
         )
 }
 
-fn hooks() -> impl Strategy<Value = HookSettings> {
+fn executables() -> impl Strategy<Value = ExecutableSettings> {
     (path(), duration(100, 3600), any_of()).prop_map(|(directory, timeout, on_failure)| {
-        HookSettings {
+        ExecutableSettings {
             directory,
             timeout,
             on_failure,
@@ -217,7 +218,7 @@ prop_compose! {
         autoscaling in autoscaling(),
         cloudformation in cloudformation(),
         (state_directory, socket) in (path(), path()),
-        (ready, hooks, metrics, capacity) in (ready(), hooks(), metrics(), capacity()),
+        (ready, executables, metrics, capacity) in (ready(), executables(), metrics(), capacity()),
         (level, target) in (any_of(), any_of()),
     ) -> Settings {
         Settings {
@@ -228,7 +229,7 @@ prop_compose! {
             autoscaling,
             cloudformation,
             ready,
-            hooks,
+            executables,
             metrics,
             capacity,
             agent: AgentSettings { state_directory, socket },

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::{Origin, load};
 use super::{MAIN, Root, main_file};
+use crate::{Origin, load};
 
 const VENDOR: &str = "usr/lib/ecs-lifecycle-agent/config.d";
 const RUNTIME: &str = "run/ecs-lifecycle-agent/config.d";

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::{StackResource, StandaloneTasks};
 use super::{MAIN, Root, main_file, with};
+use crate::{StackResource, StandaloneTasks};
 
 #[test]
 fn stop_after_needs_stop_and_is_shorter_than_the_timeout() {
@@ -84,4 +84,40 @@ fn a_stack_resource_has_both_names_or_neither() {
         logical_resource_id: "Group".to_owned(),
     };
     assert_eq!(root.settings().cloudformation.resource, Some(expected));
+}
+
+#[test]
+fn the_old_name_of_a_section_is_accepted_with_a_warning() {
+    let warnings = |root: &Root| -> (String, Vec<String>) {
+        let effective = root.load().unwrap();
+        let timeout = effective.settings.executables.timeout;
+        let texts = effective.warnings.iter().map(ToString::to_string);
+        (
+            humantime::format_duration(timeout).to_string(),
+            texts.collect(),
+        )
+    };
+    let in_file = "/etc/ecs-lifecycle-agent/config.toml:1: hooks: this section is now called \
+                   executables: write [executables]";
+    let in_variable = "environment ECS_LIFECYCLE_AGENT_HOOKS__TIMEOUT: executables.timeout: this \
+                       section is now called executables: write \
+                       ECS_LIFECYCLE_AGENT_EXECUTABLES__TIMEOUT";
+    let (timeout, texts) = warnings(&main_file("[hooks]\ntimeout = \"7s\"\n"));
+    assert_eq!(timeout, "7s");
+    assert!(texts.len() == 1 && texts[0].ends_with(in_file), "{texts:?}");
+    // What the present name says counts, in whatever order.
+    let both = "[hooks]\ntimeout = \"7s\"\n[executables]\ntimeout = \"8s\"\n";
+    assert_eq!(warnings(&main_file(both)).0, "8s");
+    let root = Root::new().variable("ECS_LIFECYCLE_AGENT_HOOKS__TIMEOUT", "9s");
+    assert_eq!(
+        warnings(&root),
+        ("9s".to_owned(), vec![in_variable.to_owned()])
+    );
+    let root = root.variable("ECS_LIFECYCLE_AGENT_EXECUTABLES__TIMEOUT", "6s");
+    assert_eq!(warnings(&root).0, "6s");
+    let problem = main_file("[hooks]\ntimout = \"7s\"\n").only_problem();
+    assert!(
+        problem.contains("executables.timout: there is no such key"),
+        "{problem}"
+    );
 }

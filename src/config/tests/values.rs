@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::Settings;
 use super::{Root, with};
+use crate::Settings;
 
 #[test]
 fn an_empty_configuration_gives_the_defaults() {
@@ -39,7 +39,7 @@ fn every_duration_is_held_to_its_bounds() {
         ("ready.timeout", "99ms", "100ms", "48h", "48h 1s"),
         ("ready.poll_interval", "9ms", "10ms", "10m", "11m"),
         ("ready.command_timeout", "99ms", "100ms", "1h", "61m"),
-        ("hooks.timeout", "99ms", "100ms", "1h", "61m"),
+        ("executables.timeout", "99ms", "100ms", "1h", "61m"),
         (
             "autoscaling.heartbeat_interval",
             "99ms",
@@ -48,7 +48,7 @@ fn every_duration_is_held_to_its_bounds() {
             "121m",
         ),
     ];
-    let durations = super::super::table::all_keys()
+    let durations = crate::table::all_keys()
         .filter(|key| (key.accepts)().starts_with("a duration"))
         .count();
     assert_eq!(

@@ -26,7 +26,7 @@ fn variables_with_the_prefix_must_mean_something() {
         ),
         (
             "ECS_LIFECYCLE_AGENT_NOTHING__LIKE_THIS_IS_KNOWN",
-            "there is no section nothing: the sections are metadata, ecs, aws, ready, drain, hooks, autoscaling, \
+            "there is no section nothing: the sections are metadata, ecs, aws, ready, drain, executables, autoscaling, \
              cloudformation, agent, metrics, capacity, log",
         ),
         (
@@ -79,7 +79,7 @@ fn systemd_names_the_state_directory_when_nothing_else_does() {
 
 #[test]
 fn the_environment_holds_only_what_concerns_the_configuration() {
-    for (name, _) in super::super::environment() {
+    for (name, _) in crate::environment() {
         assert!(name == "STATE_DIRECTORY" || name.starts_with("ECS_LIFECYCLE_AGENT_"));
     }
 }

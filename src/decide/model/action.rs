@@ -1,6 +1,7 @@
-//! What the core asks the driver to do. Each action but [`Action::Exit`] has a ticket, and is
-//! answered by one event that carries it.
+//! What the core asks the driver to do. Each action has a ticket, and is answered by one event that
+//! carries it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::capacity::CapacitySample;
@@ -22,7 +23,10 @@ pub enum Action {
     /// Ask the ECS agent which container instance this is.
     ReadContainerInstance,
     /// Ask the ECS agent for its tasks.
-    ReadTasks,
+    ReadTasks {
+        /// Of which it matters whether they have stopped.
+        open: BTreeSet<String>,
+    },
     /// Write down what a restart could not find out again.
     Remember(Memory),
     /// `ecs:UpdateContainerInstancesState` to DRAINING.
@@ -74,11 +78,11 @@ pub enum Action {
     /// Which CloudFormation resource is this instance of? From the instance's tags.
     FindStack,
     /// Run the user's executables for this event, one after the other.
-    RunCommands {
+    RunExecutables {
         /// Which directory.
-        event: CommandEvent,
+        event: ExecutableEvent,
         /// What they are told.
-        facts: CommandFacts,
+        facts: ExecutableFacts,
     },
     /// Send the figures of a drain to the CloudWatch agent.
     SendMetrics(DrainFigures),
@@ -106,8 +110,6 @@ pub enum Action {
         /// How it went.
         result: LifecycleActionResult,
     },
-    /// End the process, with nothing further done.
-    Exit,
 }
 
 impl Action {
@@ -117,7 +119,7 @@ impl Action {
         let (dependency, name) = match self {
             Self::ReadInstance | Self::ReadMetadata => (Metadata, "read instance metadata"),
             Self::FindStack => (Metadata, "read the stack from the instance's tags"),
-            Self::ReadContainerInstance | Self::ReadTasks | Self::ReadTaskSet => {
+            Self::ReadContainerInstance | Self::ReadTasks { .. } | Self::ReadTaskSet => {
                 (Introspection, "ask the ECS agent's introspection")
             }
             Self::Remember(_) => (Dependency::StateDirectory, "write state.json"),
@@ -135,10 +137,9 @@ impl Action {
             Self::Heartbeat(_) => (AutoScaling, "autoscaling:RecordLifecycleActionHeartbeat"),
             Self::Complete { .. } => (AutoScaling, "autoscaling:CompleteLifecycleAction"),
             Self::Signal { .. } => (CloudFormation, "cloudformation:SignalResource"),
-            Self::RunCommands { .. } => (Dependency::Executables, "run the executables"),
+            Self::RunExecutables { .. } => (Dependency::Executables, "run the executables"),
             Self::SendCapacity(_) => (Dependency::CloudWatchAgent, "send the capacity"),
             Self::SendMetrics(_) => (Dependency::CloudWatchAgent, "send the figures of the drain"),
-            Self::Exit => (Dependency::StateDirectory, "exit"),
         };
         Operation { dependency, name }
     }
@@ -159,7 +160,7 @@ pub struct Ticket(pub u32);
 
 /// When executables are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommandEvent {
+pub enum ExecutableEvent {
     /// The instance is a member of its cluster: is it ready as well?
     Ready,
     /// A drain begins: the container instance is not DRAINING yet.
@@ -168,7 +169,15 @@ pub enum CommandEvent {
     AfterDrain,
 }
 
-impl CommandEvent {
+impl ExecutableEvent {
+    /// Whether those after one that failed are not run: an instance is ready only if all succeed.
+    pub fn ends_at_a_failure(self) -> bool {
+        match self {
+            Self::Ready => true,
+            Self::BeforeDrain | Self::AfterDrain => false,
+        }
+    }
+
     /// The word for it: of the directory, and in the executables' environment.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -181,14 +190,14 @@ impl CommandEvent {
 
 /// What the executables are told, beside what is known of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandFacts {
+pub struct ExecutableFacts {
     /// Which container instance, if that is known.
     pub container_instance: Option<ContainerInstance>,
-    /// Why the instance is drained; empty for [`CommandEvent::Ready`].
+    /// Why the instance is drained; empty for [`ExecutableEvent::Ready`].
     pub reason: String,
     /// Until when.
     pub deadline: Moment,
-    /// `drained`, `timed-out`; for [`CommandEvent::AfterDrain`].
+    /// `drained`, `timed-out`; for [`ExecutableEvent::AfterDrain`].
     pub outcome: Option<&'static str>,
 }
 
@@ -255,6 +264,13 @@ pub enum LifecycleActionResult {
 }
 
 impl LifecycleActionResult {
+    /// Parses AWS's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Continue, Self::Abandon]
+            .into_iter()
+            .find(|known| known.as_str() == text)
+    }
+
     /// AWS's spelling.
     pub fn as_str(self) -> &'static str {
         match self {

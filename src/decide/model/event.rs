@@ -82,8 +82,8 @@ pub enum Answer {
     Completed(Result<Accepted, Failure>),
     /// Of [`super::Action::FindStack`]; `None` where the instance's tags name no stack.
     Stack(Result<Option<StackResource>, Failure>),
-    /// Of [`super::Action::RunCommands`]; a failure where the directory cannot be read.
-    Commands(Result<CommandsReport, Failure>),
+    /// Of [`super::Action::RunExecutables`]; a failure where the directory cannot be read.
+    Executables(Result<ExecutablesReport, Failure>),
     /// Of [`super::Action::ReadTaskSet`].
     TaskSet(Result<Vec<LocalTask>, Failure>),
     /// Of [`super::Action::DescribeResources`].
@@ -94,7 +94,7 @@ pub enum Answer {
 
 /// How the executables of one directory went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CommandsReport {
+pub struct ExecutablesReport {
     /// How many there were.
     pub ran: usize,
     /// What became of those that did not succeed, by name.

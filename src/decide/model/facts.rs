@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::action::LifecycleActionResult;
 use super::time::WallTime;
 
 /// The machine the agent runs on. From the instance identity document.
@@ -389,7 +390,7 @@ pub struct LifecycleHook {
     /// `GlobalTimeout`
     pub global_timeout: Duration,
     /// `DefaultResult`
-    pub default_result: Option<String>,
+    pub default_result: Option<LifecycleActionResult>,
     /// `NotificationTargetARN`: whoever listens there may complete it, too.
     pub notification_target: Option<String>,
 }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::action::{CommandEvent, HookRef, LifecycleActionResult, SignalStatus};
+use super::action::{ExecutableEvent, HookRef, LifecycleActionResult, SignalStatus};
 use super::capacity::LocalTask;
 use super::facts::{
     ContainerInstance, ContainerInstanceView, Failure, Instance, LifecycleState,
@@ -141,7 +141,7 @@ pub enum Note {
         after: Duration,
         request_id: Option<String>,
     },
-    /// The lifecycle action was complete already.
+    /// The lifecycle action was already completed.
     AlreadyCompleted {
         hook: HookRef,
         lifecycle_state: Option<LifecycleState>,
@@ -163,10 +163,10 @@ pub enum Note {
     /// The instance has not become a member in time.
     JoinTimedOut { took: Duration, waited: String },
     /// The user's executables have all succeeded.
-    CommandsSucceeded { event: CommandEvent, ran: usize },
+    ExecutablesSucceeded { event: ExecutableEvent, ran: usize },
     /// One of them has not.
-    CommandFailed {
-        event: CommandEvent,
+    ExecutableFailed {
+        event: ExecutableEvent,
         failure: Failure,
         retry_in: Option<Duration>,
     },
@@ -194,7 +194,11 @@ pub enum Note {
         retry_in: Duration,
     },
     /// A call failed for want of a permission. Said once per action.
-    Denied { action: String, failure: Failure },
+    Denied {
+        dependency: Dependency,
+        action: String,
+        failure: Failure,
+    },
     /// A dependency does not answer as it should.
     Failing {
         dependency: Dependency,

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::action::CommandFacts;
+use serde::{Deserialize, Serialize};
+
+use super::action::ExecutableFacts;
 use super::facts::{ContainerInstance, TargetLifecycleState};
 use super::time::{Moment, WallTime};
 use crate::Policy;
@@ -136,8 +138,8 @@ impl DrainReason {
         container_instance: Option<&ContainerInstance>,
         deadline: Deadline,
         outcome: Option<&'static str>,
-    ) -> CommandFacts {
-        CommandFacts {
+    ) -> ExecutableFacts {
+        ExecutableFacts {
             container_instance: container_instance.cloned(),
             reason: self.to_string(),
             deadline: deadline.at,
@@ -237,14 +239,16 @@ impl ReasonKey {
 }
 
 /// How a drain ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Nothing runs here any more.
     Drained,
     /// The deadline came first.
     TimedOut,
     /// Nothing runs here any more, but an executable of the user's has failed, and that counts.
-    HookFailed,
+    #[serde(rename = "hook-failed")]
+    ExecutableFailed,
 }
 
 impl Outcome {
@@ -253,13 +257,13 @@ impl Outcome {
         match self {
             Self::Drained => "drained",
             Self::TimedOut => "timed-out",
-            Self::HookFailed => "hook-failed",
+            Self::ExecutableFailed => "hook-failed",
         }
     }
 
     /// Parses that.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Drained, Self::TimedOut, Self::HookFailed]
+        [Self::Drained, Self::TimedOut, Self::ExecutableFailed]
             .into_iter()
             .find(|known| known.as_str() == text)
     }
@@ -267,7 +271,7 @@ impl Outcome {
     /// Whether everything had stopped before the deadline.
     pub fn in_time(self) -> bool {
         match self {
-            Self::Drained | Self::HookFailed => true,
+            Self::Drained | Self::ExecutableFailed => true,
             Self::TimedOut => false,
         }
     }

@@ -4,7 +4,7 @@ use crate::clients::autoscaling::{describe_instance, lifecycle_hooks};
 use crate::clients::aws::Aws;
 use crate::decide::{AutoScalingInstance, Instance, LifecycleHook};
 
-use super::super::facts::Asked;
+use crate::doctor::facts::Asked;
 
 /// What Auto Scaling answers.
 #[derive(Default)]

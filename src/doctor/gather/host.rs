@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Settings;
 
-pub(super) use super::super::facts::Host;
-use super::super::facts::{EcsConfig, Program, StateDirectory, StateFile, Unit};
+pub(super) use crate::doctor::facts::Host;
+use crate::doctor::facts::{EcsConfig, Program, StateDirectory, StateFile, Unit};
 
 const UNIT: &str = "ecs-lifecycle-agent.service";
 

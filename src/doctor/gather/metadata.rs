@@ -11,7 +11,7 @@ use crate::clients::{Imds, Warnings};
 use crate::clock::Clock;
 use crate::decide::Failure;
 
-use super::super::facts::{Metadata, WithoutToken};
+use crate::doctor::facts::{Metadata, WithoutToken};
 
 /// No answer that is read here comes near it.
 const BODY_LIMIT: usize = 64 * 1024;

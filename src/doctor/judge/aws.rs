@@ -1,13 +1,13 @@
 //! The ECS agent, the container instance, and which actions AWS lets the role do.
 
-use crate::config::{Settings, StandaloneTasks};
+use crate::config::Settings;
 use crate::decide::{
     ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, TaskKind,
 };
 
-use super::super::facts::{Asked, Host, Live};
-use super::super::finding::{Check, Findings};
 use super::host::has_no_user_data;
+use crate::doctor::facts::{Asked, Host, Live};
+use crate::doctor::finding::{Check, Findings};
 
 const NO_CONTAINER_INSTANCE: &str = "nobody says in which region and which container instance this is: see \
                                      metadata and ecs-agent";
@@ -242,7 +242,7 @@ pub(super) fn untried(settings: &Settings, findings: &mut Findings) {
         Check::CompleteLifecycleAction,
         &why("it would end the wait of an instance that is being terminated"),
     );
-    if settings.drain.standalone_tasks == StandaloneTasks::Stop {
+    if settings.drain.standalone_tasks.are_stopped() {
         findings.untried(Check::StopTask, &why("it would stop a task"));
     } else {
         findings.ok(

@@ -3,8 +3,8 @@
 use crate::config::{CapacitySettings, Settings};
 use crate::decide::{Figures, HostView, Limit, judge as decide, size};
 
-use super::super::facts::Live;
-use super::super::finding::{Check, Findings};
+use crate::doctor::facts::Live;
+use crate::doctor::finding::{Check, Findings};
 
 /// ECS sets it on the group of a capacity provider with managed scaling, and so on its instances.
 const MANAGED: &str = "AmazonECSManaged";

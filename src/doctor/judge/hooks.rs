@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::config::{ResultOnTimeout, Settings};
 use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
 use crate::decide::hold::{MANAGED_DRAINING_HOOK, NoHook, choose, foreign_target};
-use crate::decide::{LifecycleHook, LifecycleState, LifecycleTransition};
+use crate::decide::{LifecycleActionResult, LifecycleHook, LifecycleState, LifecycleTransition};
 
-use super::super::facts::Live;
-use super::super::finding::{Check, Findings};
 use super::host::span;
+use crate::doctor::facts::Live;
+use crate::doctor::finding::{Check, Findings};
 
 /// The checks of a hook that is ours.
 const OF_OUR_HOOK: [Check; 3] = [
@@ -324,11 +324,12 @@ fn default_result(
     findings: &mut Findings,
 ) {
     let check = Check::HookDefaultResult;
-    let Some(result) = &hook.default_result else {
+    let Some(default) = hook.default_result else {
         return findings.untried(check, &"Auto Scaling does not tell it");
     };
+    let result = default.as_str();
     let lapses = span(hook.heartbeat_timeout);
-    let abandons = result == "ABANDON";
+    let abandons = default == LifecycleActionResult::Abandon;
     match settings.drain.result_on_timeout {
         ResultOnTimeout::Abandon if !abandons => findings.warn(
             check,

@@ -7,8 +7,8 @@ use crate::config::Settings;
 use crate::decide::short;
 use crate::previous::KEPT;
 
-use super::super::facts::{EcsConfig, Facts, Host, Program, StateDirectory, StateFile};
-use super::super::finding::{Check, Findings};
+use crate::doctor::facts::{EcsConfig, Facts, Host, Program, StateDirectory, StateFile};
+use crate::doctor::finding::{Check, Findings};
 
 const UNIT: &str = "ecs-lifecycle-agent.service";
 const INSTALL: &str = "install it: systemd/ecs-lifecycle-agent.service of the release, to \

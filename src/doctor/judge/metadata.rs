@@ -2,9 +2,9 @@
 
 use crate::decide::{FailureKind, TargetLifecycleState};
 
-use super::super::facts::{Asked, Host, Live, Metadata};
-use super::super::finding::{Check, Findings};
 use super::host::span;
+use crate::doctor::facts::{Asked, Host, Live, Metadata};
+use crate::doctor::finding::{Check, Findings};
 
 /// SigV4 bears five minutes.
 const MOST_SKEW: u64 = 240;

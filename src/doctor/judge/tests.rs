@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::facts::{
-    Facts, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit, WithoutToken,
-};
-use super::super::finding::{Check, Finding, Status};
-use super::super::render;
 use super::{before_upgrade, judge};
 use crate::config::{Effective, HostPort, Protocol, ResultOnTimeout, Settings};
 use crate::decide::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
-    ContainerInstanceView, Failure, FailureKind, HostView, Instance, LifecycleHook, LifecycleState,
-    LifecycleTransition, Resources, TargetLifecycleState, Task, TaskKind, TaskStatus,
+    ContainerInstanceView, Failure, FailureKind, HostView, Instance, LifecycleActionResult,
+    LifecycleHook, LifecycleState, LifecycleTransition, Resources, TargetLifecycleState, Task,
+    TaskKind, TaskStatus,
 };
+use crate::doctor::facts::{
+    Facts, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit, WithoutToken,
+};
+use crate::doctor::finding::{Check, Finding, Status};
+use crate::doctor::render;
 
 fn failure(kind: FailureKind, message: &str) -> Failure {
     Failure::new(kind, message)
@@ -36,7 +37,7 @@ fn hook(name: &str) -> LifecycleHook {
         transition: LifecycleTransition::Terminating,
         heartbeat_timeout: Duration::from_secs(3_600),
         global_timeout: Duration::from_secs(172_800),
-        default_result: Some("CONTINUE".to_owned()),
+        default_result: Some(LifecycleActionResult::Continue),
         notification_target: None,
     }
 }
@@ -230,7 +231,7 @@ fn the_hooks_default_result_goes_with_the_agents() {
             settings.autoscaling.lifecycle_hook_name = Some("drain".to_owned());
             let mut all = vec![hook("drain"), hook("other")];
             all.truncate(hooks);
-            all[0].default_result = Some(default.to_owned());
+            all[0].default_result = LifecycleActionResult::parse(default);
             facts.live.as_mut().unwrap().hooks = Some(Ok(all));
         });
         let expected = (!fine).then_some((Check::HookDefaultResult, Warn));

@@ -1,12 +1,12 @@
 //! `--before-upgrade`: the defaults that change, and whether this instance goes by them. `docs/upgrading.md` has
 //! the steps.
 
-use crate::config::{ConfigError, Effective, Origin, Settings, StandaloneTasks};
+use crate::config::{ConfigError, Effective, Origin, Settings};
 use crate::decide::LifecycleTransition;
 use crate::decide::hold::{choose, foreign_target};
 
-use super::super::facts::Live;
-use super::super::finding::{Check, Findings};
+use crate::doctor::facts::Live;
+use crate::doctor::finding::{Check, Findings};
 
 pub(super) fn judge(
     live: &Live,
@@ -123,7 +123,7 @@ fn hop_limit(live: &Live, findings: &mut Findings) {
 /// The template's role has ecs:StopTask only where its parameter asks for it.
 fn stop_task(settings: &Settings, findings: &mut Findings) {
     let check = Check::UpgradeStopTask;
-    if settings.drain.standalone_tasks == StandaloneTasks::Stop {
+    if settings.drain.standalone_tasks.are_stopped() {
         findings.warn(
             check,
             &"drain.standalone_tasks is \"stop\": the role of cloudformation/cluster.yaml allows ecs:StopTask \

@@ -8,10 +8,10 @@ use ecs_lifecycle_simulator::{
 };
 use tokio::time::Instant;
 
-use super::super::lives::{self, End, Lives, wall_clock, written};
-use super::super::stage::{PATIENCE, Stage};
 use super::plan::{Act, Cause, Plan};
 use super::verdict::{Span, Witness, judge};
+use crate::lives::{self, End, Lives, wall_clock, written};
+use crate::stage::{PATIENCE, Stage};
 
 #[derive(Default)]
 pub struct Tally {

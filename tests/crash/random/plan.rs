@@ -7,9 +7,9 @@ use ecs_lifecycle_simulator::{
     TaskKind, TaskSpec,
 };
 
-use super::super::lives::End;
 use super::dice::Dice;
 use super::millis;
+use crate::lives::End;
 
 pub const OURS: &str = "drain-hook";
 const MANAGED: &str = "ecs-managed-draining-termination-hook";

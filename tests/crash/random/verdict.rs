@@ -7,9 +7,9 @@ use ecs_lifecycle_simulator::{
     What, Who, World,
 };
 
-use super::super::lives::{SLACK, Written};
 use super::millis;
 use super::plan::{Cause, OURS, Plan};
+use crate::lives::{SLACK, Written};
 
 /// A time during which something was away.
 #[derive(Clone, Copy, Debug)]

@@ -138,6 +138,6 @@ async fn a_drain_that_stands_still_is_noticed_whatever_the_order() {
     scene.instance.set_container_instance_status(Active);
     scene.ends_well().await;
     assert_eq!(scene.count(SET), 2);
-    let said = "somebody set the container instance back";
+    let said = "the container instance left DRAINING";
     assert!(scene.log().contains(said), "{}", scene.log());
 }

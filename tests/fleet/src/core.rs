@@ -2,11 +2,11 @@
 //! decides nothing.
 
 use ecs_lifecycle_decide::{
-    Accepted, Action, Answer, ApiTask, AutoScalingInstance, CommandsReport, ContainerInstance,
-    ContainerInstanceStatus, ContainerInstanceView, Event, Failure, FailureKind, Instance,
-    JoinOutcome, JoinTarget, LifecycleHook, LifecycleState, LifecycleTransition, Memory,
-    MetadataReading, Moment, Policy, RememberedJoin, State, StateChange, TargetLifecycleState,
-    Task, TaskKind, TaskStatus, Ticket, WallTime, step,
+    Accepted, Action, Answer, ApiTask, AutoScalingInstance, ContainerInstance,
+    ContainerInstanceStatus, ContainerInstanceView, Event, ExecutablesReport, Failure, FailureKind,
+    Instance, JoinOutcome, JoinTarget, LifecycleActionResult, LifecycleHook, LifecycleState,
+    LifecycleTransition, Memory, MetadataReading, Moment, Policy, RememberedJoin, State,
+    StateChange, TargetLifecycleState, Task, TaskKind, TaskStatus, Ticket, WallTime, step,
 };
 
 use crate::world::{Fault, HEARTBEAT_TIMEOUT, Output, Request, Seen, TASKS, TaskState};
@@ -175,7 +175,7 @@ fn answer_to(action: &Action, seen: Result<Seen, Fault>, id: &str) -> Answer {
             maintenance: Ok(None),
         }),
         Action::ReadContainerInstance => Answer::Identity(seen.map(|_| Some(here(id)))),
-        Action::ReadTasks => Answer::Tasks(seen.map(|seen| tasks(&seen, id))),
+        Action::ReadTasks { .. } => Answer::Tasks(seen.map(|seen| tasks(&seen, id))),
         Action::Remember(_) => Answer::Remembered(seen.map(|_| ())),
         Action::SetDraining(_) | Action::SetActive(_) => {
             Answer::StateSet(seen.map(|seen| StateChange {
@@ -201,16 +201,17 @@ fn answer_to(action: &Action, seen: Result<Seen, Fault>, id: &str) -> Answer {
             ours.then(hook).into_iter().collect()
         })),
         Action::FindStack => Answer::Stack(seen.map(|_| None)),
-        Action::RunCommands { .. } => Answer::Commands(seen.map(|_| CommandsReport::default())),
+        Action::RunExecutables { .. } => {
+            Answer::Executables(seen.map(|_| ExecutablesReport::default()))
+        }
         Action::Heartbeat(_) => Answer::Heartbeat(accepted(seen)),
         Action::Signal { .. } => Answer::Signalled(accepted(seen)),
         Action::Complete { .. } => Answer::Completed(accepted(seen)),
         Action::ReadTaskSet => Answer::TaskSet(seen.map(|_| Vec::new())),
         // Nothing of these is configured.
-        Action::SendMetrics(_)
-        | Action::SendCapacity(_)
-        | Action::DescribeResources(_)
-        | Action::Exit => Answer::MetricsSent(seen.map(|_| ())),
+        Action::SendMetrics(_) | Action::SendCapacity(_) | Action::DescribeResources(_) => {
+            Answer::MetricsSent(seen.map(|_| ()))
+        }
     }
 }
 
@@ -221,7 +222,7 @@ fn hook() -> LifecycleHook {
         transition: LifecycleTransition::Terminating,
         heartbeat_timeout,
         global_timeout: heartbeat_timeout * 100,
-        default_result: Some("CONTINUE".to_owned()),
+        default_result: Some(LifecycleActionResult::Continue),
         notification_target: None,
     }
 }

@@ -60,7 +60,7 @@ impl AgentBuilder {
         for (section, key, name) in [
             ("agent", "socket", "agent.sock"),
             ("ready", "directory", "ready.d"),
-            ("hooks", "directory", "hooks.d"),
+            ("executables", "directory", "hooks.d"),
         ] {
             let path = state_directory.join(name).display().to_string();
             builder = builder.set(section, key, path);

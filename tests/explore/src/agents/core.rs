@@ -96,7 +96,7 @@ impl Agent for Core {
         let outcome = self.state.drain.as_ref().and_then(core::Drain::outcome);
         format!(
             "{}{}",
-            self.state.phase().as_str(),
+            self.state.phase().name().as_str(),
             outcome.map_or(String::new(), |outcome| format!(" ({})", outcome.as_str()))
         )
     }
@@ -120,6 +120,9 @@ impl Core {
             let ticket = tickets.draw();
             output.requests.push((ticket, request(&action, at)));
             self.pending.insert(ticket, (asked, action));
+        }
+        if step.exit {
+            output.requests.push((tickets.draw(), Request::Exit));
         }
         self.wake = step
             .wake
@@ -208,7 +211,7 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
         Action::ReadInstance => Request::ReadIdentityDocument,
         Action::ReadMetadata => Request::ReadMetadata,
         Action::ReadContainerInstance => Request::ReadAgentMetadata,
-        Action::ReadTasks => Request::ReadTasks,
+        Action::ReadTasks { .. } => Request::ReadTasks,
         Action::Remember(memory) => {
             Request::WriteStateFile(record::compose(memory, at).unwrap_or_default())
         }
@@ -240,10 +243,10 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
             transition: of,
         } => Request::DescribeLifecycleHooks(group_of(group), transition(*of)),
         Action::FindStack => Request::ReadStackTags,
-        Action::RunCommands { event, .. } => Request::RunExecutables(match event {
-            core::CommandEvent::Ready => Occasion::Ready,
-            core::CommandEvent::BeforeDrain => Occasion::BeforeDrain,
-            core::CommandEvent::AfterDrain => Occasion::AfterDrain,
+        Action::RunExecutables { event, .. } => Request::RunExecutables(match event {
+            core::ExecutableEvent::Ready => Occasion::Ready,
+            core::ExecutableEvent::BeforeDrain => Occasion::BeforeDrain,
+            core::ExecutableEvent::AfterDrain => Occasion::AfterDrain,
         }),
         Action::ReadTaskSet => Request::ReadTaskSet,
         Action::DescribeResources(target) => Request::DescribeResources(arn_of(target)),
@@ -273,7 +276,6 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
                 },
             )
         }
-        Action::Exit => Request::Exit,
     }
 }
 
@@ -451,7 +453,7 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
             })),
             other => Err(why(other)),
         }),
-        Action::ReadTasks => Answer::Tasks(match reply {
+        Action::ReadTasks { .. } => Answer::Tasks(match reply {
             Reply::Tasks(tasks) => Ok(tasks
                 .into_iter()
                 .map(
@@ -520,8 +522,8 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
             })),
             other => Err(why(other)),
         }),
-        Action::RunCommands { .. } => Answer::Commands(match reply {
-            Reply::Executables(succeeded) => Ok(core::CommandsReport {
+        Action::RunExecutables { .. } => Answer::Executables(match reply {
+            Reply::Executables(succeeded) => Ok(core::ExecutablesReport {
                 ran: 1,
                 failed: if succeeded {
                     Vec::new()
@@ -566,7 +568,6 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
         Action::Heartbeat(_) => Answer::Heartbeat(done(reply)),
         Action::Signal { .. } => Answer::Signalled(done(reply)),
         Action::Complete { .. } => Answer::Completed(done(reply)),
-        Action::Exit => Answer::MetricsSent(Ok(())),
     }
 }
 
@@ -583,13 +584,10 @@ fn hook(hook: crate::wire::Hook) -> core::LifecycleHook {
         },
         heartbeat_timeout: Duration::from_millis(hook.heartbeat_timeout),
         global_timeout: Duration::from_millis(hook.global_timeout),
-        default_result: Some(
-            match hook.default_result {
-                ActionResult::Continue => "CONTINUE",
-                ActionResult::Abandon => "ABANDON",
-            }
-            .to_owned(),
-        ),
+        default_result: Some(match hook.default_result {
+            ActionResult::Continue => core::LifecycleActionResult::Continue,
+            ActionResult::Abandon => core::LifecycleActionResult::Abandon,
+        }),
         notification_target: None,
     }
 }

@@ -6,23 +6,23 @@ use crate::story::Footprint;
 
 /// The parts of the world, one bit each.
 pub(super) mod part {
-    pub(in super::super) const METADATA: u32 = 1;
-    pub(in super::super) const LOCAL: u32 = 1 << 1;
-    pub(in super::super) const TASKS: u32 = 1 << 2;
-    pub(in super::super) const PLACEMENT: u32 = 1 << 3;
-    pub(in super::super) const GROUP: u32 = 1 << 4;
-    pub(in super::super) const STACK: u32 = 1 << 5;
-    pub(in super::super) const DISK: u32 = 1 << 6;
-    pub(in super::super) const PROCESS: u32 = 1 << 7;
-    pub(in super::super) const CLOCK: u32 = 1 << 8;
-    pub(in super::super) const EXECUTABLES: u32 = 1 << 9;
+    pub(in crate::world) const METADATA: u32 = 1;
+    pub(in crate::world) const LOCAL: u32 = 1 << 1;
+    pub(in crate::world) const TASKS: u32 = 1 << 2;
+    pub(in crate::world) const PLACEMENT: u32 = 1 << 3;
+    pub(in crate::world) const GROUP: u32 = 1 << 4;
+    pub(in crate::world) const STACK: u32 = 1 << 5;
+    pub(in crate::world) const DISK: u32 = 1 << 6;
+    pub(in crate::world) const PROCESS: u32 = 1 << 7;
+    pub(in crate::world) const CLOCK: u32 = 1 << 8;
+    pub(in crate::world) const EXECUTABLES: u32 = 1 << 9;
     /// Whether a request to ECS, to Auto Scaling, to anybody at AWS works.
-    pub(in super::super) const ECS_API: u32 = 1 << 10;
-    pub(in super::super) const GROUP_API: u32 = 1 << 11;
-    pub(in super::super) const ANY_API: u32 = 1 << 12;
-    pub(in super::super) const ANY_CHANGE: u32 = 1 << 13;
+    pub(in crate::world) const ECS_API: u32 = 1 << 10;
+    pub(in crate::world) const GROUP_API: u32 = 1 << 11;
+    pub(in crate::world) const ANY_API: u32 = 1 << 12;
+    pub(in crate::world) const ANY_CHANGE: u32 = 1 << 13;
     /// The CloudWatch agent.
-    pub(in super::super) const SINK: u32 = 1 << 14;
+    pub(in crate::world) const SINK: u32 = 1 << 14;
 }
 use part::{
     ANY_API, ANY_CHANGE, CLOCK, DISK, ECS_API, EXECUTABLES, GROUP, GROUP_API, LOCAL, METADATA,

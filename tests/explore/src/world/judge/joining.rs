@@ -1,7 +1,7 @@
 //! What it says of a launch: that it has joined, or failed.
 
-use super::super::truth::{NEVER, Service, Truth, Way};
 use crate::wire::{ActionResult, Status};
+use crate::world::truth::{NEVER, Service, Truth, Way};
 
 impl Truth {
     pub(super) fn sending_launch(&mut self, result: ActionResult) {

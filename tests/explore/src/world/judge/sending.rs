@@ -1,10 +1,10 @@
 //! What it asks for, just before that leaves.
 
-use super::super::truth::{FOREIGN, MANAGED, Service, Task, Truth, Way, What, service};
 use super::{Count, bit, kind};
 use crate::wire::{
     ActionResult, Arn, Group, HookName, InstanceStatus, Ms, OnTimeout, Request, Target,
 };
+use crate::world::truth::{FOREIGN, MANAGED, Service, Task, Truth, Way, What, service};
 
 impl Truth {
     pub(super) fn known_running(&self) -> Option<usize> {

@@ -1,13 +1,13 @@
 //! What the process is told, just before it is.
 
-use super::super::faults::Lasting;
-use super::super::scene::Replacing;
-use super::super::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service};
 use super::{Count, bit, kind, pooled};
 use crate::wire::{
     ActionResult, Arn, Fault, Group, InstanceStatus, Ms, Occasion, Reply, Request, Target,
     TaskStatus,
 };
+use crate::world::faults::Lasting;
+use crate::world::scene::Replacing;
+use crate::world::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service};
 
 impl Truth {
     /// Just before a reply is given to the process.

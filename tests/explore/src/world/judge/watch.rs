@@ -1,10 +1,10 @@
 //! What has lasted for too long.
 
-use super::super::faults::Lasting;
-use super::super::scene::Begin;
-use super::super::truth::{Action, NEVER, Service, Task, Truth, Way};
 use super::{bit, pooled};
 use crate::wire::{InstanceStatus, OnTimeout, Target, TaskKind};
+use crate::world::faults::Lasting;
+use crate::world::scene::Begin;
+use crate::world::truth::{Action, NEVER, Service, Task, Truth, Way};
 
 impl Truth {
     /// An action that is ours has lapsed.

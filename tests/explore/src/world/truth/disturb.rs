@@ -1,12 +1,12 @@
 //! What a move does.
 
-use super::super::faults::Lasting;
-use super::super::moves::Move;
-use super::super::scene::{Begin, Replacing};
 use super::{Cut, Down, Effect, NEVER, Service, Timer, Truth, Way, What};
 use crate::wire::{
     ActionResult, Executables, HookName, InstanceStatus, Target, TaskKind, Transition,
 };
+use crate::world::faults::Lasting;
+use crate::world::moves::Move;
+use crate::world::scene::{Begin, Replacing};
 
 impl Truth {
     /// A move. `None`: it is not possible here.

@@ -1,10 +1,10 @@
 //! Amazon ECS, and the ECS agent.
 
-use super::super::faults::Lasting;
 use super::{FOREIGN, NEVER, PLACED, Registration, Service, Task, Timer, Truth};
 use crate::wire::{
     Arn, Fault, InstanceStatus, Ms, Reply, Resources, Target, TaskId, TaskKind, TaskStatus,
 };
+use crate::world::faults::Lasting;
 
 impl Truth {
     pub(super) fn register(&mut self, at: Ms) {

@@ -1,9 +1,9 @@
 //! What a request comes to.
 
-use super::super::faults::Lasting;
-use super::super::scene::Begin;
 use super::{EPOCH, FOREIGN, Flight, Service, Truth, latency, service};
 use crate::wire::{Fault, Group, InstanceStatus, Ms, Occasion, Reply, Request, Target};
+use crate::world::faults::Lasting;
+use crate::world::scene::Begin;
 
 impl Truth {
     // Requests.

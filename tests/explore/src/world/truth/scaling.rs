@@ -1,8 +1,8 @@
 //! Auto Scaling.
 
-use super::super::scene::{Pool, Replacing};
 use super::{Action, Down, MANAGED, NEVER, Timer, Truth, Way, What, global_timeout, pool_target};
 use crate::wire::{ActionResult, Fault, Group, Hook, HookName, Ms, Reply, Target, Transition};
+use crate::world::scene::{Pool, Replacing};
 
 impl Truth {
     // Auto Scaling.

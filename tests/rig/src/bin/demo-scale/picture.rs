@@ -301,8 +301,8 @@ mod tests {
 
     #[test]
     fn a_short_history_makes_a_whole_picture() {
-        let sample = |minute, capacity| Sample {
-            at: Duration::from_secs(60 * minute),
+        let sample = |minute: u32, capacity| Sample {
+            at: Duration::from_secs(60 * u64::from(minute)),
             desired: 4,
             capacity,
             ..Sample::default()

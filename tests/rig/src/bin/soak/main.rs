@@ -6,7 +6,7 @@
 //! agent died or got stuck.
 //!
 //! Introspection lists the same number of tasks all the time, as the ECS agent forgets what stopped long
-//! ago. The simulated ECS API forgets nothing: what `ListTasks` has for an agent whose introspection is away
+//! ago. The simulated ECS API forgets nothing: what `ListTasks` has for an agent whose introspection API is unavailable
 //! grows by thousands of stopped tasks. Memory must not follow it: once it did, by a third of a KiB for each.
 //! To tell where a growth comes from: `--weather` has one kind of trouble alone.
 

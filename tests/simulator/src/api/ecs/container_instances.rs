@@ -123,9 +123,7 @@ pub(super) struct Registration<'a> {
 }
 
 fn registrations<'a>(world: &'a World, cluster: &str) -> impl Iterator<Item = Registration<'a>> {
-    let of_cluster = world
-        .instances()
-        .filter(move |i| i.cluster == cluster);
+    let of_cluster = world.instances().filter(move |i| i.cluster == cluster);
     of_cluster.flat_map(|instance| {
         let former = instance
             .former

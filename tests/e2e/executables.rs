@@ -117,7 +117,9 @@ async fn heartbeats_go_on_while_they_run() {
 /// One that hangs is ended at `hooks.timeout`, with all that it started; the drain goes on.
 #[tokio::test]
 async fn one_that_hangs_is_ended_at_its_limit() {
-    let mut stage = stage(vec![web(100)]).await.set("hooks", "timeout", "1s");
+    let mut stage = stage(vec![web(100)])
+        .await
+        .set("executables", "timeout", "1s");
     stage
         .scripts
         .add(BEFORE, "10-hangs", "sleep 603 & say $! $$; wait");
@@ -158,7 +160,7 @@ async fn a_failure_may_be_held_against_the_outcome() {
     for folder in [BEFORE, AFTER] {
         let stage = stage(vec![web(300)])
             .await
-            .set("hooks", "on_failure", "fail")
+            .set("executables", "on_failure", "fail")
             .set("drain", "result_on_timeout", "ABANDON")
             .set("cloudformation", "signal_on_timeout", "FAILURE")
             .set("cloudformation", "signal_drained", "true")
@@ -184,7 +186,7 @@ async fn the_deadline_does_not_wait_for_them() {
     let mut stage = stage(vec![web(100)])
         .await
         .set("drain", "timeout", "5s")
-        .set("hooks", "timeout", "1m");
+        .set("executables", "timeout", "1m");
     stage.scripts.add(BEFORE, "slow", "say $$; exec sleep 605");
     let agent = watching(&stage).await;
     let began = stage.simulator.now();
