@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ecs_lifecycle_config::Settings;
 use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated};
-use ecs_lifecycle_decide::{Action, ContainerInstanceStatus as Status, Event, LifecycleState};
+use ecs_lifecycle_decide::{ContainerInstanceStatus as Status, Event, LifecycleState};
 
 use super::agent::{Agent, SECOND};
 
