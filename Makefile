@@ -4,6 +4,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 AGENT = target/release/ecs-lifecycle-agent
 EXPLORE = target/explore/explore
+FLEET = target/explore/fleet
 TOOLS = target/tools
 ACTIONLINT_VERSION = 1.7.12
 DENY_VERSION = 0.20.2
@@ -39,14 +40,21 @@ help: ## Show this list
 demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minute after the build)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo -- --agent $(AGENT) --out target/demo
 
+.PHONY: demo-scale
+demo-scale: ## Watch a cluster scale with its load, against a simulated AWS (a minute after the build)
+	@# A debug build: its clock can run as fast as the simulated one.
+	$(CARGO) build --quiet --package ecs-lifecycle-agent
+	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo-scale -- target/debug/ecs-lifecycle-agent target/demo-scale
+
 .PHONY: bench
-bench: $(AGENT) ## Print latencies, calls, memory, size (about five minutes)
-	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench
+bench: $(AGENT) ## Print latencies, calls, memory, size (seven minutes; BESIDE=PATH: of another binary, too)
+	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench \
+		$(if $(BESIDE),--beside $(BESIDE))
 
 ##@ Check it
 
 .PHONY: test
-test: target/python/ready target/peers/ready target/cdk/ready target/provider/ready $(EXPLORE) ## Run all tests (about a quarter of an hour, after the build)
+test: target/python/ready target/peers/ready target/cdk/ready target/provider/ready $(EXPLORE) $(FLEET) ## Run all tests (about a quarter of an hour, after the build)
 	@# Where there can be no packages, their tests say so.
 	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
@@ -59,6 +67,7 @@ test: target/python/ready target/peers/ready target/cdk/ready target/provider/re
 	$(EXPLORE) singles --expected tests/explore/expected.txt
 	$(EXPLORE) random --count 20000 --seed 1 --expected tests/explore/expected.txt
 	$(EXPLORE) reduction --count 1000 --expected tests/explore/expected.txt
+	$(FLEET) --check
 	@# By themselves: a thousand agents each, with seconds where the others have minutes.
 	$(MAKE) faults
 	$(MAKE) crash
@@ -102,6 +111,10 @@ explore: $(EXPLORE) ## The adversary against the core: single moves, pairs, 200,
 	$(EXPLORE) reduction --count 10000 --expected tests/explore/expected.txt
 	$(EXPLORE) random --count 200000 --expected tests/explore/expected.txt --stories target/stories
 	$(EXPLORE) pairs --expected tests/explore/expected.txt --stories target/stories
+
+.PHONY: fleet
+fleet: $(FLEET) ## A thousand instances drain at once, in virtual time: writes docs/fleets.md (a minute)
+	$(FLEET) --write
 
 .PHONY: soak
 soak: $(AGENT) ## A week's worth of polling while everything flaps: are memory and files flat? (a quarter of an hour)
@@ -163,6 +176,10 @@ $(AGENT):
 .PHONY: $(EXPLORE)
 $(EXPLORE):
 	$(CARGO) build --quiet --profile explore --package ecs-lifecycle-explore
+
+.PHONY: $(FLEET)
+$(FLEET):
+	$(CARGO) build --quiet --profile explore --package ecs-lifecycle-fleet
 
 # What the tests need of Python: each requirement says what for.
 target/python/ready: tests/requirements.txt

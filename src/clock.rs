@@ -12,30 +12,72 @@ use crate::decide::{Moment, WallTime};
 
 /// The machine's boot clock, and its relation to the wall clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Clock;
+pub struct Clock {
+    fast: Option<Fast>,
+}
+
+/// A clock that runs faster than the machine's, as a simulated world does.
+#[derive(Clone, Copy, Debug)]
+struct Fast {
+    speed: u32,
+    /// Where both clocks show the same: on the boot clock, and in milliseconds since 1970.
+    boot: i64,
+    wall: i64,
+}
+
+impl Fast {
+    /// `SPEED@MILLISECONDS` of this variable. A build for release never looks at it.
+    const VARIABLE: &str = "ECS_LIFECYCLE_TEST_CLOCK";
+
+    fn from_environment() -> Option<Self> {
+        let text = std::env::var(Self::VARIABLE).ok()?;
+        let (speed, wall) = text.split_once('@')?;
+        let (speed, wall) = (speed.parse().ok()?, wall.parse::<i64>().ok()?);
+        let since = wall_time(SystemTime::now()).0.saturating_sub(wall);
+        Some(Self {
+            speed,
+            boot: boot_time().saturating_sub(since),
+            wall,
+        })
+    }
+
+    fn now(self) -> i64 {
+        let since = boot_time().saturating_sub(self.boot);
+        self.boot
+            .saturating_add(since.saturating_mul(i64::from(self.speed)))
+    }
+}
 
 impl Clock {
     /// The clock of this machine.
     pub fn start() -> Self {
-        Self
+        let fast = cfg!(debug_assertions).then(Fast::from_environment);
+        Self {
+            fast: fast.flatten(),
+        }
     }
 
     /// Now, on the boot clock, which runs on in sleep and is never set.
     pub fn now(&self) -> Moment {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let millis = now.tv_sec.saturating_mul(1_000);
-        Moment::from_millis(millis.saturating_add(now.tv_nsec / 1_000_000))
+        Moment::from_millis(self.fast.map_or_else(boot_time, Fast::now))
     }
 
     /// Now, as the wall clock has it.
     pub fn wall(&self) -> SystemTime {
-        SystemTime::now()
+        match self.fast {
+            Some(_) => self.time_of(self.now()),
+            None => SystemTime::now(),
+        }
     }
 
     /// What the wall clock shows at the boot clock's zero, by what it shows at present.
     pub fn wall_at_boot(&self) -> WallTime {
-        let now = self.now().as_millis();
-        WallTime(wall_time(SystemTime::now()).0.saturating_sub(now))
+        WallTime(match self.fast {
+            Some(fast) => fast.wall.saturating_sub(fast.boot),
+            None => wall_time(SystemTime::now())
+                .0
+                .saturating_sub(self.now().as_millis()),
+        })
     }
 
     /// Both, and which boot it is.
@@ -44,13 +86,13 @@ impl Clock {
         Clocks {
             boot_id: boot_id.unwrap_or_default().trim().to_owned(),
             now: self.now(),
-            wall: wall_time(SystemTime::now()),
+            wall: wall_time(self.wall()),
         }
     }
 
-    /// How long from now until `moment`.
+    /// How long from now until `moment`, for a timer.
     pub fn until(&self, moment: Moment) -> Duration {
-        moment.since(self.now())
+        moment.since(self.now()) / self.fast.map_or(1, |fast| fast.speed.max(1))
     }
 
     /// Where a wall-clock time lies on the boot clock, by what the wall clock says at present.
@@ -63,6 +105,12 @@ impl Clock {
         let wall = WallTime::of(moment, self.wall_at_boot());
         UNIX_EPOCH + Duration::from_millis(u64::try_from(wall.0).unwrap_or(0))
     }
+}
+
+fn boot_time() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let millis = now.tv_sec.saturating_mul(1_000);
+    millis.saturating_add(now.tv_nsec / 1_000_000)
 }
 
 /// A time of the standard library's in the core's terms.

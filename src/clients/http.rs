@@ -10,6 +10,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Builder;
 use hyper::http::response::Parts;
 use hyper::{Request, Uri};
@@ -39,7 +40,28 @@ pub struct Answer {
 /// A server on this machine: plain HTTP by connections that are kept, no proxy, no redirect.
 pub struct Local {
     endpoint: String,
+    /// Where that is; `None` where it is no URL, or has no host.
+    server: Option<Server>,
     kept: Mutex<Vec<SendRequest<Empty<Bytes>>>>,
+}
+
+struct Server {
+    host: String,
+    port: u16,
+    /// The header of each request.
+    name: HeaderValue,
+}
+
+impl Server {
+    fn of(endpoint: &str) -> Option<Self> {
+        let uri: Uri = endpoint.parse().ok()?;
+        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+        Some(Self {
+            host: host.to_owned(),
+            port: uri.port_u16().unwrap_or(80),
+            name: HeaderValue::from_str(uri.authority()?.as_str()).ok()?,
+        })
+    }
 }
 
 /// The body of an answer, still to be read.
@@ -56,8 +78,10 @@ pub struct Body {
 impl Local {
     /// `endpoint` is `http://`, a host, perhaps a port.
     pub fn new(endpoint: &str) -> Self {
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
         Self {
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            server: Server::of(&endpoint),
+            endpoint,
             kept: Mutex::default(),
         }
     }
@@ -128,11 +152,10 @@ impl Local {
         path: &str,
         request: Builder,
     ) -> Result<(SendRequest<Empty<Bytes>>, hyper::Response<Incoming>), Trouble> {
-        let endpoint: Uri = self.endpoint.parse()?;
-        let authority = endpoint.authority().ok_or("no host in the URL")?;
+        let server = self.server.as_ref().ok_or("no host in the URL")?;
         let request: Request<Empty<Bytes>> = request
             .uri(path)
-            .header(hyper::header::HOST, authority.as_str())
+            .header(HOST, &server.name)
             .body(Empty::new())?;
         loop {
             let kept = self
@@ -143,7 +166,7 @@ impl Local {
             let is_new = kept.is_none();
             let mut sender = match kept {
                 Some(sender) => sender,
-                None => connect(&endpoint).await?,
+                None => connect(server).await?,
             };
             let sent = match sender.ready().await {
                 Ok(()) => sender.send_request(request.clone()).await,
@@ -159,10 +182,8 @@ impl Local {
     }
 }
 
-async fn connect(endpoint: &Uri) -> Result<SendRequest<Empty<Bytes>>, Trouble> {
-    let host = endpoint.host().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, endpoint.port_u16().unwrap_or(80))).await?;
+async fn connect(server: &Server) -> Result<SendRequest<Empty<Bytes>>, Trouble> {
+    let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(BUFFER)

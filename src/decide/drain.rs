@@ -71,6 +71,12 @@ impl<'a> World<'a> {
             .lacking(self.here, self.leftovers, turn.now, turn.policy)
     }
 
+    /// Whether nothing is left, as this machine's own ECS agent shows.
+    fn is_empty(&self, turn: &Turn<'_>) -> bool {
+        let agreed = self.tasks.agreed_at(self.here);
+        self.lacking(turn).is_none() && agreed.is_none_or(|at| self.identity.read_at >= Some(at))
+    }
+
     /// Whether everything was looked at once.
     fn was_looked_at(&self) -> bool {
         self.tasks.answers > 0
@@ -369,7 +375,7 @@ impl Drain {
         deadline: Deadline,
         turn: &mut Turn<'_>,
     ) -> Option<Over> {
-        let outcome = if self.nothing_ran(world, turn) || world.lacking(turn).is_none() {
+        let outcome = if self.nothing_ran(world, turn) || world.is_empty(turn) {
             Outcome::Drained
         } else if turn.reached(deadline.at) && self.may_time_out(world, deadline, turn) {
             Outcome::TimedOut
@@ -521,6 +527,7 @@ impl Drain {
             || world.identity.read_at.is_some_and(|at| at >= from);
         let closed = world.here.is_some_and(|here| {
             here.is_closed()
+                && !here.is_foreign()
                 && !here.is_looking()
                 && is_fresh(here.sure_view(), LOOK_LIMIT, turn.now)
         });
@@ -609,9 +616,7 @@ impl Drain {
     }
 
     fn report(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
-        if turn
-            .flying(|action| matches!(action, Action::ReadTasks { .. }))
-            .is_some()
+        if turn.is_flying(|action| matches!(action, Action::ReadTasks { .. }))
             || !turn.reached(self.report_at)
         {
             return;

@@ -244,9 +244,7 @@ impl Join {
             }
         }
         if let Stack::Finding(pace) = &mut self.stack {
-            let flying = turn
-                .flying(|action| matches!(action, Action::FindStack))
-                .is_some();
+            let flying = turn.is_flying(|action| matches!(action, Action::FindStack));
             if !flying && pace.is_due(turn) {
                 pace.sent();
                 turn.send(Action::FindStack);
@@ -343,8 +341,10 @@ impl Join {
         });
         let grace = self.resumed_at.map(|at| at + LOOK_GRACE);
         let grace = grace.max(Some(deadline + LAST_LOOK)).unwrap_or(deadline);
+        // A member that the last look has shown has its executables yet to run.
+        let late = self.failed_command.is_none() && here.is_some_and(Registration::is_member);
         // That it is still DRAINING is our own doing.
-        if (!looked || resumed && returning) && !turn.reached(grace) {
+        if (!looked || late || resumed && returning) && !turn.reached(grace) {
             return None;
         }
         turn.say(Note::JoinTimedOut {

@@ -167,8 +167,7 @@ impl Leftovers {
         let is_stop = |action: &Action| matches!(action, Action::StopTask { .. });
         for (arn, pace) in &mut self.stops {
             let flying = turn
-                .flying(|action| matches!(action, Action::StopTask { task, .. } if task == arn))
-                .is_some();
+                .is_flying(|action| matches!(action, Action::StopTask { task, .. } if task == arn));
             if flying || turn.ledger.count(is_stop) >= STOPS_AT_ONCE || !pace.is_due(turn) {
                 continue;
             }
@@ -207,10 +206,7 @@ impl Leftovers {
             self.asked_by_hand = false;
             return;
         }
-        if turn
-            .flying(|action| matches!(action, Action::ClassifyTasks { .. }))
-            .is_some()
-        {
+        if turn.is_flying(|action| matches!(action, Action::ClassifyTasks { .. })) {
             return;
         }
         // What is new waits a little for its like; what has vanished does not.

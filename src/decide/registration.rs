@@ -94,10 +94,7 @@ impl Identity {
             .last
             .map_or(turn.now, |last| last + every.unwrap_or(idle).min(idle));
         self.read.ask(next);
-        if turn
-            .flying(|action| matches!(action, Action::ReadContainerInstance))
-            .is_some()
-        {
+        if turn.is_flying(|action| matches!(action, Action::ReadContainerInstance)) {
             return;
         }
         if self.read.is_due(turn) {
@@ -267,17 +264,16 @@ impl Registration {
     /// Whether a change is under way, or in doubt, that could end what ECS shows.
     pub(crate) fn is_changing(&self, turn: &mut Turn<'_>) -> bool {
         let arn = &self.target.arn;
-        let setting = turn.flying(
+        let setting = turn.is_flying(
             |action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn),
         );
-        setting.is_some() || self.doubt.is_some_and(|doubt| !turn.reached(doubt.until))
+        setting || self.doubt.is_some_and(|doubt| !turn.reached(doubt.until))
     }
 
     /// Whether a request that ends DRAINING is under way, or in doubt.
     pub(crate) fn may_be_reopened(&self, turn: &mut Turn<'_>) -> bool {
         let arn = &self.target.arn;
-        turn.flying(|action| matches!(action, Action::SetActive(to) if to.arn == *arn))
-            .is_some()
+        turn.is_flying(|action| matches!(action, Action::SetActive(to) if to.arn == *arn))
             || self
                 .doubt
                 .is_some_and(|doubt| doubt.draining != Some(true) && !turn.reached(doubt.until))
@@ -556,10 +552,7 @@ impl Registration {
             let arn = &self.target.arn;
             let is_set = |action: &Action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn);
             let is_look = |action: &Action| matches!(action, Action::DescribeContainerInstance(to) if to.arn == *arn);
-            (
-                turn.flying(is_set).is_some(),
-                turn.flying(is_look).is_some(),
-            )
+            (turn.is_flying(is_set), turn.is_flying(is_look))
         };
         let wonders = needs_prior && self.prior.is_none() && !self.changed;
         if want != Want::Leave

@@ -85,9 +85,9 @@ impl Signal {
     /// Sends it, if it is due.
     pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
         let transition = self.transition;
-        let flying = turn
-            .flying(|action| matches!(action, Action::Signal { transition: of, .. } if *of == transition))
-            .is_some();
+        let flying = turn.is_flying(
+            |action| matches!(action, Action::Signal { transition: of, .. } if *of == transition),
+        );
         if !flying && self.pace.is_due(turn) {
             self.pace.sent();
             self.sent = true;

@@ -85,6 +85,8 @@ pub struct State {
     recalled: Option<Memory>,
     /// An old instance that has just booted and remembers no episode: its root volume may have been replaced.
     blank: bool,
+    /// No earlier process has left anything that this one could read.
+    without_memory: bool,
     /// A person has said something that is not written yet, before the machine was known.
     hand_said: bool,
     written: Memory,
@@ -171,6 +173,7 @@ impl State {
             memory: Memory::default(),
             recalled,
             blank: false,
+            without_memory: false,
             hand_said: false,
             written: Memory::default(),
             writing: Memory::default(),
@@ -533,6 +536,7 @@ impl State {
 
     /// Takes up what an earlier process wrote down, where it was about this machine.
     fn recall(&mut self, instance: &Instance, turn: &mut Turn<'_>) {
+        self.without_memory = self.recalled.is_none();
         self.memory = self
             .recalled
             .take()
@@ -569,9 +573,12 @@ impl State {
         // A change that an earlier process has sent may arrive after ours. It has sent none before it had
         // written down that the DRAINING is ours.
         let known = verified || self.memory.container_instance.as_ref() == Some(&target);
-        let changed = known && self.memory.drain.as_ref().is_some_and(|drain| drain.ours);
+        let drain = self.memory.drain.as_ref();
+        let changed = known && drain.is_some_and(|drain| drain.ours);
+        // A process that starts into a drain without a memory may follow one that was lost.
+        let may_follow = changed || self.without_memory && drain.is_some();
         let until = self.started_at + turn.policy.aws.request_timeout;
-        let resumed = (changed && until > turn.now).then_some(until);
+        let resumed = (may_follow && until > turn.now).then_some(until);
         Registration::new(target, verified, changed, resumed, turn.now)
     }
 
@@ -692,8 +699,8 @@ impl State {
         if self.leaves(turn) {
             return;
         }
-        self.read(turn);
         self.conclude(turn);
+        self.read(turn);
         // How an episode ended is on its way to the disk before anybody is told.
         self.memorize();
         self.write_down(turn);
@@ -1118,9 +1125,7 @@ impl State {
 
     /// Whether the state directory has to be written: only ever a difference, one write at a time.
     fn write_down(&mut self, turn: &mut Turn<'_>) {
-        let flying = turn
-            .flying(|action| matches!(action, Action::Remember(_)))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::Remember(_)));
         let differs = self.instance.is_some() && self.memory != self.written;
         if !flying && differs && self.write.is_due(turn) {
             self.write.set(turn.now);
@@ -1131,16 +1136,12 @@ impl State {
 
     /// Starts what is read from this machine.
     fn read(&mut self, turn: &mut Turn<'_>) {
-        let flying = turn
-            .flying(|action| matches!(action, Action::ReadInstance))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::ReadInstance));
         if self.instance.is_none() && !flying && self.read_instance.is_due(turn) {
             self.read_instance.sent();
             turn.send(Action::ReadInstance);
         }
-        let flying = turn
-            .flying(|action| matches!(action, Action::ReadMetadata))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::ReadMetadata));
         if !flying && self.read_metadata.is_due(turn) {
             self.read_metadata.sent();
             self.metadata_sent = turn.now;
@@ -1187,6 +1188,10 @@ impl State {
                 &drain.reason,
                 turn,
             );
+        }
+        // Who has shown that nothing is left? It may be an impostor.
+        if let Some(from) = self.tasks.agreed_at(self.registration.as_ref()) {
+            self.identity.read_again(from, turn);
         }
         if let (Some(here), Some(from)) = (&mut self.registration, drain.wants_look(turn)) {
             here.look_from_now_if_older(from, turn.now);

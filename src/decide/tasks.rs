@@ -31,6 +31,9 @@ const QUIET: Duration = Duration::from_secs(3);
 const ARRIVAL_GRACE: Duration = Duration::from_secs(5);
 /// As many tasks are few.
 const FEW: usize = 10;
+/// For so long after something has moved, the next thing may do so at any moment: a container may take no time
+/// to stop.
+const ASTIR: Duration = Duration::from_secs(5);
 /// How seldom ECS is asked why a task that came late is not told to stop.
 const SUSPICION_CAP: Duration = Duration::from_secs(300);
 /// How long ago a local read may have been answered that a completion rests on.
@@ -266,7 +269,7 @@ impl Tasks {
                 let nothing = !self.waits(leftovers, turn.policy);
                 self.local.saw(nothing, sent, turn.now);
                 // The end is near, or has yet to be confirmed. A read that takes long is not made more often.
-                if self.local.reads == 1 || self.is_nearly_over(leftovers, turn.policy) {
+                if self.local.reads == 1 || self.may_end(leftovers, turn) {
                     let took = turn.now.since(sent);
                     next = turn.now + (every / 4).max(took * 8).min(every);
                 }
@@ -281,11 +284,13 @@ impl Tasks {
         self.read.set(next.max(turn.now));
     }
 
-    /// Whether what is waited for may be gone at any moment: a few tasks, and all of them are told to stop.
-    fn is_nearly_over(&self, leftovers: &Leftovers, policy: &Policy) -> bool {
-        let waited = |task: &&Task| !leftovers.is_ignored(&task.arn, policy);
+    /// Whether what is waited for may be gone at any moment: a few tasks, and all of them are told to stop, or
+    /// something has just moved.
+    fn may_end(&self, leftovers: &Leftovers, turn: &Turn<'_>) -> bool {
+        let waited = |task: &&Task| !leftovers.is_ignored(&task.arn, turn.policy);
         let mut left = self.running.values().filter(waited);
-        (1..=FEW).contains(&left.clone().take(FEW + 1).count()) && left.all(Task::is_stopping)
+        (1..=FEW).contains(&left.clone().take(FEW + 1).count())
+            && (turn.now.since(self.changed_at) < ASTIR || left.all(Task::is_stopping))
     }
 
     /// What was open and is listed as STOPPED is closed; what is not listed at all has vanished. ECS's word, in
@@ -487,6 +492,13 @@ impl Tasks {
         }
     }
 
+    /// When ECS was asked that has agreed that nothing is left, where nothing is seen here.
+    pub(crate) fn agreed_at(&self, here: Option<&Registration>) -> Option<Moment> {
+        let from = self.local.from.filter(|_| self.local.reads >= 2)?;
+        let seen = here?.sure_view()?;
+        (self.source == Source::Introspection && seen.sent >= from).then_some(seen.sent)
+    }
+
     /// Whether nothing was here a moment ago, in a look that was sent at `from` or later.
     pub(crate) fn nothing_since(&self, from: Moment, turn: &Turn<'_>) -> bool {
         let (seen, limit) = match self.source {
@@ -519,19 +531,21 @@ impl Tasks {
         leftovers: &mut Leftovers,
         turn: &mut Turn<'_>,
     ) {
-        if turn
-            .flying(|action| matches!(action, Action::ReadTasks { .. }))
-            .is_none()
+        self.fall_back(turn);
+        if let Some(here) = here {
+            self.compare(here, leftovers, turn);
+        }
+        if !turn.is_flying(|action| matches!(action, Action::ReadTasks { .. }))
             && self.read.is_due(turn)
         {
             self.read.sent();
             self.read_sent = turn.now;
             turn.send(Action::ReadTasks { open: self.open() });
         }
-        self.fall_back(turn);
-        let Some(here) = here else {
-            return;
-        };
+    }
+
+    /// Compares what is read here with what ECS says.
+    fn compare(&mut self, here: &mut Registration, leftovers: &mut Leftovers, turn: &mut Turn<'_>) {
         self.believe_stopped(here, turn.now);
         self.suspect_newcomers(here, turn);
         self.suspect_a_stall(leftovers, here, turn);
@@ -554,9 +568,7 @@ impl Tasks {
                 self.lacking(Some(here), leftovers, turn.now, turn.policy),
                 Some(Lacking::List(_))
             );
-        let flying = turn
-            .flying(|action| matches!(action, Action::ListTasks { .. }))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::ListTasks { .. }));
         if wanted && !flying && self.list.is_due(turn) {
             self.list.sent();
             turn.send(Action::ListTasks {
@@ -638,7 +650,7 @@ impl Tasks {
         };
         let asked = here.view().map_or(closed, |seen| seen.sent).max(closed);
         let from = if self.suspicions == 0 { closed } else { asked };
-        if turn.reached(from + delay) {
+        if !here.is_looking() && turn.reached(from + delay) {
             self.suspicions = self.suspicions.saturating_add(1);
             here.look_from(turn.now);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Policy;
 use crate::health::{Dependency, Health};
-use crate::ledger::{Flight, Ledger};
+use crate::ledger::Ledger;
 use crate::model::{Action, Failure, Moment, Note, Operation, Ticket, WallTime};
 use crate::pace::Pace;
 
@@ -52,9 +52,9 @@ impl Turn<'_> {
         }
     }
 
-    /// The request under way that `which` is true of.
-    pub(crate) fn flying(&self, which: impl Fn(&Action) -> bool) -> Option<&Flight> {
-        self.ledger.find(which)
+    /// Whether a request is under way that `which` is true of.
+    pub(crate) fn is_flying(&self, which: impl Fn(&Action) -> bool) -> bool {
+        self.ledger.find(which).is_some()
     }
 
     pub(crate) fn say(&mut self, note: Note) {

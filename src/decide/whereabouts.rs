@@ -110,9 +110,7 @@ impl Whereabouts {
 
     /// Asks, if it is due.
     pub(crate) fn advance(&mut self, question: Question, turn: &mut Turn<'_>) {
-        let flying = turn
-            .flying(|action| matches!(action, Action::FindGroup { tags: false }))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::FindGroup { tags: false }));
         if self.asked < question.most() && !flying && self.pace.is_due(turn) {
             let delay = growing(ASK_FIRST, ASK_CAP, self.asked, turn.seed);
             self.asked = self.asked.saturating_add(1);

@@ -56,6 +56,8 @@ pub struct Host {
     pub dbus_broker: bool,
     /// `/etc/ecs/ecs.config`; `None` where there is none.
     pub ecs_config: Option<Result<EcsConfig, String>>,
+    /// The data source that cloud-init ended with, by its `result.json`; `None` where there is none.
+    pub cloud_init: Option<String>,
     /// What the ECS agent has stored about itself.
     pub ecs_agent_data: Vec<PathBuf>,
     /// The state directory.

@@ -124,6 +124,8 @@ checks! {
     EcsUnit = "ecs-unit";
     /// `/etc/ecs/ecs.config` can be read, and agrees with the rest.
     EcsConfig = "ecs-config";
+    /// cloud-init found its data source.
+    CloudInit = "cloud-init";
     /// What the ECS agent does about a Spot interruption.
     SpotDraining = "spot-draining";
     /// The ECS agent's own data are not in the image.

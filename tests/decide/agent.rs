@@ -24,7 +24,8 @@ pub struct World {
     pub pending_time: Option<WallTime>,
     pub reading: MetadataReading,
     pub identity: Option<ContainerInstance>,
-    pub ec2_instance_id: &'static str,
+    pub instance_id: String,
+    pub ec2_instance_id: String,
     pub tasks: Vec<Task>,
     pub kinds: BTreeMap<String, TaskKind>,
     pub status: Status,
@@ -46,6 +47,8 @@ pub struct Agent {
     pub policy: Settings,
     pub world: World,
     pub actions: Vec<Action>,
+    /// When each of them was begun.
+    pub begun: Vec<Moment>,
     pub notes: Vec<Note>,
     pub cancelled: usize,
     pub exited: bool,
@@ -75,7 +78,8 @@ impl Agent {
                 maintenance: Ok(None),
             },
             identity: Some(container_instance()),
-            ec2_instance_id: INSTANCE,
+            instance_id: INSTANCE.to_owned(),
+            ec2_instance_id: INSTANCE.to_owned(),
             tasks: Vec::new(),
             kinds: BTreeMap::new(),
             status: Status::Active,
@@ -98,6 +102,7 @@ impl Agent {
             policy,
             world,
             actions: Vec::new(),
+            begun: Vec::new(),
             notes: Vec::new(),
             cancelled: 0,
             exited: false,
@@ -152,6 +157,7 @@ impl Agent {
             .retain(|(ticket, _)| !step.cancelled.contains(ticket));
         for (ticket, action) in step.actions {
             self.actions.push(action.clone());
+            self.begun.push(self.now);
             self.under_way.push((ticket, action));
         }
     }
@@ -193,6 +199,7 @@ impl Agent {
     /// Forgets what was done and said so far.
     pub fn clear(&mut self) {
         self.actions.clear();
+        self.begun.clear();
         self.notes.clear();
     }
 
@@ -255,7 +262,7 @@ impl World {
         }
         match action {
             Action::ReadInstance => Answer::Instance(answer!(Instance {
-                instance_id: INSTANCE.to_owned(),
+                instance_id: self.instance_id.clone(),
                 region: "eu-central-1".to_owned(),
                 pending_time: self.pending_time,
             })),
@@ -314,7 +321,7 @@ impl World {
             running: u32::try_from(running).unwrap_or(u32::MAX),
             pending: 0,
             agent_connected: self.agent_connected,
-            ec2_instance_id: Some(self.ec2_instance_id.to_owned()),
+            ec2_instance_id: Some(self.ec2_instance_id.clone()),
         }
     }
 

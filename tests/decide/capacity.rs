@@ -434,7 +434,7 @@ fn it_keeps_silent_wherever_a_task_would_not_be_placed() {
         ("DRAINING", |agent| agent.world.status = Status::Draining),
         ("disconnected", |agent| agent.world.agent_connected = false),
         ("foreign", |agent| {
-            agent.world.ec2_instance_id = "i-0fffffffffffffff0"
+            agent.world.ec2_instance_id = "i-0fffffffffffffff0".to_owned()
         }),
     ];
     for (name, change) in silent {

@@ -1,5 +1,6 @@
 //! A drain: its order, its end, and what is said of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ecs_lifecycle_config::{ResultOnTimeout, Settings};
@@ -128,6 +129,30 @@ fn heartbeats_come_every_quarter_whatever_they_are_answered() {
     }
 }
 
+/// A fleet that is terminated at once does not send its heartbeats at once.
+#[test]
+fn the_first_heartbeat_is_spread_by_the_instance() {
+    let mut seconds = BTreeMap::<_, u32>::new();
+    for number in 0..50 {
+        let mut agent = Agent::new(Settings::default(), None, old());
+        let id = &*format!("i-{number:017x}").leak();
+        (agent.world.instance_id, agent.world.ec2_instance_id) = (id.to_owned(), id.to_owned());
+        agent.world.tasks = vec![task("a")];
+        agent.run(3 * SECOND);
+        agent.target(Some(Terminated));
+        agent.run(3 * SECOND);
+        let from = agent.now;
+        while !agent.did("Heartbeat") {
+            agent.run(SECOND);
+        }
+        let after = agent.now.since(from).as_secs() + 3;
+        assert!((37..=76).contains(&after), "{after} s of 75");
+        *seconds.entry(after).or_default() += 1;
+    }
+    let most = seconds.values().max();
+    assert!(most.is_some_and(|most| *most < 8), "{seconds:?}");
+}
+
 /// Where the wait has not come, it is refused: asked where the instance is, and tried again, ever more seldom.
 #[test]
 fn a_completion_that_is_too_early_is_tried_again() {
@@ -241,7 +266,7 @@ fn called_off_what_was_active_is_active_again_and_what_was_draining_is_not() {
 #[test]
 fn a_container_instance_of_another_machine_is_left_alone() {
     let mut agent = Agent::in_service(Settings::default());
-    agent.world.ec2_instance_id = "i-another";
+    agent.world.ec2_instance_id = "i-another".to_owned();
     agent.target(Some(Terminated));
     agent.run(30 * SECOND);
     assert!(!agent.did("SetDraining"));

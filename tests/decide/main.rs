@@ -16,6 +16,7 @@ mod agent;
 mod capacity;
 mod drain;
 mod executables;
+mod fleet;
 mod joining;
 mod own;
 mod pace;

@@ -129,6 +129,34 @@ fn whoever_asks_is_told_whose_the_tasks_are() {
     assert_eq!(kinds, ["standalone", "daemon logs", "service web"]);
 }
 
+/// A read is local: the last few tasks are looked at four times a second, while they may be gone at any moment.
+#[test]
+fn the_last_few_tasks_are_read_more_often_while_they_may_go() {
+    let (early, late) = (SECOND, 60 * SECOND);
+    for (tasks, told, after, often) in [
+        (1, false, early, true),
+        (1, false, late, false),
+        (1, true, late, true),
+        (10, true, late, true),
+        (11, true, late, false),
+        (11, false, early, false),
+    ] {
+        let mut agent = Agent::in_service(Settings::default());
+        let new = if told { stopping } else { task };
+        agent.world.tasks = (0..tasks)
+            .map(|number| new(&format!("t{number}")))
+            .collect();
+        agent.target(Some(Terminated));
+        agent.run(after);
+        agent.clear();
+        agent.run(4 * SECOND);
+        let reads = agent.count("ReadTasks");
+        let expected = if often { 14..=17 } else { 3..=5 };
+        let which = format!("{tasks} tasks, told to stop: {told}, after {after:?}: {reads}");
+        assert!(expected.contains(&reads), "{which}");
+    }
+}
+
 /// By design ECS may report STOPPED ahead of the containers.
 #[test]
 fn with_introspection_away_the_api_is_believed_slowly() {

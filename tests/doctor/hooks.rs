@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{GroupSpec, HookSpec, InstanceSpec, LifecycleActionResult};
+use ecs_lifecycle_simulator::{GroupSpec, HookSpec, InstanceSpec};
 
-use super::stage::{CONFIG, Stage, group, instance};
+use super::stage::{CONFIG, Stage, drain_hook, group, instance};
 
 const MANAGED: &str = "ecs-managed-draining-termination-hook";
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:old-drain";
@@ -42,7 +42,8 @@ async fn the_group_has_no_hook() {
 
 #[tokio::test]
 async fn several_hooks_and_none_is_named() {
-    let stage = Stage::with(group().hook(HookSpec::terminating("backup")), instance()).await;
+    let abandons = GroupSpec::new("demo-asg").hook(HookSpec::terminating("drain-hook"));
+    let stage = Stage::with(abandons.hook(HookSpec::terminating("backup")), instance()).await;
     stage
         .examine()
         .complains(&["hook"])
@@ -63,7 +64,7 @@ async fn several_hooks_and_none_is_named() {
 
 #[tokio::test]
 async fn a_hook_that_notifies_somebody_may_be_theirs() {
-    let theirs = HookSpec::terminating("old-drain").notification_target(TOPIC);
+    let theirs = drain_hook("old-drain").notification_target(TOPIC);
     let stage = Stage::with(GroupSpec::new("demo-asg").hook(theirs), instance()).await;
     stage
         .examine()
@@ -97,7 +98,7 @@ async fn the_configured_group_is_another() {
     let stage = Stage::new().await;
     stage
         .simulator
-        .add_group(GroupSpec::new("other").hook(HookSpec::terminating("other-hook")));
+        .add_group(GroupSpec::new("other").hook(drain_hook("other-hook")));
     stage.host.write(
         CONFIG,
         "[autoscaling]\nauto_scaling_group_name = \"other\"\n",
@@ -110,8 +111,8 @@ async fn the_configured_group_is_another() {
 
 #[tokio::test]
 async fn managed_draining_is_on_too() {
-    let hook = HookSpec::terminating(MANAGED).default_result(LifecycleActionResult::Continue);
-    let ours = HookSpec::terminating("drain-hook").default_result(LifecycleActionResult::Continue);
+    let hook = drain_hook(MANAGED);
+    let ours = drain_hook("drain-hook");
     let stage = Stage::with(
         GroupSpec::new("demo-asg").hook(ours).hook(hook.clone()),
         instance(),
@@ -132,7 +133,7 @@ async fn managed_draining_is_on_too() {
 
 #[tokio::test]
 async fn heartbeats_come_too_seldom() {
-    let hook = HookSpec::terminating("drain-hook").heartbeat_timeout(Duration::from_secs(60));
+    let hook = drain_hook("drain-hook").heartbeat_timeout(Duration::from_secs(60));
     let stage = Stage::with(GroupSpec::new("demo-asg").hook(hook), instance()).await;
     for (interval, complaint) in [("1m", "hook-heartbeat?"), ("16s", "hook-heartbeat?")] {
         stage.host.write(
@@ -148,7 +149,7 @@ async fn heartbeats_come_too_seldom() {
 
 #[tokio::test]
 async fn the_hook_cannot_wait_as_long_as_the_drain() {
-    let hook = HookSpec::terminating("drain-hook")
+    let hook = drain_hook("drain-hook")
         .heartbeat_timeout(Duration::from_secs(30))
         .global_timeout(Duration::from_secs(600));
     let stage = Stage::with(GroupSpec::new("demo-asg").hook(hook), instance()).await;
@@ -181,6 +182,29 @@ async fn the_launching_hook_is_a_matter_of_its_own() {
     for (named, complaint) in [("join", None), ("gone", Some("launch-hook"))] {
         let text = format!("[autoscaling]\nlaunch_hook_name = \"{named}\"\n");
         stage.host.write(CONFIG, &text);
+        let complaints: Vec<&str> = complaint.into_iter().collect();
+        stage.examine().complains(&complaints);
+    }
+}
+
+/// A group may retain what is abandoned: the hook and the agent have to say the same.
+#[tokio::test]
+async fn the_default_result_contradicts_the_agents() {
+    for (ours, hook, complaint) in [
+        ("ABANDON", HookSpec::terminating("drain-hook"), None),
+        (
+            "ABANDON",
+            drain_hook("drain-hook"),
+            Some("hook-default-result?"),
+        ),
+        (
+            "CONTINUE",
+            HookSpec::terminating("drain-hook"),
+            Some("hook-default-result?"),
+        ),
+    ] {
+        let mut stage = Stage::with(GroupSpec::new("demo-asg").hook(hook), instance()).await;
+        stage.configure("drain", "result_on_timeout", ours);
         let complaints: Vec<&str> = complaint.into_iter().collect();
         stage.examine().complains(&complaints);
     }

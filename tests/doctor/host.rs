@@ -160,3 +160,26 @@ async fn a_shutdown_cannot_be_told_from_a_restart() {
         .write("usr/lib/systemd/system/dbus-broker.service", "[Service]\n");
     stage.examine().complains(&[]);
 }
+
+/// It is the cause of an ECS agent that does not start: said once.
+#[tokio::test]
+async fn cloud_init_found_no_data_source() {
+    let stage = Stage::new().await;
+    let result = |source| format!("{{\"v1\": {{\"datasource\": \"{source}\", \"errors\": []}}}}");
+    let path = "var/lib/cloud/data/result.json";
+    stage.host.write(path, &result("DataSourceEc2Local"));
+    stage
+        .examine()
+        .complains(&[])
+        .says("cloud-init", "DataSourceEc2Local");
+    stage.host.write(path, &result("DataSourceNone"));
+    stage
+        .examine()
+        .complains(&["cloud-init?"])
+        .advises("cloud-init", "cloud-init status --long");
+    stage.instance.ecs_agent_down().await;
+    stage
+        .examine()
+        .complains(&["cloud-init"])
+        .untried("ecs-agent");
+}

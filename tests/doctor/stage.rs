@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use ecs_lifecycle_rig::Scratch;
 use ecs_lifecycle_simulator::{
-    GroupSpec, HookSpec, Instance, InstanceSpec, Options, Simulator, TaskSpec,
+    GroupSpec, HookSpec, Instance, InstanceSpec, LifecycleActionResult, Options, Simulator,
+    TaskSpec,
 };
 use serde_json::Value;
 
@@ -225,8 +226,12 @@ pub struct Stage {
     pub environment: Vec<(String, String)>,
 }
 
+pub fn drain_hook(name: &str) -> HookSpec {
+    HookSpec::terminating(name).default_result(LifecycleActionResult::Continue)
+}
+
 pub fn group() -> GroupSpec {
-    GroupSpec::new("demo-asg").hook(HookSpec::terminating("drain-hook"))
+    GroupSpec::new("demo-asg").hook(drain_hook("drain-hook"))
 }
 
 pub fn instance() -> InstanceSpec {

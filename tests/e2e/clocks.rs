@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{AWS_CALLS, GroupSpec, InstanceSpec, Options};
+use ecs_lifecycle_simulator::{AWS_CALLS, GroupSpec, InstanceSpec, Options, RequestRecord};
 
 use super::packages;
 use super::stage::{PATIENCE, PLAIN_CALLS, Stage, group, web};
@@ -67,4 +67,38 @@ async fn credentials_that_end_in_mid_drain_are_renewed() {
     stage.assert_safe();
     let text = agent.text();
     assert!(!text.contains("failed; retrying"), "{text}");
+}
+
+/// As a machine does that is suspended: nothing runs meanwhile, and the credentials are long over when it goes
+/// on. AWS never sees them again, and the drain goes on.
+#[tokio::test]
+async fn credentials_that_end_in_a_suspend_are_not_used_after_it() {
+    let group: GroupSpec = group();
+    let instance = InstanceSpec::new("demo")
+        .group(&group.name)
+        .task(web(15_000));
+    // The SDK takes them for good until ten seconds before their end.
+    let options = Options::default().credential_lifetime(Duration::from_secs(12));
+    let stage = Stage::with_options(options, group, instance).await;
+    let agent = stage.watching().await;
+    stage.instance.terminate();
+    stage.draining().await;
+    agent.signal("STOP").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    stage.simulator.clear_requests();
+    agent.signal("CONT").await.unwrap();
+    agent
+        .logged("lifecycle action completed", PATIENCE)
+        .await
+        .unwrap();
+    stage.assert_safe();
+    let text = agent.text();
+    assert!(!text.contains("failed; trying again"), "{text}");
+    stage.simulator.world(|world| {
+        let refused = |request: &&RequestRecord| request.status.is_some_and(|status| status >= 400);
+        let refused: Vec<_> = world.requests().aws_calls().filter(refused).collect();
+        assert!(refused.is_empty(), "{refused:?}");
+        let renewed = |operation: &String| operation.contains("iam/security-credentials");
+        assert!(world.requests().counts().keys().any(renewed), "{text}");
+    });
 }

@@ -1,8 +1,6 @@
 //! The CloudWatch agent's listener for the embedded metric format, and the format's published schema.
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// A CloudWatch agent as far as records go: lines over TCP.
@@ -13,20 +11,9 @@ pub struct CloudWatchAgent {
 
 impl CloudWatchAgent {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
         let (told, records) = unbounded_channel();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let told = told.clone();
-                tokio::spawn(async move {
-                    let mut lines = BufReader::new(stream).lines();
-                    while let Ok(Some(line)) = lines.next_line().await {
-                        let _ = told.send(line);
-                    }
-                });
-            }
-        });
+        let take = move |line| drop(told.send(line));
+        let endpoint = ecs_lifecycle_rig::emf::listen(take).await.unwrap();
         Self { endpoint, records }
     }
 

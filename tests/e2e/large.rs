@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::AWS_CALLS;
+use ecs_lifecycle_simulator::{AWS_CALLS, Fault, FaultKind, TaskSpec};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -163,4 +163,36 @@ async fn a_list_that_does_not_end_is_no_list() {
         let grown = agent.memory("VmHWM").unwrap() - before;
         assert!(grown < 8_000_000, "{grown}");
     }
+}
+
+/// The ECS agent is gone, and the API lists 5,000 tasks that are to stop: all but one have. The lists have
+/// fifty pages. One page that fails, or that has no list, is no list without tasks.
+#[tokio::test]
+async fn five_thousand_tasks_in_the_api_are_read_by_pages_and_not_held() {
+    let stopped = TaskSpec::standalone("batch").runs_for(Duration::from_millis(1));
+    let mut stage = Stage::new(vec![stopped; 5_000])
+        .await
+        .set("ecs", "introspection_timeout", "1s")
+        .set("ecs", "introspection_grace", "1s")
+        .set("ecs", "api_poll_interval", "1s")
+        .set("ecs", "api_settle", "500ms")
+        .set("aws", "request_timeout", "30s");
+    stage.instance.place_task(web(8_000)).unwrap();
+    let front = Front::before(&stage, AS_IT_IS).await;
+    stage = stage.set("ecs", "introspection_endpoint", &front.url);
+    let agent = stage.watching().await;
+    let before = agent.memory("VmHWM").unwrap();
+    front.mode.store(TRICKLE, Ordering::SeqCst);
+    for (page, kind) in [(30, FaultKind::Throttled), (60, FaultKind::Empty)] {
+        let list = Fault::on("ecs:ListTasks", kind).skip(page).times(1);
+        stage.simulator.fault(list);
+    }
+    stage.instance.terminate();
+    stage.completed().await;
+    stage.assert_safe();
+    let text = agent.text();
+    assert!(text.contains("introspection is away"), "{text}");
+    assert!(stage.count("ecs:ListTasks") > 100, "{text}");
+    let grown = agent.memory("VmHWM").unwrap() - before;
+    assert!(grown < 8_000_000, "{grown}");
 }

@@ -38,6 +38,7 @@ mod ready;
 mod reasons;
 mod restart;
 mod rolling;
+mod root_volume;
 mod scripts;
 mod signal;
 mod stage;

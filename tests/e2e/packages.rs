@@ -15,15 +15,19 @@ pub fn has(path: &str, test: &str) -> bool {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/packages.sh");
     let output = Command::new(script).output().unwrap();
     let why = String::from_utf8_lossy(&output.stdout);
-    let there = Path::new(path).exists();
+    is_possible(Path::new(path).exists(), &format!("no {path}: {why}"), test)
+}
+
+/// Whether a test can run here. Where it cannot, it says why, or fails where it is required.
+pub fn is_possible(possible: bool, why: &str, test: &str) -> bool {
     assert!(
-        there || std::env::var_os(REQUIRE).is_none(),
-        "no {path}, and {REQUIRE} is set: {why}"
+        possible || std::env::var_os(REQUIRE).is_none(),
+        "{why}, and {REQUIRE} is set"
     );
-    if !there {
+    if !possible {
         // Past the harness, which keeps what a passed test prints.
-        let line = format!("SKIPPED: {test}: no {path}: {why}\n");
+        let line = format!("SKIPPED: {test}: {why}\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
-    there
+    possible
 }

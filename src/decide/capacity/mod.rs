@@ -287,7 +287,7 @@ impl Capacity {
 
     /// Asks whatever has to be asked in this minute; the minute, once all is answered.
     fn work(&mut self, here: &ContainerInstance, turn: &mut Turn<'_>) -> Option<Minute> {
-        let flying = turn.flying(|action| {
+        let flying = turn.is_flying(|action| {
             matches!(
                 action,
                 Action::ReadTaskSet
@@ -295,7 +295,7 @@ impl Capacity {
                     | Action::FindGroup { tags: true }
             )
         });
-        if flying.is_some() {
+        if flying {
             return None;
         }
         let wants_look = self.wants_look(here, turn.now);

@@ -276,9 +276,7 @@ impl Completion {
 
     /// Looks at the instance after a refusal, whatever is still wanted to be completed.
     pub(super) fn look(&mut self, turn: &mut Turn<'_>) {
-        let asking = turn
-            .flying(|action| matches!(action, Action::FindGroup { tags: false }))
-            .is_some();
+        let asking = turn.is_flying(|action| matches!(action, Action::FindGroup { tags: false }));
         if let Some(look) = &mut self.look
             && !asking
             && look.is_due(turn)
@@ -296,9 +294,7 @@ impl Completion {
         turn: &mut Turn<'_>,
     ) {
         self.decided_at.get_or_insert(turn.now);
-        let flying = turn
-            .flying(|action| matches!(action, Action::Complete { .. }))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::Complete { .. }));
         if self.look.is_none() && !flying && self.complete.is_due(turn) {
             self.complete.sent();
             turn.send(Action::Complete {

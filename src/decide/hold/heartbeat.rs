@@ -2,7 +2,8 @@
 //!
 //! The next heartbeat, or its retry, is never further away than a quarter of what is left of the
 //! HeartbeatTimeout, or one second. What is left counts from when the last one was *sent* that was accepted,
-//! or refused as too early: a slow answer must not stretch the interval.
+//! or refused as too early: a slow answer must not stretch the interval. The first one comes up to half an
+//! interval sooner, by the instance: those of a fleet that is terminated at once are spread from then on.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::Told;
 use super::search::Found;
 use crate::health::Dependency;
 use crate::model::{Action, FailureKind, HookRef, Moment, Note};
-use crate::pace::{Pace, retry_delay};
+use crate::pace::{Pace, jitter, retry_delay};
 use crate::turn::Turn;
 
 const LEAST: Duration = Duration::from_secs(1);
@@ -122,13 +123,12 @@ impl Heartbeat {
         if self.timeout != Some(found.heartbeat_timeout) {
             self.timeout = Some(found.heartbeat_timeout);
             let interval = found.heartbeat_interval.min(self.limit(turn.now));
-            let first = self.base.map_or(turn.now, |base| base + interval);
+            let spread = jitter(interval, 0, turn.seed);
+            let first = self.base.map_or(turn.now, |base| base + spread);
             self.pace.ask(first.min(turn.now + self.limit(turn.now)));
         }
         let hook = &found.hook;
-        let flying = turn
-            .flying(|action| matches!(action, Action::Heartbeat(to) if to == hook))
-            .is_some();
+        let flying = turn.is_flying(|action| matches!(action, Action::Heartbeat(to) if to == hook));
         if !flying && self.pace.is_due(turn) {
             self.pace.sent();
             turn.send(Action::Heartbeat(hook.clone()));

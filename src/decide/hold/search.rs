@@ -283,7 +283,7 @@ impl Search {
             },
             None => Action::FindGroup { tags: self.tags },
         };
-        if turn.flying(|flying| *flying == action).is_none() && self.pace.is_due(turn) {
+        if !turn.is_flying(|flying| *flying == action) && self.pace.is_due(turn) {
             self.pace.set(turn.now + LOOK_AGAIN);
             turn.send(action);
         }

@@ -65,6 +65,7 @@ pub(super) fn look(root: &Path, settings: &Settings, image: bool) -> Host {
         ecs_wanted: wanted_by(root, "ecs.service").is_some(),
         dbus_broker: find(root, "dbus-broker.service").is_some(),
         ecs_config: ecs_config(&root.join("etc/ecs/ecs.config")),
+        cloud_init: cloud_init(&root.join("var/lib/cloud/data/result.json")),
         ecs_agent_data: ECS_AGENT_DATA
             .iter()
             .map(|path| root.join(path))
@@ -264,6 +265,12 @@ fn assignments(text: &str) -> EcsConfig {
         *known = Some(value.trim().trim_matches(['"', '\'']).to_owned());
     }
     config
+}
+
+/// `v1.datasource`, such as `DataSourceEc2Local`.
+fn cloud_init(path: &Path) -> Option<String> {
+    let result: serde_json::Value = serde_json::from_str(&read(path)?).ok()?;
+    Some(result.get("v1")?.get("datasource")?.as_str()?.to_owned())
 }
 
 /// Whether a file can be written there is known once one has been.

@@ -5,14 +5,15 @@ use crate::decide::{
     ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, TaskKind,
 };
 
-use crate::doctor::facts::{Asked, Live};
+use super::host::has_no_user_data;
+use crate::doctor::facts::{Asked, Host, Live};
 use crate::doctor::finding::{Check, Findings};
 
 const NO_CONTAINER_INSTANCE: &str = "nobody says in which region and which container instance this is: see \
                                      metadata and ecs-agent";
 
-pub(super) fn judge(live: &Live, findings: &mut Findings) {
-    ecs_agent(live, findings);
+pub(super) fn judge(live: &Live, host: &Host, findings: &mut Findings) {
+    ecs_agent(live, host, findings);
     container_instance(live, findings);
     let service = "Amazon ECS";
     permission(
@@ -39,7 +40,7 @@ pub(super) fn judge(live: &Live, findings: &mut Findings) {
     );
 }
 
-fn ecs_agent(live: &Live, findings: &mut Findings) {
+fn ecs_agent(live: &Live, host: &Host, findings: &mut Findings) {
     let check = Check::EcsAgent;
     match (&live.ecs_agent, &live.local_tasks) {
         (Ok(Some(known)), Ok(count)) => {
@@ -64,6 +65,9 @@ fn ecs_agent(live: &Live, findings: &mut Findings) {
             &"journalctl -u ecs says why: ECS_CLUSTER in /etc/ecs/ecs.config, the role \
               (AmazonEC2ContainerServiceforEC2Role), the way to the ECS endpoints",
         ),
+        (Err(_), _) if has_no_user_data(host) => {
+            findings.untried(check, &"it does not answer: see cloud-init");
+        }
         (Err(failure), _) => findings.fail(
             check,
             &failure.message,

@@ -1,5 +1,7 @@
 //! The group, its terminating hooks, and whose they are.
 
+use std::time::Duration;
+
 use crate::config::{ResultOnTimeout, Settings};
 use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
 use crate::decide::hold::{MANAGED_DRAINING_HOOK, NoHook, choose, foreign_target};
@@ -176,6 +178,17 @@ fn launch_hook(
     }
     let configured = settings.autoscaling.launch_hook_name.as_ref();
     match choose(hooks.iter().copied(), configured, group) {
+        Ok(hook) if settings.ready.timeout > bearable(hook) => findings.warn(
+            check,
+            &format_args!(
+                "ready.timeout is {}, but {} of {group} lapses after {} (GlobalTimeout)",
+                span(settings.ready.timeout),
+                hook.name,
+                span(hook.global_timeout)
+            ),
+            &"raise the launching hook's HeartbeatTimeout (GlobalTimeout is a hundred times that, 48 hours at \
+              most), or lower ready.timeout",
+        ),
         Ok(hook) => found(check, hook, group, configured, findings),
         Err(NoHook::Missing { configured, .. }) => findings.fail(
             check,
@@ -273,11 +286,15 @@ fn heartbeat(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings)
     }
 }
 
+/// How long an agent can use a hook.
+fn bearable(hook: &LifecycleHook) -> Duration {
+    hook.global_timeout.saturating_sub(GLOBAL_TIMEOUT_MARGIN)
+}
+
 fn timeout(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings) {
     let check = Check::HookTimeout;
     let timeout = settings.drain.timeout;
-    let global = hook.global_timeout.saturating_sub(GLOBAL_TIMEOUT_MARGIN);
-    if timeout > global {
+    if timeout > bearable(hook) {
         findings.warn(
             check,
             &format_args!(
@@ -312,27 +329,46 @@ fn default_result(
     };
     let result = default.as_str();
     let lapses = span(hook.heartbeat_timeout);
-    if default == LifecycleActionResult::Abandon && hooks > 1 {
-        findings.warn(
+    let abandons = default == LifecycleActionResult::Abandon;
+    match settings.drain.result_on_timeout {
+        ResultOnTimeout::Abandon if !abandons => findings.warn(
+            check,
+            &format_args!(
+                "{result}, but drain.result_on_timeout is ABANDON: {lapses} after this agent has died, a group \
+                 that retains instances does not retain this one"
+            ),
+            &"set the hook's DefaultResult to ABANDON, or drain.result_on_timeout to CONTINUE",
+        ),
+        ResultOnTimeout::Abandon => findings.ok(
+            check,
+            &format_args!("{result}, as drain.result_on_timeout: after {lapses}, should this agent die"),
+        ),
+        _ if abandons && hooks > 1 => findings.warn(
             check,
             &format_args!(
                 "{result}: {lapses} after this agent has died, the group's other hooks are \
                  skipped as well"
             ),
             &"set the hook's DefaultResult to CONTINUE",
-        );
-    } else if settings.drain.result_on_timeout == ResultOnTimeout::None {
-        findings.ok(
+        ),
+        ResultOnTimeout::None => findings.ok(
             check,
             &format_args!(
                 "{result}, {lapses} after a drain that timed out (drain.result_on_timeout \
                  is NONE)"
             ),
-        );
-    } else {
-        findings.ok(
+        ),
+        ResultOnTimeout::Continue if abandons => findings.warn(
+            check,
+            &format_args!(
+                "{result}, but drain.result_on_timeout is CONTINUE: a group that retains instances retains those \
+                 whose agent has died, and none whose drain timed out"
+            ),
+            &"set the hook's DefaultResult to CONTINUE; to retain instances, set drain.result_on_timeout to ABANDON",
+        ),
+        ResultOnTimeout::Continue => findings.ok(
             check,
             &format_args!("{result}, should this agent die: after {lapses}"),
-        );
+        ),
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn judge(facts: &Facts, settings: &Settings, findings: &mut Findings)
     if image {
         ecs_agent_data(host, findings);
     } else {
+        cloud_init(facts, findings);
         state_directory(host, findings);
     }
     state_file(facts, findings);
@@ -246,6 +247,40 @@ fn ecs_config(facts: &Facts, settings: &Settings, findings: &mut Findings) {
             "the ECS agent leaves a Spot interruption to this agent"
         },
     );
+}
+
+/// Whether cloud-init fell back to having no data source: nothing of the user data was run.
+pub(super) fn has_no_user_data(host: &Host) -> bool {
+    host.cloud_init
+        .as_deref()
+        .is_some_and(|source| source.starts_with("DataSourceNone"))
+}
+
+fn cloud_init(facts: &Facts, findings: &mut Findings) {
+    let check = Check::CloudInit;
+    let answers = facts
+        .live
+        .as_ref()
+        .is_some_and(|live| live.ecs_agent.is_ok());
+    let remedy = "cloud-init status --long says why metadata did not answer it; then cloud-init clean --reboot, \
+                  or replace the instance";
+    match &facts.host.cloud_init {
+        None => findings.ok(check, &"it has left no result here"),
+        Some(source) if !has_no_user_data(&facts.host) => findings.ok(check, source),
+        Some(source) if answers => findings.warn(
+            check,
+            &format_args!("{source}: it found no data source, and the user data was not run"),
+            &remedy,
+        ),
+        Some(source) => findings.fail(
+            check,
+            &format_args!(
+                "{source}: it found no data source, the user data was not run, and an ECS agent of 1.105.0 or \
+                 later does not start where there is any"
+            ),
+            &remedy,
+        ),
+    }
 }
 
 fn ecs_agent_data(host: &Host, findings: &mut Findings) {

@@ -118,7 +118,7 @@ fn hop_limit(metadata: &Metadata, findings: &mut Findings) {
     }
     let why = if metadata.instance.is_ok() {
         "metadata does not tell it; it is enough for the agent, as a token arrived \
-         here (tasks in bridge or awsvpc mode would need 2)"
+         here. New stacks have 1: tasks in bridge mode that need metadata would need 2"
     } else {
         NO_METADATA
     };

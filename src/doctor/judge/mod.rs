@@ -23,7 +23,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     host::judge(facts, &settings, &mut findings);
     if let Some(live) = &facts.live {
         metadata::judge(live, &facts.host, &mut findings);
-        aws::judge(live, &mut findings);
+        aws::judge(live, &facts.host, &mut findings);
         hooks::judge(live, &settings, &mut findings);
         capacity::judge(live, &settings, &mut findings);
         aws::untried(&settings, &mut findings);

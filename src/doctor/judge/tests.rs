@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{before_upgrade, judge};
-use crate::config::{Effective, HostPort, Protocol, Settings};
+use crate::config::{Effective, HostPort, Protocol, ResultOnTimeout, Settings};
 use crate::decide::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
     ContainerInstanceView, Failure, FailureKind, HostView, Instance, LifecycleActionResult,
@@ -189,6 +189,76 @@ fn a_drain_may_take_so_long() {
     assert_eq!(longest(172_790), []);
     // As long as the agent itself leaves between the two.
     assert_eq!(longest(172_791), [(Check::HookTimeout, Warn)]);
+}
+
+#[test]
+fn a_join_may_take_so_long() {
+    let launching = |seconds| {
+        live(|live| {
+            let mut launch = hook("join");
+            launch.transition = LifecycleTransition::Launching;
+            launch.global_timeout = Duration::from_secs(seconds);
+            live.hooks = Some(Ok(vec![hook("drain"), launch]));
+        })
+    };
+    let needed = Settings::default().ready.timeout.as_secs() + 10;
+    assert_eq!(launching(needed), []);
+    assert_eq!(launching(needed - 1), [(Check::LaunchHook, Warn)]);
+}
+
+/// What a hook that lapses says has to be what the agent says of a drain that timed out: the group's retention goes
+/// by either.
+#[test]
+fn the_hooks_default_result_goes_with_the_agents() {
+    use ResultOnTimeout::{Abandon, Continue, None};
+    let cases = [
+        (Continue, "CONTINUE", 1, true),
+        (Continue, "CONTINUE", 2, true),
+        (Continue, "ABANDON", 1, false),
+        (Continue, "ABANDON", 2, false),
+        (Abandon, "CONTINUE", 1, false),
+        (Abandon, "CONTINUE", 2, false),
+        (Abandon, "ABANDON", 1, true),
+        (Abandon, "ABANDON", 2, true),
+        (None, "CONTINUE", 1, true),
+        (None, "ABANDON", 1, true),
+        (None, "ABANDON", 2, false),
+    ];
+    for (ours, default, hooks, fine) in cases {
+        let found = complaints(|facts| {
+            let settings = &mut facts.configuration.as_mut().unwrap().settings;
+            settings.drain.result_on_timeout = ours;
+            settings.autoscaling.lifecycle_hook_name = Some("drain".to_owned());
+            let mut all = vec![hook("drain"), hook("other")];
+            all.truncate(hooks);
+            all[0].default_result = LifecycleActionResult::parse(default);
+            facts.live.as_mut().unwrap().hooks = Some(Ok(all));
+        });
+        let expected = (!fine).then_some((Check::HookDefaultResult, Warn));
+        assert_eq!(
+            found,
+            Vec::from_iter(expected),
+            "{ours:?} {default} {hooks}"
+        );
+    }
+}
+
+#[test]
+fn cloud_init_without_a_data_source_is_the_cause_of_a_silent_ecs_agent() {
+    let ended = |source: &str, answers: bool| {
+        complaints(|facts| {
+            facts.host.cloud_init = Some(source.to_owned());
+            if !answers {
+                let live = facts.live.as_mut().unwrap();
+                live.ecs_agent = Err(failure(FailureKind::Unreachable, "connection refused"));
+                (live.container_instance, live.tasks) = (None, None);
+            }
+        })
+    };
+    assert_eq!(ended("DataSourceEc2Local", true), []);
+    assert_eq!(ended("DataSourceEc2Local", false), [(Check::EcsAgent, Bad)]);
+    assert_eq!(ended("DataSourceNone", true), [(Check::CloudInit, Warn)]);
+    assert_eq!(ended("DataSourceNone", false), [(Check::CloudInit, Bad)]);
 }
 
 #[test]

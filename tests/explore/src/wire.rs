@@ -70,6 +70,36 @@ pub struct Policy {
     pub executables: Executables,
     /// `hooks.timeout`: how long an executable may run.
     pub executable_timeout: Ms,
+    /// `capacity.enabled`, for tasks of [`LARGEST`].
+    pub capacity: bool,
+}
+
+/// `capacity.cpu`, `capacity.memory`
+pub const LARGEST: Resources = Resources {
+    cpu: 500,
+    memory: 600,
+};
+
+/// Resources of a container instance, or what a task reserves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Resources {
+    /// `CPU`
+    pub cpu: i64,
+    /// `MEMORY`
+    pub memory: i64,
+}
+
+/// One sample, as the CloudWatch agent gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sample {
+    /// Its timestamp: the start of a minute, by the machine's wall clock.
+    pub minute: i64,
+    /// `ContainerCapacity`
+    pub capacity: u32,
+    /// `IdleHostCapacity`, in thousandths.
+    pub idle: u32,
+    /// `TasksPerHost`
+    pub most: u32,
 }
 
 /// Which executables of the user's there are.
@@ -114,6 +144,8 @@ pub enum Request {
     ReadAgentMetadata,
     /// `GET /v1/tasks` → [`Reply::Tasks`].
     ReadTasks,
+    /// `GET /v1/tasks`, for the capacity → [`Reply::TaskSet`].
+    ReadTaskSet,
 
     // Amazon ECS.
     /// `UpdateContainerInstancesState` to DRAINING → [`Reply::ContainerInstance`].
@@ -122,6 +154,8 @@ pub enum Request {
     SetActive(Arn),
     /// `DescribeContainerInstances` → [`Reply::ContainerInstance`].
     DescribeContainerInstance(Arn),
+    /// `DescribeContainerInstances`, for the capacity → [`Reply::Resources`].
+    DescribeResources(Arn),
     /// `DescribeTasks` (and `DescribeServices` for their kind) → [`Reply::ApiTasks`]; tasks that ECS does
     /// not know (yet, or any more) are left out.
     DescribeTasks(Arn, Vec<TaskId>),
@@ -151,6 +185,8 @@ pub enum Request {
     RunExecutables(Occasion),
     /// Send the figures of a drain to the CloudWatch agent → [`Reply::Done`].
     SendMetrics,
+    /// Send a sample of the capacity to the CloudWatch agent → [`Reply::Done`].
+    SendCapacity(Sample),
     /// End the process, of its own will. No reply.
     Exit,
 }
@@ -233,6 +269,10 @@ pub enum Reply {
     AgentMetadata(Arn),
     /// To [`Request::ReadTasks`], in the order in which the ECS agent lists them.
     Tasks(Vec<LocalTask>),
+    /// To [`Request::ReadTaskSet`]: those that have not stopped.
+    TaskSet(Vec<TaskId>),
+    /// To [`Request::DescribeResources`]: `registeredResources`, `remainingResources`.
+    Resources(ContainerInstance, Resources, Resources),
     /// To all that answer with the container instance.
     ContainerInstance(ContainerInstance),
     /// To [`Request::DescribeTasks`], [`Request::ListTasks`].
@@ -391,7 +431,9 @@ pub enum Fault {
     AlreadySignalled,
     /// ECS: `failures: MISSING`, of a change.
     Missing,
-    /// ECS: the state cannot be changed (REGISTERING, INACTIVE), or any other refusal.
+    /// ECS: `failures: INACTIVE`, of a change.
+    Inactive,
+    /// ECS: the state cannot be changed (REGISTERING), or any other refusal.
     Refused,
 }
 

@@ -93,6 +93,13 @@ impl AgentBuilder {
         self
     }
 
+    /// Starts it by `program`, which is given its arguments.
+    #[must_use]
+    pub fn by(mut self, program: impl AsRef<Path>) -> Self {
+        program.as_ref().clone_into(&mut self.binary);
+        self
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: &str) -> Self {

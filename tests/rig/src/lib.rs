@@ -3,7 +3,11 @@
 //! It knows nothing of what the agent should do: that is for the tests, the demo and the benchmark.
 
 pub mod agent;
+pub mod cluster;
+pub mod emf;
 pub mod scratch;
+pub mod svg;
+pub mod template;
 
 pub use agent::{AgentBuilder, AgentProcess, LogLine};
 pub use scratch::Scratch;

@@ -19,17 +19,26 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts now. A speed that is not a positive number counts as 1.
     #[must_use]
+    pub fn start(speed: f64) -> Self {
+        Self::start_with(speed, false)
+    }
+
+    /// The same, whose dates may be of simulated time.
+    #[must_use]
     #[allow(
         clippy::disallowed_methods,
         reason = "the one place that reads the machine's clocks"
     )]
-    pub fn start(speed: f64) -> Self {
+    pub fn start_with(speed: f64, simulated_dates: bool) -> Self {
         let epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Self {
             started: Instant::now(),
-            calendar: Calendar::new(epoch, speed),
+            calendar: Calendar {
+                simulated_dates,
+                ..Calendar::new(epoch, speed)
+            },
         }
     }
 
@@ -63,6 +72,8 @@ impl Clock {
 pub struct Calendar {
     epoch: Duration,
     speed: f64,
+    /// Whether dates are of simulated time, for a program whose clock runs as fast.
+    simulated_dates: bool,
 }
 
 impl Calendar {
@@ -74,7 +85,11 @@ impl Calendar {
         } else {
             1.0
         };
-        Self { epoch, speed }
+        Self {
+            epoch,
+            speed,
+            simulated_dates: false,
+        }
     }
 
     /// Real time since the start at a simulated moment.
@@ -90,6 +105,16 @@ impl Calendar {
     /// Time since 1970 at a simulated moment.
     #[must_use]
     pub fn since_1970(&self, at: SimTime) -> Duration {
+        if self.simulated_dates {
+            self.epoch + at
+        } else {
+            self.really(at)
+        }
+    }
+
+    /// Time since 1970 at a simulated moment, on the machine's clock, by which requests are signed.
+    #[must_use]
+    pub fn really(&self, at: SimTime) -> Duration {
         self.epoch + self.real(at)
     }
 

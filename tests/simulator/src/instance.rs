@@ -167,6 +167,18 @@ impl Instance {
         self.change(|w, id| w.send_to_warm_pool(id, state))
     }
 
+    /// Has its group replace its root volume; metadata shows `target` meanwhile.
+    pub fn replace_root_volume(&self, target: Option<TargetLifecycleState>) -> bool {
+        self.change(|w, id| w.replace_root_volume(id, target))
+    }
+
+    /// Boots it from the new root volume. Its ECS agent comes up and registers anew so long from now.
+    pub async fn boot_from_new_root_volume(&self, registers_after: Duration) {
+        self.ports.introspection.close().await;
+        self.change(|w, id| w.boot_from_new_root_volume(id, registers_after));
+        self.open_when_registered();
+    }
+
     /// Takes it back into service from the warm pool.
     pub fn return_to_service(&self) -> bool {
         self.change(World::return_to_service)

@@ -33,8 +33,8 @@ pub use clock::{Calendar, Clock, SimTime};
 pub use fault::{Fault, FaultId, FaultKind, Gate, HeldRequest, Hold, HoldPoint};
 pub use instance::Instance;
 pub use model::{
-    Container, ContainerInstanceStatus, HookTransition, LifecycleActionResult, LifecycleState,
-    MaintenanceEvent, Outcome, RequestLog, RequestRecord, Service, SpotAction,
+    Container, ContainerInstanceStatus, GroupSize, HookTransition, LifecycleActionResult,
+    LifecycleState, MaintenanceEvent, Outcome, RequestLog, RequestRecord, Service, SpotAction,
     TargetLifecycleState, TruthEvent, What, Who, World,
 };
 pub use pattern::AWS_CALLS;
@@ -45,8 +45,9 @@ pub use secrets::{
 };
 pub use simulator::Simulator;
 pub use spec::{
-    ApiSkew, GroupSpec, HookSpec, HostResources, InstanceSpec, Options, Reservation, ResourceSpec,
-    ServiceSpec, StackSpec, TaskKind, TaskSpec,
+    AlarmSpec, ApiSkew, Deployment, GroupSpec, HookSpec, HostResources, InstanceSpec, MetricSpec,
+    Options, Placement, Policy, Reservation, ResourceSpec, ServiceSpec, StackSpec, Statistic,
+    TaskKind, TaskSpec,
 };
 
 /// Keeps the README's example compiling.

@@ -53,7 +53,7 @@ impl Simulator {
     /// # Errors
     /// If a thread or a port cannot be had.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let clock = Clock::start(options.speed);
+        let clock = Clock::start_with(options.speed, options.simulated_dates);
         let world = World::new(options, clock.calendar());
         let shared = Arc::new(Shared::new(clock, world));
         let (running, ended) = oneshot::channel();
@@ -82,6 +82,13 @@ impl Simulator {
     #[must_use]
     pub fn now(&self) -> SimTime {
         self.inner.shared.clock.now()
+    }
+
+    /// Milliseconds since 1970 at the start.
+    #[must_use]
+    pub fn epoch_millis(&self) -> u128 {
+        let calendar = self.inner.shared.clock.calendar();
+        calendar.really(SimTime::ZERO).as_millis()
     }
 
     /// Adds a cluster.

@@ -11,9 +11,9 @@ use core::record::{self, Clocks as CoreClocks};
 use core::{Action, Answer, Event, Failure, FailureKind, Moment, State, WallTime};
 
 use crate::wire::{
-    ActionResult, Agent, Arn, Clocks, Fault, Group, HookName, Input, InstanceStatus, LocalTask, Ms,
-    Occasion, OnTimeout, Output, Policy, Reply, Request, Status, Target, TaskId, TaskKind,
-    TaskStatus, Ticket, Tickets, Transition,
+    ActionResult, Agent, Arn, Clocks, Fault, Group, HookName, Input, InstanceStatus, LARGEST,
+    LocalTask, Ms, Occasion, OnTimeout, Output, Policy, Reply, Request, Sample, Status, Target,
+    TaskId, TaskKind, TaskStatus, Ticket, Tickets, Transition,
 };
 
 const INSTANCE: &str = "i-0123456789abcdef0";
@@ -173,6 +173,9 @@ fn settings(policy: &Policy) -> core::Policy {
         logical_resource_id: "Group".to_owned(),
     });
     settings.cloudformation.signal_drained = policy.signal_drained;
+    settings.capacity.enabled = policy.capacity;
+    settings.capacity.cpu = u32::try_from(LARGEST.cpu).unwrap_or(0);
+    settings.capacity.memory = u32::try_from(LARGEST.memory).unwrap_or(0);
     settings
 }
 
@@ -245,10 +248,14 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
             core::ExecutableEvent::BeforeDrain => Occasion::BeforeDrain,
             core::ExecutableEvent::AfterDrain => Occasion::AfterDrain,
         }),
-        // Capacity is off in these worlds: none of its requests is ever sent.
-        Action::ReadTaskSet | Action::DescribeResources(_) | Action::SendCapacity(_) => {
-            Request::SendMetrics
-        }
+        Action::ReadTaskSet => Request::ReadTaskSet,
+        Action::DescribeResources(target) => Request::DescribeResources(arn_of(target)),
+        Action::SendCapacity(sample) => Request::SendCapacity(Sample {
+            minute: sample.minute.0,
+            capacity: sample.figures.container_capacity,
+            idle: sample.figures.idle_thousandths,
+            most: sample.figures.tasks_per_host,
+        }),
         Action::SendMetrics(_) => Request::SendMetrics,
         Action::Heartbeat(hook) => {
             let (group, name) = hook_of(hook);
@@ -285,6 +292,8 @@ fn failure(fault: Fault) -> Failure {
         Fault::NotSignalable => FailureKind::NotSignalable,
         Fault::AlreadySignalled => FailureKind::AlreadySignalled,
         Fault::Missing => FailureKind::Missing,
+        // Of a change, it is part of a good answer (below).
+        Fault::Inactive => FailureKind::Refused,
         Fault::Refused => FailureKind::Refused,
     };
     Failure::new(kind, format!("{fault:?}"))
@@ -463,14 +472,19 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
                 view: view(seen),
                 request_id: Some("r".to_owned()),
             }),
-            Reply::Failed(Fault::Missing) => Ok(core::StateChange {
-                view: view(crate::wire::ContainerInstance {
-                    status: InstanceStatus::Missing,
+            // `failures[]` of a good answer names no EC2 instance.
+            Reply::Failed(gone @ (Fault::Missing | Fault::Inactive)) => Ok(core::StateChange {
+                view: core::ContainerInstanceView {
+                    status: if gone == Fault::Missing {
+                        core::ContainerInstanceStatus::Missing
+                    } else {
+                        core::ContainerInstanceStatus::Inactive
+                    },
                     running: 0,
                     pending: 0,
-                    connected: false,
-                    ours: true,
-                }),
+                    agent_connected: false,
+                    ec2_instance_id: None,
+                },
                 request_id: Some("r".to_owned()),
             }),
             other => Err(why(other)),
@@ -519,8 +533,37 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
             }),
             other => Err(why(other)),
         }),
-        Action::ReadTaskSet => Answer::TaskSet(Err(why(reply))),
-        Action::DescribeResources(_) => Answer::Resources(Err(why(reply))),
+        Action::ReadTaskSet => Answer::TaskSet(match reply {
+            Reply::TaskSet(tasks) => Ok(tasks
+                .into_iter()
+                .map(|id| {
+                    let known = task(id, TaskStatus::Running, None);
+                    core::LocalTask {
+                        arn: known.arn,
+                        definition: known.definition,
+                        awsvpc: false,
+                    }
+                })
+                .collect()),
+            other => Err(why(other)),
+        }),
+        Action::DescribeResources(_) => Answer::Resources(match reply {
+            Reply::Resources(seen, registered, remaining) => {
+                let there = seen.status != InstanceStatus::Missing;
+                let amounts = |it: crate::wire::Resources| core::Resources {
+                    cpu: there.then_some(it.cpu),
+                    memory: there.then_some(it.memory),
+                    ports: Vec::new(),
+                };
+                Ok(core::HostView {
+                    view: view(seen),
+                    registered: amounts(registered),
+                    remaining: amounts(remaining),
+                    capacity_provider: None,
+                })
+            }
+            other => Err(why(other)),
+        }),
         Action::SendMetrics(_) | Action::SendCapacity(_) => Answer::MetricsSent(done(reply)),
         Action::Heartbeat(_) => Answer::Heartbeat(done(reply)),
         Action::Signal { .. } => Answer::Signalled(done(reply)),

@@ -197,15 +197,31 @@ pub fn along<S: Story>(
     }
 }
 
+/// So long without anything that touches a move, and it makes a difference how long it stands.
+const STANDS: Ms = 10_000;
+
 /// The moments of a run that differ for a move: before each boundary that touches it, and one after the last
-/// of these. A run of boundaries that it does not touch is one moment, of which the last one is taken.
+/// of these. A run of boundaries that it does not touch is one moment, of which the last one is taken; of a
+/// run that lasts long the first as well, just after what touches it: then it stands, and nothing looks.
 /// `from` is how many boundaries had happened before the first in `boundaries`.
 pub fn moments(boundaries: &[Boundary], from: usize, footprint: Footprint) -> Vec<usize> {
     let touched = boundaries
         .iter()
         .enumerate()
         .filter(|(_, it)| it.footprint.touches(footprint));
-    let mut moments: Vec<usize> = touched.map(|(at, _)| from + at).collect();
+    let at = |it: usize| boundaries.get(it).map_or(0, |it| it.at);
+    let mut moments: Vec<usize> = Vec::new();
+    let mut last = None;
+    for (place, _) in touched {
+        if let Some(after) = last.map(|it: usize| it + 1)
+            && after < place
+            && at(place) > at(after) + STANDS
+        {
+            moments.push(from + after);
+        }
+        last = Some(place);
+        moments.push(from + place);
+    }
     let after = moments.last().map_or(from, |last| last + 1);
     if after < from + boundaries.len() {
         moments.push(after);

@@ -21,9 +21,13 @@ pub(super) enum Lasting {
     Network,
     Disk,
     SlowDisk,
+    /// ECS says MISSING.
+    Missing,
+    /// The CloudWatch agent takes no connection.
+    Sink,
 }
 
-const LASTING: usize = Lasting::SlowDisk as usize + 1;
+const LASTING: usize = Lasting::Sink as usize + 1;
 
 /// All of them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +42,10 @@ pub(super) struct Faults {
     pub(super) fail_next: bool,
     pub(super) stale_tag: bool,
     pub(super) group_gone: bool,
+    /// The group that the stale tag names has hooks of its own.
+    pub(super) group_hooks: bool,
+    /// The CloudWatch agent takes the next sample, and does not say so.
+    pub(super) sample_unanswered: bool,
     pub(super) deny_complete: bool,
     pub(super) deny_beat: bool,
     pub(super) deny_describe: bool,
@@ -77,6 +85,7 @@ impl Faults {
                 L::Ecs,
                 L::EcsThrottled,
                 L::Stale,
+                L::Missing,
                 L::SlowReplies,
                 L::SlowRequests,
                 L::Network,
@@ -85,7 +94,7 @@ impl Faults {
             Service::Local => &[L::Introspection, L::Forgetful, L::Impostor],
             Service::Metadata => &[L::Metadata, L::Target404, L::Garbage],
             Service::Stack => &[L::SlowReplies, L::SlowRequests, L::Network],
-            Service::Machine => &[L::Disk, L::SlowDisk],
+            Service::Machine => &[L::Disk, L::SlowDisk, L::Sink],
         };
         those.iter().map(|it| self.until(*it)).max().unwrap_or(0)
     }

@@ -21,10 +21,12 @@ pub(super) mod part {
     pub(in crate::world) const GROUP_API: u32 = 1 << 11;
     pub(in crate::world) const ANY_API: u32 = 1 << 12;
     pub(in crate::world) const ANY_CHANGE: u32 = 1 << 13;
+    /// The CloudWatch agent.
+    pub(in crate::world) const SINK: u32 = 1 << 14;
 }
 use part::{
     ANY_API, ANY_CHANGE, CLOCK, DISK, ECS_API, EXECUTABLES, GROUP, GROUP_API, LOCAL, METADATA,
-    PLACEMENT, PROCESS, STACK, TASKS,
+    PLACEMENT, PROCESS, SINK, STACK, TASKS,
 };
 
 /// The moves, each with what it changes: an enum, and the lists of it.
@@ -166,6 +168,17 @@ moves! {
         TerminatePooled: METADATA | GROUP;
         /// An instance refresh replaces the root volume: the terminating hook, a reboot without state, the launching hook.
         ReplaceRoot: METADATA | GROUP;
+        /// ECS says MISSING of container instances, and leaves tasks out, for 12 s.
+        MissingLong: ECS_API;
+        /// The container instance is gone from ECS for good: MISSING. What runs runs on.
+        Vanished: PLACEMENT | LOCAL | TASKS;
+        /// The tag in metadata names a former group, for good, which has hooks of the same template: the instance was detached
+        /// and attached elsewhere.
+        FormerGroup: METADATA | GROUP;
+        /// The CloudWatch agent takes no connection for 70 s.
+        SampleRefused: SINK;
+        /// The CloudWatch agent takes the next sample, and does not say so.
+        SampleUnanswered: SINK;
     }
 }
 
@@ -194,9 +207,11 @@ pub(super) fn arrival(request: &crate::wire::Request) -> Footprint {
             (METADATA, 0)
         }
         R::ReadAgentMetadata => (LOCAL, 0),
-        R::ReadTasks => (LOCAL | TASKS, 0),
+        R::ReadTasks | R::ReadTaskSet => (LOCAL | TASKS, 0),
         R::SetDraining(_) | R::SetActive(_) => (ECS_API | ANY_API | ANY_CHANGE, PLACEMENT | TASKS),
-        R::DescribeContainerInstance(_) => (ECS_API | ANY_API | PLACEMENT | TASKS, 0),
+        R::DescribeContainerInstance(_) | R::DescribeResources(_) => {
+            (ECS_API | ANY_API | PLACEMENT | TASKS, 0)
+        }
         R::DescribeTasks(..) | R::ListTasks(_) => (ECS_API | ANY_API | TASKS, 0),
         R::StopTask(..) => (ECS_API | ANY_API | ANY_CHANGE, TASKS),
         R::DescribeAutoScalingInstance | R::DescribeLifecycleHooks(..) => {
@@ -210,6 +225,7 @@ pub(super) fn arrival(request: &crate::wire::Request) -> Footprint {
         R::Signal(_) => (ANY_API | ANY_CHANGE, STACK),
         R::WriteStateFile(_) => (0, DISK),
         R::RunExecutables(_) => (EXECUTABLES, 0),
+        R::SendCapacity(_) => (SINK, SINK),
         R::SendMetrics | R::Exit => (0, 0),
     };
     // What is under way when the process is killed may be lost: an arrival is a moment of the process's, too.

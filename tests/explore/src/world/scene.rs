@@ -152,6 +152,7 @@ fn policy() -> Policy {
         signal_drained: false,
         executables: Executables::default(),
         executable_timeout: 8 * S,
+        capacity: false,
     }
 }
 
@@ -506,5 +507,30 @@ fn specs() -> Vec<Spec> {
         }
         replaced "root-volume-same"
             "the same, and metadata says InService all the time: CONTINUE for the launch" {}
+        scale_in "drained-signalled"
+            "drained, SUCCESS for a stack that waits, then CONTINUE" {
+            it.policy.stack = true; it.policy.signal_drained = true; it.waits = true;
+        }
+        quiet "capacity-idle"
+            "a sample each minute; ECS is asked when a task ends, and every ten minutes" {
+            it.policy.capacity = true; it.policy.metadata_poll = 30 * S;
+            it.work = vec![service(6 * S), standalone(250 * S)]; it.horizon = 800 * S;
+        }
+        scale_in "capacity-scale-in"
+            "samples until it drains, and none from then on" {
+            it.policy.capacity = true; it.script = vec![(115 * S, Move::ScaleIn)];
+            it.horizon = 260 * S;
+        }
+        launch "capacity-launch"
+            "no sample before it has joined, then one each minute" {
+            it.policy.capacity = true; it.registers = 30 * S; it.policy.ready_timeout = 70 * S;
+            it.horizon = 200 * S;
+        }
+        quiet "capacity-away"
+            "no sample on standby, nor while it drains by hand" {
+            it.policy.capacity = true; it.policy.metadata_poll = 10 * S;
+            it.script = vec![(70 * S, Move::Standby), (125 * S, Move::DrainByHand), (150 * S, Move::UndrainByHand)];
+            it.horizon = 300 * S;
+        }
     }
 }

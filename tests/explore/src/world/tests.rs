@@ -28,7 +28,8 @@ mod bad {
         POLLS ALWAYS_CONTINUE LOOKS_NOT NO_LOOK UNVERIFIED
         SLEEPS LOOKS_OFTEN WRITES_LATE HAND_FIRST SIGNALS_ON
         STOPS_NONE KEEPS_ANOTHER NEVER_ASKS DEAF WRITES_ONCE
-        JUDGES_BLIND
+        JUDGES_BLIND COMPLETES_FIRST SAMPLES_AGAIN SAMPLES_ALWAYS SAMPLES_MORE NEVER_SAMPLES
+        LOOKS_EACH_MINUTE SAMPLES_THOUGH_OFF ASKS_FORMER
     );
 }
 
@@ -119,6 +120,11 @@ struct Decent<const BAD: u8> {
     odd: bool,
     none: bool,
     stop: bool,
+    /// Of its capacity: the last minute that is done with, the tasks, ECS's word and when.
+    minute: i64,
+    set: Option<(i64, Vec<TaskId>)>,
+    asked: Vec<TaskId>,
+    host: Option<(Ms, Arn, Resources, Resources)>,
 }
 
 impl<const BAD: u8> Decent<BAD> {
@@ -260,6 +266,17 @@ impl<const BAD: u8> Decent<BAD> {
                 // Of when it was sent: about.
                 self.read = Some(self.now);
             }
+            Reply::TaskSet(mut tasks) => {
+                tasks.sort_unstable();
+                self.set = Some((self.wall.div_euclid(60_000), tasks));
+            }
+            Reply::Resources(it, registered, remaining) => {
+                if let (Request::DescribeResources(arn), true) = (request, it.ours) {
+                    self.host = Some((self.now, *arn, registered, remaining));
+                    self.status = Some(it.status);
+                    self.member = it.status == InstanceStatus::Active && it.connected;
+                }
+            }
             Reply::ContainerInstance(it) => {
                 if BAD != bad::DRAINS_ONCE
                     || matches!(request, Request::SetDraining(_))
@@ -395,6 +412,7 @@ impl<const BAD: u8> Decent<BAD> {
         {
             self.ask(out, Request::Signal(Status::Success), 5_000);
         }
+        self.capacity(out);
         if self.memory != self.written
             && !self
                 .flying
@@ -404,6 +422,66 @@ impl<const BAD: u8> Decent<BAD> {
             self.written = self.memory.clone();
             out.push(Request::WriteStateFile(self.memory.write()));
         }
+    }
+
+    /// Once in the second half of each minute.
+    fn capacity(&mut self, out: &mut Vec<Request>) {
+        if !self.policy.capacity && BAD != bad::SAMPLES_THOUGH_OFF || BAD == bad::NEVER_SAMPLES {
+            return;
+        }
+        let minute = self.wall.div_euclid(60_000);
+        let away = self.draining() || self.joining() || self.target != Some(Target::InService);
+        let early = self.wall.rem_euclid(60_000) < 30_000;
+        let done = minute == self.minute && BAD != bad::SAMPLES_AGAIN;
+        let always = BAD == bad::SAMPLES_ALWAYS && self.host.is_some();
+        let Some(arn) = self.arn.filter(|_| !early && !done && (!away || always)) else {
+            return;
+        };
+        if self.set.as_ref().is_none_or(|it| it.0 != minute) {
+            return self.ask(out, Request::ReadTaskSet, 2_000);
+        }
+        let tasks = self.set.as_ref().map(|it| it.1.clone()).unwrap_or_default();
+        let host = self.host.filter(|it| it.1 == arn);
+        let old = host.is_none_or(|it| self.now - it.0 > 595_000);
+        if old || tasks != self.asked || BAD == bad::LOOKS_EACH_MINUTE {
+            self.asked = tasks;
+            self.ask(
+                out,
+                Request::DescribeResources(arn),
+                if old { 5_000 } else { 50_000 },
+            );
+        }
+        let member = self.status == Some(InstanceStatus::Active) && self.member;
+        let Some((_, _, registered, remaining)) = host.filter(|_| member || always) else {
+            return;
+        };
+        let looks = |it: &(Ticket, Request)| matches!(it.1, Request::DescribeResources(_));
+        if self.flying.iter().any(looks)
+            || out
+                .iter()
+                .any(|it| matches!(it, Request::DescribeResources(_)))
+        {
+            return;
+        }
+        self.minute = minute;
+        let most = (
+            registered.cpu / LARGEST.cpu,
+            registered.memory / LARGEST.memory,
+        );
+        let fits = (
+            remaining.cpu / LARGEST.cpu,
+            remaining.memory / LARGEST.memory,
+        );
+        let idle = (1_000 * most.0.min(fits.0) / most.0).min(1_000 * most.1.min(fits.1) / most.1);
+        let number = |it: i64| u32::try_from(it).unwrap();
+        let sample = Request::SendCapacity(Sample {
+            minute: minute * 60_000,
+            capacity: number(most.0.min(fits.0).min(most.1).min(fits.1))
+                + u32::from(BAD == bad::SAMPLES_MORE),
+            idle: number(idle),
+            most: number(most.0.min(most.1)),
+        });
+        self.ask(out, sample, 10_000);
     }
 
     fn beat(&mut self, out: &mut Vec<Request>, hook: Hook) {
@@ -442,6 +520,10 @@ impl<const BAD: u8> Decent<BAD> {
                 .any(|(_, it)| matches!(it, Request::SetActive(_)));
             if active && !busy && BAD != bad::NEVER_DRAINS {
                 self.ask(out, Request::SetDraining(arn), 2_000);
+                if BAD == bad::ASKS_FORMER {
+                    self.ask(out, Request::DescribeAutoScalingInstance, 60_000);
+                    self.ask(out, Request::Heartbeat(Group(1), HookName(100)), 500);
+                }
                 if BAD == bad::OPPOSITES {
                     self.ask(out, Request::SetActive(arn), 2_000);
                 }
@@ -532,7 +614,11 @@ impl<const BAD: u8> Decent<BAD> {
         if drained && self.policy.executables.after_drain && !self.after && !over {
             return self.ask(out, Request::RunExecutables(Occasion::AfterDrain), 60_000);
         }
-        if drained && self.policy.signal_drained && !self.memory.signalled {
+        if drained
+            && self.policy.signal_drained
+            && !self.memory.signalled
+            && BAD != bad::COMPLETES_FIRST
+        {
             self.ask(out, Request::Signal(Status::Success), 60_000);
             if BAD == bad::SIGNALS_FAILURE {
                 self.ask(out, Request::Signal(Status::Failure), 60_000);
@@ -653,6 +739,10 @@ impl<const BAD: u8> Agent for Decent<BAD> {
             odd: false,
             none: false,
             stop: false,
+            minute: clocks.wall.div_euclid(60_000),
+            set: None,
+            asked: Vec::new(),
+            host: None,
         }
     }
 
@@ -799,6 +889,14 @@ fn each_spoilt_agent_is_noticed() {
         FORGETS_DRAINED "drained-abandon-late-wait" [] => "drained-but-given-up";
         SPINS "scale-in" [] => "spins";
         COMPLETES_ALL_HOOKS "managed-draining" [] => "touched-another-hook";
+        ASKS_FORMER "scale-in" [(5_100, EcsThrottled)] => "touched-another-hook";
+        COMPLETES_FIRST "drained-signalled" [] => "completed-unsignalled";
+        SAMPLES_AGAIN "capacity-idle" [] => "sampled-twice";
+        SAMPLES_ALWAYS "capacity-away" [] => "sampled-while-away";
+        SAMPLES_MORE "capacity-idle" [] => "sampled-wrongly";
+        NEVER_SAMPLES "capacity-idle" [] => "not-sampled";
+        LOOKS_EACH_MINUTE "capacity-idle" [] => "capacity-looks-too-often";
+        SAMPLES_THOUGH_OFF "by-hand" [] => "capacity-though-off";
         NEVER_SIGNALS "launch" [] => "not-signalled";
         NEVER_DRAINS "no-hook" [] => "stays-active";
         BELIEVES_EMPTY "stuck-continue" [(9_000, Reregister)] => "completed-while-a-container-ran";
@@ -876,6 +974,7 @@ fn what_is_named_is_listed() {
         include_str!("judge/told.rs"),
         include_str!("judge/sending.rs"),
         include_str!("judge/joining.rs"),
+        include_str!("judge/capacity.rs"),
         include_str!("judge/watch.rs"),
         include_str!("truth/scaling.rs"),
         include_str!("mod.rs"),

@@ -131,7 +131,7 @@ fn in_time(world: &World, call: &Call) -> Result<(), ApiError> {
         return Ok(());
     };
     let compact = |time| world.calendar.date(time).replace(['-', ':'], "");
-    let now = world.calendar.since_1970(world.now());
+    let now = world.calendar.really(world.now());
     let (earliest, latest) = (compact(now.saturating_sub(SKEW)), compact(now + SKEW));
     let now = compact(now);
     let message = if signed < earliest.as_str() {

@@ -66,6 +66,10 @@ pub(crate) enum Due {
     DaemonCheck {
         instance: String,
     },
+    /// The service schedulers look.
+    Services,
+    /// A minute is over, for CloudWatch and Auto Scaling.
+    Minute,
 }
 
 /// Due transitions, by time and then by the order in which they were added.

@@ -56,6 +56,8 @@ impl World {
             match (&task.spec.kind, task.container) {
                 (TaskKind::Standalone, _) => {}
                 (_, Container::Pending) => self.tell_to_stop(&arn, REASON),
+                // Its scheduler tells it to stop once another one is healthy.
+                (TaskKind::Service { .. }, _) if self.is_scheduled(&arn) => {}
                 (TaskKind::Service { .. }, _) => self.schedule_stop(&arn),
                 (TaskKind::Daemon { .. }, _) => {}
             }

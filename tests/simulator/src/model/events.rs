@@ -167,6 +167,29 @@ pub enum What {
         /// Whether its `Status` is `SUCCESS`.
         success: bool,
     },
+    /// The number of a service's tasks that find no place has changed.
+    TasksWait {
+        /// The service.
+        service: String,
+        /// How many.
+        count: usize,
+    },
+    /// An alarm has changed its state.
+    Alarm {
+        /// Its name.
+        alarm: String,
+        /// Whether it is in ALARM.
+        on: bool,
+    },
+    /// A policy has changed the size that is desired of a group.
+    DesiredCapacity {
+        /// The group.
+        group: String,
+        /// From.
+        from: usize,
+        /// To.
+        to: usize,
+    },
     /// The instance is gone.
     InstanceGone {
         /// Why.

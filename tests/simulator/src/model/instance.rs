@@ -50,6 +50,8 @@ pub struct InstanceModel {
     pub(crate) connects_after: Duration,
     /// When it was launched, or started again, since 1970 (`pendingTime`).
     pub launched_at: Duration,
+    /// Since when it is in service, where it was launched in the simulation.
+    pub in_service_since: Option<SimTime>,
     /// ARNs of its tasks, in the order of their placement.
     pub tasks: Vec<String>,
     /// What the scheduler places on it, so long after it has become `ACTIVE`.
@@ -104,6 +106,7 @@ impl InstanceModel {
 pub(crate) enum Destination {
     Gone,
     WarmPool(TargetLifecycleState),
+    NewRootVolume,
 }
 
 /// A hook of an instance in a `:Wait` state.

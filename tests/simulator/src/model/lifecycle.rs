@@ -7,6 +7,7 @@
 //! InService ──▶ Terminating ──▶ Terminating:Wait ──▶ Terminating:Proceed ──▶ gone
 //!               (wait_delay)    (hooks pending)  │   (terminate_delay)  └──▶ Warmed:Pending ──▶ Warmed:*
 //!                                                └──▶ Terminating:Retained (ABANDON, if the group retains)
+//! InService ──▶ ReplacingRootVolume ──▶ …:Wait ──▶ …:Proceed ──▶ RootVolumeReplaced ──▶ Pending   (`replacing`)
 //! ```
 //!
 //! Containers that still run at `Terminating:Proceed` are killed there (`ending`).
@@ -22,14 +23,15 @@ impl World {
     /// Has Auto Scaling terminate an instance (scale-in, instance refresh, …). Returns whether it
     /// was not on its way out already.
     pub fn terminate(&mut self, id: &str) -> bool {
-        self.leave_service(id, TargetLifecycleState::Terminated, Destination::Gone)
+        let target = Some(TargetLifecycleState::Terminated);
+        self.leave_service(id, target, Destination::Gone)
     }
 
     /// Sets the target state and starts on the terminating hooks.
     pub(crate) fn leave_service(
         &mut self,
         id: &str,
-        target: TargetLifecycleState,
+        target: Option<TargetLifecycleState>,
         to: Destination,
     ) -> bool {
         let Some(lead) = self.group_of(id).map(|g| g.target_lead) else {
@@ -43,10 +45,13 @@ impl World {
         if leaving {
             return false;
         }
-        self.set_target(id, target);
+        if let Some(target) = target {
+            self.set_target(id, target);
+        }
         let Some(instance) = self.instances.get_mut(id) else {
             return false;
         };
+        instance.target_lifecycle_state = target;
         instance.destination = to;
         let epoch = instance.epoch;
         if lead.is_zero() {
@@ -67,11 +72,12 @@ impl World {
         let Some(instance) = self.instances.get_mut(id).filter(|i| i.epoch == epoch) else {
             return;
         };
-        instance.returning = pool_states && instance.destination != Destination::Gone;
-        let state = if instance.returning {
-            LifecycleState::WarmedPending
-        } else {
-            LifecycleState::Terminating
+        let to_pool = matches!(instance.destination, Destination::WarmPool(_));
+        instance.returning = pool_states && to_pool;
+        let state = match instance.destination {
+            Destination::NewRootVolume => LifecycleState::ReplacingRootVolume,
+            _ if instance.returning => LifecycleState::WarmedPending,
+            _ => LifecycleState::Terminating,
         };
         let epoch = self.set_lifecycle(id, Some(state));
         let (at, instance) = (self.now() + delay, id.to_owned());
@@ -98,6 +104,9 @@ impl World {
             return instance.epoch;
         }
         instance.lifecycle_state = to;
+        if to == Some(LifecycleState::InService) {
+            instance.in_service_since = Some(self.now);
+        }
         instance.epoch += 1;
         let epoch = instance.epoch;
         self.event(id, What::LifecycleStateChanged { from, to });
@@ -120,6 +129,10 @@ impl World {
             LifecycleState::Terminating => {
                 (LifecycleState::TerminatingWait, HookTransition::Terminating)
             }
+            LifecycleState::ReplacingRootVolume => (
+                LifecycleState::ReplacingRootVolumeWait,
+                HookTransition::Terminating,
+            ),
             _ => return,
         };
         let Some(group) = self.group_of(id) else {
@@ -176,8 +189,12 @@ impl World {
         } else if abandoned && retain && destination == Destination::Gone {
             self.set_lifecycle(id, Some(LifecycleState::TerminatingRetained));
         } else {
-            let epoch = self.set_lifecycle(id, Some(LifecycleState::TerminatingProceed));
-            if destination == Destination::Gone {
+            let state = match destination {
+                Destination::NewRootVolume => LifecycleState::ReplacingRootVolumeProceed,
+                _ => LifecycleState::TerminatingProceed,
+            };
+            let epoch = self.set_lifecycle(id, Some(state));
+            if !matches!(destination, Destination::WarmPool(_)) {
                 self.kill_containers(id);
             }
             self.schedule(
@@ -201,6 +218,9 @@ impl World {
         match (state, destination) {
             (LifecycleState::PendingProceed, _) => {
                 self.set_lifecycle(id, Some(LifecycleState::InService));
+            }
+            (LifecycleState::ReplacingRootVolumeProceed, _) => {
+                self.set_lifecycle(id, Some(LifecycleState::RootVolumeReplaced));
             }
             (LifecycleState::TerminatingProceed, Destination::Gone) => {
                 self.end_instance(id, "terminated by Auto Scaling");

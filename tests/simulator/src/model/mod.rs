@@ -7,6 +7,8 @@
 //! - `lifecycle`, `hooks`, `pool`: Auto Scaling's state machine.
 //! - `draining`, `tasks`, `task`: what ECS does with tasks.
 //! - `registrations`: an ECS agent that loses its data, and a scheduler.
+//! - `scheduler`: services that are kept running.
+//! - `metrics`, `math`, `scaling`: CloudWatch, and a group that scales by it.
 //! - `ending`: what kills containers. `Killed` events are *the* safety signal.
 //! - `stacks`: CloudFormation signals.
 
@@ -19,11 +21,16 @@ mod groups;
 mod hooks;
 mod instance;
 mod lifecycle;
+mod math;
+mod metrics;
 mod notices;
 mod pool;
 mod query;
 mod registrations;
+mod replacing;
 mod requests;
+mod scaling;
+mod scheduler;
 mod setup;
 mod stacks;
 mod states;
@@ -40,7 +47,9 @@ pub use events::{TruthEvent, What, Who};
 pub use groups::{GroupModel, ServiceModel};
 pub use hooks::HookError;
 pub use instance::{InstanceModel, MaintenanceEvent, PendingHook};
+pub(crate) use metrics::Metrics;
 pub use requests::{Outcome, RequestLog, RequestRecord, Service};
+pub use scaling::{AlarmModel, GroupSize};
 pub use stacks::{Signal, SignalAuth, SignalError, StackModel, StackResource};
 pub use states::{
     ContainerInstanceStatus, HookTransition, LifecycleActionResult, LifecycleState, SpotAction,
@@ -69,6 +78,8 @@ pub struct World {
     pub(crate) signals: Vec<Signal>,
     pub(crate) log: RequestLog,
     pub(crate) buckets: Buckets,
+    pub(crate) metrics: Metrics,
+    pub(crate) alarms: Vec<AlarmModel>,
     events: Vec<TruthEvent>,
 }
 
@@ -91,6 +102,8 @@ impl World {
             signals: Vec::new(),
             log: RequestLog::default(),
             buckets: Buckets::default(),
+            metrics: Metrics::default(),
+            alarms: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -144,6 +157,8 @@ impl World {
             }
             Due::Connect { instance } => self.set_agent_connected(&instance, true),
             Due::DaemonCheck { instance } => self.daemon_check(&instance),
+            Due::Services => self.schedule_services(),
+            Due::Minute => self.minute_over(),
         }
     }
 

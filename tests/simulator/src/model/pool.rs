@@ -11,7 +11,7 @@ use super::states::{LifecycleState, TargetLifecycleState};
 impl World {
     /// Sends an instance to the warm pool. `state` is one of the `Warmed:*` target states.
     pub fn send_to_warm_pool(&mut self, id: &str, state: TargetLifecycleState) -> bool {
-        self.leave_service(id, state, Destination::WarmPool(state))
+        self.leave_service(id, Some(state), Destination::WarmPool(state))
     }
 
     /// Terminating hooks are done: into the pool. Containers are not killed, but if some still run

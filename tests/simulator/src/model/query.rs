@@ -2,6 +2,7 @@
 
 use super::events::{TruthEvent, What};
 use super::{GroupModel, InstanceModel, ServiceModel, StackModel, TaskModel, World};
+use crate::spec::HostResources;
 
 impl World {
     /// An instance, also one that is gone.
@@ -87,6 +88,21 @@ impl World {
             .filter(|t| t.is_running())
             .map(|t| t.arn.clone())
             .collect()
+    }
+
+    /// What is left on the instance; ports are listed that are *taken*. What a task reserves is free once it
+    /// is `STOPPED`.
+    #[must_use]
+    pub fn remaining(&self, instance: &InstanceModel) -> HostResources {
+        let mut left = instance.resources.clone();
+        let holds = |task: &&TaskModel| task.last_status(self.now()) != "STOPPED";
+        for task in self.tasks_of(&instance.id).filter(holds) {
+            let takes = &task.spec.reserves;
+            left.cpu -= takes.cpu;
+            left.memory -= takes.memory;
+            left.ports.extend(takes.ports.iter().cloned());
+        }
+        left
     }
 
     /// Whether the instance is gone.

@@ -21,6 +21,13 @@ impl World {
     /// The ECS agent registers a second container instance, `ACTIVE`, beside the one it had, which ECS keeps as
     /// it was, disconnected. ECS calls the tasks of the first one `STOPPED`, though their containers go on.
     pub fn register_anew(&mut self, id: &str) {
+        self.lose_registration(id);
+        self.event(id, What::ContainerInstanceRegistered);
+        self.schedule_next(id);
+    }
+
+    /// The next registration of its ECS agent is another one.
+    pub(crate) fn lose_registration(&mut self, id: &str) {
         self.forget_tasks(id);
         let now = self.now();
         for task in self.tasks.values_mut().filter(|t| t.instance == id) {
@@ -37,8 +44,6 @@ impl World {
             instance.former.insert(former, instance.status);
             instance.status = ContainerInstanceStatus::Active;
         }
-        self.event(id, What::ContainerInstanceRegistered);
-        self.schedule_next(id);
     }
 
     /// From now on the scheduler places this task whenever the instance is `ACTIVE`, so long after it became so.

@@ -25,14 +25,24 @@ impl World {
 
     /// Adds an Auto Scaling group, or replaces it.
     pub fn add_group(&mut self, spec: GroupSpec) {
-        self.groups.insert(spec.name.clone(), GroupModel { spec });
+        let model = GroupModel {
+            desired: None,
+            suspended: false,
+            removing: None,
+            cool_until: Duration::ZERO,
+            spec,
+        };
+        self.groups.insert(model.spec.name.clone(), model);
     }
 
     /// Adds a service (and its cluster).
     pub fn add_service(&mut self, spec: ServiceSpec) {
         self.add_cluster(&spec.cluster);
         if self.find_service(&spec.cluster, &spec.name).is_none() {
-            self.services.push(ServiceModel { spec });
+            if spec.runs.is_some() {
+                self.schedule(self.now(), Due::Services);
+            }
+            self.services.push(ServiceModel { spec, waiting: 0 });
         }
     }
 
@@ -83,6 +93,7 @@ impl World {
             connected: spec.registered,
             connects_after: spec.connects_after,
             launched_at,
+            in_service_since: None,
             tasks: Vec::new(),
             scheduled: None,
             returning: false,

@@ -49,6 +49,8 @@ names! {
         WarmedStopped = "Warmed:Stopped",
         /// To be terminated from the warm pool.
         WarmedTerminated = "Warmed:Terminated",
+        /// No state of AWS's that anybody knows: what it shows while a root volume is replaced is documented nowhere.
+        Unheard = "ReplacingRootVolume",
     }
 }
 
@@ -71,6 +73,14 @@ names! {
         TerminatingProceed = "Terminating:Proceed",
         /// Abandoned, and kept for a person.
         TerminatingRetained = "Terminating:Retained",
+        /// The root volume is to be replaced.
+        ReplacingRootVolume = "ReplacingRootVolume",
+        /// Terminating hooks are pending.
+        ReplacingRootVolumeWait = "ReplacingRootVolume:Wait",
+        /// Terminating hooks are done.
+        ReplacingRootVolumeProceed = "ReplacingRootVolume:Proceed",
+        /// It boots from the new one.
+        RootVolumeReplaced = "RootVolumeReplaced",
         /// On its way to standby.
         EnteringStandby = "EnteringStandby",
         /// On standby.
@@ -93,12 +103,15 @@ names! {
 }
 
 impl LifecycleState {
-    /// `Pending:Wait`, `Warmed:Pending:Wait` or `Terminating:Wait`.
+    /// Any `…:Wait` state.
     #[must_use]
     pub fn is_wait(self) -> bool {
         matches!(
             self,
-            Self::PendingWait | Self::WarmedPendingWait | Self::TerminatingWait
+            Self::PendingWait
+                | Self::WarmedPendingWait
+                | Self::TerminatingWait
+                | Self::ReplacingRootVolumeWait
         )
     }
 

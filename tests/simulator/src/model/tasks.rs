@@ -28,10 +28,10 @@ impl World {
         let arn = self.ecs_arn(&format!("task/{cluster}/{}", ids::hex32(2, number)));
         if let Some(name) = spec.kind.service() {
             let daemon = matches!(spec.kind, TaskKind::Daemon { .. });
-            self.add_service(ServiceSpec {
-                cluster: cluster.clone(),
-                name: name.to_owned(),
-                daemon,
+            self.add_service(if daemon {
+                ServiceSpec::daemon(&cluster, name)
+            } else {
+                ServiceSpec::replica(&cluster, name)
             });
         }
         let starts = now + spec.pending_for;
@@ -107,7 +107,9 @@ impl World {
             .get(&id)
             .is_some_and(|i| i.status == ContainerInstanceStatus::Draining);
         match kind {
-            TaskKind::Service { .. } if draining => self.schedule_stop(arn),
+            TaskKind::Service { .. } if draining && !self.is_scheduled(arn) => {
+                self.schedule_stop(arn);
+            }
             TaskKind::Daemon { .. } if draining => self.daemon_check(&id),
             _ => {}
         }

@@ -23,6 +23,8 @@ pub struct GroupSpec {
     pub pool_states: bool,
     /// `RetentionTriggers.TerminateHookAbandon=retain`.
     pub retain_on_abandon: bool,
+    /// `MinSize` and `MaxSize`, as far as policies are concerned.
+    pub sizes: (usize, usize),
 }
 
 impl GroupSpec {
@@ -38,7 +40,15 @@ impl GroupSpec {
             target_lead: Duration::ZERO,
             pool_states: false,
             retain_on_abandon: false,
+            sizes: (0, usize::MAX),
         }
+    }
+
+    /// Sets `MinSize` and `MaxSize`.
+    #[must_use]
+    pub fn sizes(mut self, least: usize, most: usize) -> Self {
+        self.sizes = (least, most);
+        self
     }
 
     /// Adds a hook.

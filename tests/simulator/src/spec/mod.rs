@@ -6,11 +6,13 @@
 mod group;
 mod instance;
 mod options;
+mod scaling;
 mod stack;
 mod task;
 
 pub use group::{GroupSpec, HookSpec};
 pub use instance::{HostResources, InstanceSpec};
 pub use options::Options;
+pub use scaling::{AlarmSpec, MetricSpec, Policy, Statistic};
 pub use stack::{ResourceSpec, StackSpec};
-pub use task::{ApiSkew, Reservation, ServiceSpec, TaskKind, TaskSpec};
+pub use task::{ApiSkew, Deployment, Placement, Reservation, ServiceSpec, TaskKind, TaskSpec};

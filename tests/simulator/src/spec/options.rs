@@ -9,6 +9,8 @@ use crate::secrets::STATIC_ACCESS_KEY_ID;
 pub struct Options {
     /// Simulated seconds per real second.
     pub speed: f64,
+    /// Whether dates are of simulated time, for agents whose clock runs as fast.
+    pub simulated_dates: bool,
     /// The region everything is in.
     pub region: String,
     /// The account everything belongs to.
@@ -32,6 +34,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             speed: 1.0,
+            simulated_dates: false,
             region: "us-east-1".to_owned(),
             account_id: "123456789012".to_owned(),
             static_access_key_id: Some(STATIC_ACCESS_KEY_ID.to_owned()),
@@ -49,6 +52,13 @@ impl Options {
     #[must_use]
     pub fn speed(mut self, speed: f64) -> Self {
         self.speed = speed;
+        self
+    }
+
+    /// Has dates show simulated time.
+    #[must_use]
+    pub fn simulated_dates(mut self) -> Self {
+        self.simulated_dates = true;
         self
     }
 

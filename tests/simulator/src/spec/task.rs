@@ -237,6 +237,31 @@ pub struct ServiceSpec {
     pub name: String,
     /// Whether its `schedulingStrategy` is `DAEMON`.
     pub daemon: bool,
+    /// What the scheduler keeps running of it; `None`: its tasks are placed by hand.
+    pub runs: Option<Deployment>,
+}
+
+/// What a service's scheduler keeps running: at least 100 % healthy, at most 200 % in all.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// The task. Its `version` tells one deployment from the next.
+    pub task: TaskSpec,
+    /// `desiredCount`.
+    pub desired: usize,
+    /// Where the next task goes.
+    pub placement: Placement,
+    /// From running until the load balancer calls its target healthy.
+    pub healthy_after: Duration,
+}
+
+/// A task placement strategy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// Where the fewest of the service run.
+    #[default]
+    Spread,
+    /// Where the least memory is left that is enough.
+    Binpack,
 }
 
 impl ServiceSpec {
@@ -247,7 +272,41 @@ impl ServiceSpec {
             cluster: cluster.to_owned(),
             name: name.to_owned(),
             daemon: false,
+            runs: None,
         }
+    }
+
+    /// Has the scheduler keep so many of these tasks running, and of no service else.
+    #[must_use]
+    pub fn runs(cluster: &str, desired: usize, task: TaskSpec) -> Self {
+        let name = task.kind.service().unwrap_or_default().to_owned();
+        Self {
+            runs: Some(Deployment {
+                task,
+                desired,
+                placement: Placement::default(),
+                healthy_after: Duration::ZERO,
+            }),
+            ..Self::replica(cluster, &name)
+        }
+    }
+
+    /// Sets the placement strategy.
+    #[must_use]
+    pub fn placement(mut self, placement: Placement) -> Self {
+        if let Some(runs) = &mut self.runs {
+            runs.placement = placement;
+        }
+        self
+    }
+
+    /// Sets how long after its start a target is healthy.
+    #[must_use]
+    pub fn healthy_after(mut self, delay: Duration) -> Self {
+        if let Some(runs) = &mut self.runs {
+            runs.healthy_after = delay;
+        }
+        self
     }
 
     /// A `DAEMON` service.
@@ -257,6 +316,7 @@ impl ServiceSpec {
             cluster: cluster.to_owned(),
             name: name.to_owned(),
             daemon: true,
+            runs: None,
         }
     }
 }

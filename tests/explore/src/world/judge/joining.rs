@@ -79,6 +79,7 @@ impl Truth {
 
     pub(super) fn sending_signal(&mut self, status: Status) {
         let leaving = self.leaving();
+        self.judge.said = true;
         let since = self.outcome_since(!leaving, status == Status::Failure);
         self.told_before_written(
             "the signal",
@@ -104,9 +105,12 @@ impl Truth {
             }
             return;
         }
-        let forgotten = self.judge.state_lost && self.mine().is_none_or(|it| it.1.member == NEVER);
+        // Nobody can see that it has joined, and nobody remembers.
+        let unseen = self.mine().is_none_or(|it| it.1.member == NEVER)
+            || self.faults.deny_describe && self.judge.known.member.is_none();
+        let forgotten = self.judge.state_lost && unseen;
         if self.judge.sent_success && (leaving || self.signal_is(Status::Success)) {
-            if self.judge.state_lost {
+            if self.judge.state_lost || self.judge.write_lost && unseen {
                 self.judge.excuse("forgotten-with-the-file");
             } else {
                 self.wrong("failure-after-success", String::new);

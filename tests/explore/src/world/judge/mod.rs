@@ -3,6 +3,7 @@
 
 pub use rules::{EXEMPTIONS, RULES};
 
+mod capacity;
 mod joining;
 mod rules;
 mod sending;
@@ -12,7 +13,7 @@ mod watch;
 use super::scene::Begin;
 use super::truth::{NEVER, Service, Task, Truth, Way};
 use crate::story::Violation;
-use crate::wire::{Arn, HookName, InstanceStatus, Ms, Request, Status, Target, Transition};
+use crate::wire::{Arn, Group, HookName, InstanceStatus, Ms, Request, Status, Target, Transition};
 
 /// What the process that runs now has been told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,6 +75,13 @@ struct Known {
     /// Told `InService`, `Warmed:…`: when.
     service: Option<Ms>,
     pool: Option<Ms>,
+    /// What introspection named last; what metadata showed last; the group that Auto Scaling named last.
+    named: Option<Arn>,
+    shown: Option<Target>,
+    group: Option<Group>,
+    /// Of the last look.
+    connected: bool,
+    capacity: capacity::Known,
     denied: bool,
     complete_denied: bool,
 }
@@ -85,7 +93,7 @@ struct Count {
     times: u16,
 }
 
-const KINDS: usize = 18;
+const KINDS: usize = 20;
 
 /// The judge's book.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +107,7 @@ pub(super) struct Judge {
     /// A process was started without what the one before it knew.
     state_lost: bool,
     pub(super) clock_set: bool,
+    pub(super) clock_changed: Ms,
     pub(super) hook_changed: Option<Ms>,
     /// A launch has been abandoned, by whomever: it has failed.
     pub(super) launch_failed: bool,
@@ -141,9 +150,14 @@ pub(super) struct Judge {
     beat_sent: Ms,
     lost_beat: bool,
     joined: Option<Ms>,
+    /// SUCCESS or FAILURE was sent.
+    said: bool,
     /// The outcome of a drain has been told, and no task has been seen since.
     outcome: bool,
     // Of the story.
+    /// The minutes of which a sample has arrived; and when the last did.
+    samples: Vec<i64>,
+    sampled: Ms,
     hand: Option<Ms>,
     hand_changed: Option<Ms>,
     hand_unsure: bool,
@@ -166,6 +180,8 @@ pub(super) struct Judge {
     ambiguous_placement: bool,
     /// A process died while it changed the placement, and had not written that down: the disk was slow.
     whose_lost: bool,
+    /// A process died while it wrote: the disk was slow.
+    write_lost: bool,
     /// The next process starts without a file.
     forgot: bool,
     /// When a change of the placement was sent or answered last.
@@ -181,7 +197,7 @@ fn kind(request: &Request) -> usize {
         R::ReadIdentityDocument | R::ReadStackTags | R::ReadGroupTag => 0,
         R::ReadMetadata => 1,
         R::ReadAgentMetadata => 2,
-        R::ReadTasks => 3,
+        R::ReadTasks | R::ReadTaskSet => 3,
         R::SetDraining(_) => 4,
         R::SetActive(_) => 5,
         R::DescribeContainerInstance(_) => 6,
@@ -196,6 +212,8 @@ fn kind(request: &Request) -> usize {
         R::WriteStateFile(_) => 15,
         R::RunExecutables(_) => 16,
         R::SendMetrics | R::Exit => 17,
+        R::DescribeResources(_) => 18,
+        R::SendCapacity(_) => 19,
     }
 }
 
@@ -234,6 +252,7 @@ impl Judge {
         self.credit = (0, 0);
         self.first_hook = None;
         self.outcome = false;
+        self.said = false;
         self.refused = None;
         self.refusals = Count::default();
         self.beat = 0;
@@ -303,6 +322,7 @@ impl Judge {
         self.ambiguous_placement |= self.placing + 1_000 > now || about_to;
         let (written, done) = self.known.writes[0];
         self.whose_lost |= self.placing + 1_000 > now && written > 0 && !done;
+        self.write_lost |= written > 0 && !done;
         if self.beat_sent > self.beat.max(self.beat_failed) {
             // Nobody hears how it went.
             self.beat_failed = now;
@@ -355,6 +375,7 @@ impl Truth {
 
     pub(super) fn process_started(&mut self) {
         self.judge.known = Known::default();
+        self.judge.known.capacity.started = Some(self.minute());
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
             self.judge.outcome = false;
@@ -390,7 +411,7 @@ impl Truth {
         let failed = due.is_some_and(|it| it <= self.now) && k.looked;
         self.judge.outcome |= self.leaving() && written;
         self.judge.decided |= failed;
-        if failed {
+        if failed && self.judge.joined.is_none() {
             self.judge.gave_up.get_or_insert(self.now);
         }
     }

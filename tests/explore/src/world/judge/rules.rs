@@ -156,6 +156,34 @@ pub const RULES: &[(&str, &str)] = &[
         "a denied request is tried again more often than 8 times in 30 s",
     ),
     ("spins", "no time passes"),
+    (
+        "completed-unsignalled",
+        "drained in time, signal_drained is set, and CONTINUE is sent before anything was signalled: the machine dies of it",
+    ),
+    (
+        "sampled-twice",
+        "two samples for one minute, over all processes; or one for the minute in which a process was started again",
+    ),
+    (
+        "sampled-while-away",
+        "a sample while it drains, joins, or is told to be elsewhere than in service, ACTIVE and connected",
+    ),
+    (
+        "sampled-wrongly",
+        "a sample of another minute than now, with other figures than ECS's last word gives, or by a word older than 12 min",
+    ),
+    (
+        "not-sampled",
+        "in service, ACTIVE, connected, calm, and no sample for over two minutes",
+    ),
+    (
+        "capacity-looks-too-often",
+        "resources are looked at more than twice in 2 min, or again though no task came or went for 10 min, or while it drains or joins",
+    ),
+    (
+        "capacity-though-off",
+        "a request for the capacity, which is off",
+    ),
 ];
 
 /// What no core can know, with what it excuses.
@@ -210,7 +238,7 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
     ),
     (
         "forgotten-with-the-file",
-        "FAILURE after SUCCESS, where the file was lost or could not be written, and it is no member now",
+        "FAILURE after SUCCESS, where the file was lost or could not be written (in time), and it is no member now, or may not be looked at",
     ),
     (
         "undid-a-person-unknowing",

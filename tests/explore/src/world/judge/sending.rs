@@ -1,7 +1,9 @@
 //! What it asks for, just before that leaves.
 
 use super::{Count, bit, kind};
-use crate::wire::{ActionResult, Arn, HookName, InstanceStatus, Ms, OnTimeout, Request, Target};
+use crate::wire::{
+    ActionResult, Arn, Group, HookName, InstanceStatus, Ms, OnTimeout, Request, Target,
+};
 use crate::world::truth::{FOREIGN, MANAGED, Service, Task, Truth, Way, What, service};
 
 impl Truth {
@@ -55,8 +57,18 @@ impl Truth {
                     });
                 }
             }
+            Request::Heartbeat(group, _) | Request::Complete(group, ..)
+                if *group != Group(0) && self.judge.known.group == Some(Group(0)) =>
+            {
+                self.wrong("touched-another-hook", || {
+                    format!("{request}, and Auto Scaling has named its group")
+                });
+            }
             Request::Heartbeat(_, hook) => self.sending_heartbeat(*hook),
             Request::Complete(_, hook, result) => self.sending_completion(*hook, *result),
+            Request::ReadTaskSet | Request::DescribeResources(_) | Request::SendCapacity(_) => {
+                self.sending_capacity(request);
+            }
             Request::Signal(status) => self.sending_signal(*status),
             Request::WriteStateFile(_) => {
                 self.judge.known.writes.rotate_right(1);
@@ -92,7 +104,7 @@ impl Truth {
         }
     }
 
-    fn told_of_join(&self) -> bool {
+    pub(super) fn told_of_join(&self) -> bool {
         let k = &self.judge.known;
         if self.scaling.replaced {
             return k.pending;
@@ -205,7 +217,7 @@ impl Truth {
         if self.stopping && !self.judge.due_on_stop {
             self.wrong("completed-on-stop", || format!("{result:?}"));
         }
-        let launching = hook == HookName(1);
+        let launching = hook.0 % 2 == 1;
         let since = self.outcome_since(launching, result == ActionResult::Abandon);
         self.told_before_written("the completion", since);
         self.judge.outcome |= !launching;
@@ -238,6 +250,13 @@ impl Truth {
                 self.given_up("ABANDON");
             }
             return;
+        }
+        let drained = early && known.is_none() || self.judge.latched;
+        let says = self.spec.policy.signal_drained
+            && self.spec.policy.stack
+            && self.scaling.way.is_some_and(Way::ends);
+        if drained && says && !self.judge.said && !clock {
+            self.wrong("completed-unsignalled", String::new);
         }
         if early {
             if clock {
@@ -332,8 +351,11 @@ impl Truth {
             .mine()
             .is_some_and(|(_, it)| it.since.max(self.calm(&[Service::Local])) + 20_000 > now);
         let right = |arn: Arn| new || Some(arn) == self.current;
+        // INACTIVE is for good: a machine that comes back has another registration.
         let looked = k.look.is_some_and(|(at, arn, status, _)| {
-            now - at <= 61_000 && status != InstanceStatus::Active && right(arn)
+            (now - at <= 61_000 || status == InstanceStatus::Inactive)
+                && status != InstanceStatus::Active
+                && right(arn)
         });
         if !looked && self.current.is_some() {
             self.wrong("completed-without-a-look-at-ecs", || {

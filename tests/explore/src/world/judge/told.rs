@@ -2,7 +2,8 @@
 
 use super::{Count, bit, kind, pooled};
 use crate::wire::{
-    ActionResult, Arn, Fault, InstanceStatus, Ms, Occasion, Reply, Request, Target, TaskStatus,
+    ActionResult, Arn, Fault, Group, InstanceStatus, Ms, Occasion, Reply, Request, Target,
+    TaskStatus,
 };
 use crate::world::faults::Lasting;
 use crate::world::scene::Replacing;
@@ -14,19 +15,28 @@ impl Truth {
         let now = self.now;
         let to = service(&flight.request);
         let launching = self.launching();
+        self.told_resources(flight, reply);
+        let lasts = match flight.request {
+            Request::SetDraining(arn) | Request::SetActive(arn) => self.vanished(arn),
+            _ => false,
+        };
         let j = &mut self.judge;
         if let Reply::Failed(fault) = reply {
             use Fault as F;
-            if matches!(
-                fault,
-                F::Timeout
-                    | F::Server
-                    | F::Throttled
-                    | F::Unreachable
-                    | F::Missing
-                    | F::Malformed
-                    | F::Credentials
-            ) {
+            // That it is gone for good is no trouble that passes.
+            let gone = *fault == F::Missing && lasts;
+            if !gone
+                && matches!(
+                    fault,
+                    F::Timeout
+                        | F::Server
+                        | F::Throttled
+                        | F::Unreachable
+                        | F::Missing
+                        | F::Malformed
+                        | F::Credentials
+                )
+            {
                 j.trouble[to as usize] = now;
             }
             if *fault == F::Denied {
@@ -112,7 +122,10 @@ impl Truth {
                     k.settled = Some(now);
                 }
             }
+            // The tag is newer.
+            (Request::ReadGroupTag, Reply::GroupTag(_)) => j.known.group = None,
             (Request::ReadAgentMetadata, Reply::AgentMetadata(arn)) => {
+                j.known.named = Some(*arn);
                 j.known.impostor = *arn == FOREIGN;
             }
             (Request::ReadAgentMetadata, Reply::Failed(_)) => j.known.looked = true,
@@ -121,14 +134,18 @@ impl Truth {
                 j.known.looked = true;
                 j.known.empties = 0;
             }
-            (_, Reply::ContainerInstance(it)) => {
+            (_, Reply::ContainerInstance(it) | Reply::Resources(it, ..)) => {
                 let (Request::SetDraining(arn)
                 | Request::SetActive(arn)
+                | Request::DescribeResources(arn)
                 | Request::DescribeContainerInstance(arn)) = flight.request
                 else {
                     return;
                 };
-                if !matches!(flight.request, Request::DescribeContainerInstance(_)) {
+                if matches!(
+                    flight.request,
+                    Request::SetDraining(_) | Request::SetActive(_)
+                ) {
                     j.placing = now;
                 }
                 let k = &mut j.known;
@@ -142,10 +159,12 @@ impl Truth {
                 // Its words are of when it arrived.
                 let at = flight.arrived;
                 // A MISSING of one that lives is not knowledge.
-                let missing = it.status == InstanceStatus::Missing
-                    && self.registrations.get(usize::from(arn)).is_none();
+                let known = self.registrations.get(usize::from(arn));
+                let missing =
+                    it.status == InstanceStatus::Missing && known.is_none_or(|it| it.vanished);
                 if k.look.is_none_or(|look| look.0 <= at) && it.ours || missing {
                     k.look = Some((at, arn, it.status, it.running + it.pending == 0));
+                    k.connected = it.connected;
                     k.active = if it.status == InstanceStatus::Active {
                         k.active.or(Some(now))
                     } else {
@@ -159,6 +178,20 @@ impl Truth {
                     k.member = Some(now);
                     j.own &= !(1 << arn.min(31));
                 }
+            }
+            (
+                Request::SetDraining(arn) | Request::SetActive(arn),
+                Reply::Failed(Fault::Inactive),
+            ) => {
+                j.known.looked = true;
+                j.known.look = Some((flight.arrived, *arn, InstanceStatus::Inactive, true));
+            }
+            (
+                Request::SetDraining(arn) | Request::SetActive(arn),
+                Reply::Failed(Fault::Missing),
+            ) if lasts => {
+                j.known.looked = true;
+                j.known.look = Some((flight.arrived, *arn, InstanceStatus::Missing, true));
             }
             (Request::SetDraining(_) | Request::SetActive(_), Reply::Failed(_)) => {
                 j.ambiguous_placement = true
@@ -188,6 +221,7 @@ impl Truth {
                 }
             }
             (Request::DescribeAutoScalingInstance, Reply::AutoScalingInstance(it)) => {
+                j.known.group = it.map(|it| it.0);
                 let says = |what| it.is_some_and(|(_, state)| state.starts_with(what));
                 j.known.pending = says("Pending");
                 if j.known.pending && j.known.target.flatten().is_some_and(pooled) {
@@ -205,7 +239,7 @@ impl Truth {
                     j.told.get_or_insert(now);
                 }
             }
-            (Request::DescribeLifecycleHooks(_, transition), Reply::Hooks(hooks)) => {
+            (Request::DescribeLifecycleHooks(Group(0), transition), Reply::Hooks(hooks)) => {
                 let way = self.scaling.way.map(Way::transition);
                 if let Some(it) = hooks
                     .iter()
@@ -218,7 +252,10 @@ impl Truth {
                     j.first_hook.get_or_insert(now);
                 }
             }
-            (Request::Heartbeat(_, hook), Reply::Done | Reply::Failed(Fault::NoActiveAction)) => {
+            (
+                Request::Heartbeat(Group(0), hook),
+                Reply::Done | Reply::Failed(Fault::NoActiveAction),
+            ) => {
                 // Of the transition before, it says nothing.
                 let ours = (hook.0 % 2 == 1) == launching;
                 j.beat = if ours {
@@ -227,7 +264,7 @@ impl Truth {
                     j.beat
                 };
             }
-            (Request::Heartbeat(..), Reply::Failed(_)) => {
+            (Request::Heartbeat(Group(0), _), Reply::Failed(_)) => {
                 j.beat_failed = now;
                 j.lost_beat = true;
             }
@@ -289,6 +326,9 @@ impl Truth {
         let policy = &self.spec.policy;
         let j = &mut self.judge;
         let k = &mut j.known;
+        if let Ok(Some(target)) = target {
+            k.shown = Some(target);
+        }
         if target == Ok(Some(Target::InService)) {
             k.service.get_or_insert(now);
         }

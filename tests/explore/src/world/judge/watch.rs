@@ -77,6 +77,7 @@ impl Truth {
         self.watch_placement();
         self.watch_hook();
         self.watch_signal();
+        self.watch_capacity();
     }
 
     fn watch_drained(&mut self) {
@@ -145,6 +146,7 @@ impl Truth {
                 && it.running(now)
                 && it.asked > now
                 && Some(it.arn) == self.current
+                && !self.vanished(it.arn)
                 && bit(self.judge.known.seen, *id)
                 && now > from.max(it.local) + 15_000
         };
@@ -354,8 +356,14 @@ impl Truth {
                     _ => self.latest(),
                 };
                 let calm = calm.max(self.calm(&[Service::Ecs, Service::Local]));
+                // One MISSING is not knowledge, and several take their time.
+                let gone = if self.mine().is_some_and(|(_, it)| it.vanished) {
+                    25_000
+                } else {
+                    0
+                };
                 if let Some(from) = from
-                    && now > from.max(calm) + 40_000 + after
+                    && now > from.max(calm) + 40_000 + after + gone
                 {
                     self.wrong("not-completed", || {
                         format!("over since {from}, waits since {waits}")

@@ -192,6 +192,7 @@ impl Truth {
                     -10_800_000
                 };
                 self.judge.clock_set = true;
+                self.judge.clock_changed = now;
                 self.judge.trouble[Service::Metadata as usize] = now;
                 self.judge.trouble[Service::Stack as usize] = now;
             }
@@ -243,6 +244,28 @@ impl Truth {
                 }
                 self.start_way(Way::Replace);
             }
+            Move::FormerGroup => {
+                if !self.spec.tags {
+                    return None;
+                }
+                (f.stale_tag, f.group_hooks) = (true, true);
+            }
+            Move::MissingLong => f.arm(Lasting::Missing, 12_000),
+            Move::Vanished => {
+                let (arn, it) = self.mine()?;
+                if it.vanished {
+                    return None;
+                }
+                self.set_status(arn, InstanceStatus::Inactive, true);
+                if let Some(it) = self.registrations.get_mut(usize::from(arn)) {
+                    (it.connected, it.vanished) = (false, true);
+                }
+            }
+            Move::SampleRefused | Move::SampleUnanswered if !self.spec.policy.capacity => {
+                return None;
+            }
+            Move::SampleRefused => f.arm(Lasting::Sink, 70_000),
+            Move::SampleUnanswered => f.sample_unanswered = true,
             Move::DenyComplete => f.deny_complete = true,
             Move::DenyHeartbeat => f.deny_beat = true,
             Move::DenyDescribe => f.deny_describe = true,

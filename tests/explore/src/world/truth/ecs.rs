@@ -1,7 +1,9 @@
 //! Amazon ECS, and the ECS agent.
 
 use super::{FOREIGN, NEVER, PLACED, Registration, Service, Task, Timer, Truth};
-use crate::wire::{Arn, Fault, InstanceStatus, Ms, Reply, Target, TaskId, TaskKind};
+use crate::wire::{
+    Arn, Fault, InstanceStatus, Ms, Reply, Resources, Target, TaskId, TaskKind, TaskStatus,
+};
 use crate::world::faults::Lasting;
 
 impl Truth {
@@ -21,6 +23,7 @@ impl Truth {
             connected: true,
             by_person: false,
             member: at,
+            vanished: false,
         });
         self.current = Some(arn);
         // What it does not know as its own any more.
@@ -216,8 +219,17 @@ impl Truth {
         Reply::Tasks(tasks)
     }
 
+    /// The same list, for the capacity: of what has not stopped.
+    pub(super) fn task_set(&mut self) -> Reply {
+        let Reply::Tasks(tasks) = self.local_tasks() else {
+            return Reply::TaskSet(Vec::new());
+        };
+        let left = |it: &crate::wire::LocalTask| it.known != TaskStatus::Stopped;
+        Reply::TaskSet(tasks.into_iter().filter(left).map(|it| it.task).collect())
+    }
+
     pub(super) fn change(&mut self, arn: Arn, to: InstanceStatus) -> Reply {
-        if std::mem::take(&mut self.faults.missing_next) {
+        if self.missing() || self.vanished(arn) {
             return Reply::Failed(Fault::Missing);
         }
         if arn == FOREIGN {
@@ -227,7 +239,7 @@ impl Truth {
         }
         match self.registration(arn).map(|it| (it.status, it.by_person)) {
             None => return Reply::Failed(Fault::Missing),
-            Some((InstanceStatus::Inactive, _)) => return Reply::Failed(Fault::Refused),
+            Some((InstanceStatus::Inactive, _)) => return Reply::Failed(Fault::Inactive),
             Some((InstanceStatus::Draining, true)) if to == InstanceStatus::Active => {
                 self.undid_a_person(arn)
             }
@@ -241,6 +253,35 @@ impl Truth {
         self.describe(arn, false)
     }
 
+    /// ECS does not find what it has.
+    fn missing(&mut self) -> bool {
+        std::mem::take(&mut self.faults.missing_next)
+            || self.faults.felt(Lasting::Missing, self.now)
+    }
+
+    /// `DescribeContainerInstances`, with the resources.
+    pub(super) fn resources(&mut self, arn: Arn) -> Reply {
+        let reply = self.describe(arn, true);
+        let Reply::ContainerInstance(it) = reply else {
+            return reply;
+        };
+        let registered = Resources {
+            cpu: 2_048,
+            memory: 4_096,
+        };
+        // What a task reserves is free once ECS has it as STOPPED.
+        let reserved = |(id, it): &(usize, &Task)| {
+            it.arn == arn && it.placed <= self.now && self.now < it.api_stopped(*id)
+        };
+        let tasks = self.tasks.iter().enumerate().filter(reserved).count();
+        let tasks = i64::try_from(tasks).unwrap_or(0);
+        let remaining = Resources {
+            cpu: registered.cpu - 300 * tasks,
+            memory: registered.memory - 700 * tasks,
+        };
+        Reply::Resources(it, registered, remaining)
+    }
+
     pub(in crate::world) fn describe(&mut self, arn: Arn, read: bool) -> Reply {
         use crate::wire::ContainerInstance;
         let missing = ContainerInstance {
@@ -250,7 +291,10 @@ impl Truth {
             connected: false,
             ours: false,
         };
-        if read && std::mem::take(&mut self.faults.missing_next) {
+        if self.vanished(arn) {
+            return Reply::ContainerInstance(missing);
+        }
+        if read && self.missing() {
             self.judge.trouble[Service::Ecs as usize] = self.now;
             return Reply::ContainerInstance(missing);
         }
@@ -304,7 +348,10 @@ impl Truth {
     pub(super) fn api_tasks(&mut self, arn: Arn, ids: Option<&Vec<TaskId>>) -> Reply {
         use crate::wire::ApiTask;
         use crate::wire::TaskStatus::{Pending, Running, Stopped};
-        if std::mem::take(&mut self.faults.missing_next) {
+        if self.vanished(arn) {
+            return Reply::ApiTasks(Vec::new());
+        }
+        if self.missing() {
             self.judge.trouble[Service::Ecs as usize] = self.now;
             return Reply::ApiTasks(Vec::new());
         }

@@ -37,6 +37,8 @@ pub(super) struct Registration {
     pub(super) by_person: bool,
     /// ACTIVE and connected since then.
     pub(super) member: Ms,
+    /// ECS does not know it any more.
+    pub(super) vanished: bool,
 }
 
 /// A task, as a few moments; each view of it is derived from them.
@@ -241,10 +243,11 @@ pub(super) fn service(request: &Request) -> Service {
         R::ReadIdentityDocument | R::ReadMetadata | R::ReadGroupTag | R::ReadStackTags => {
             Service::Metadata
         }
-        R::ReadAgentMetadata | R::ReadTasks => Service::Local,
+        R::ReadAgentMetadata | R::ReadTasks | R::ReadTaskSet => Service::Local,
         R::SetDraining(_)
         | R::SetActive(_)
         | R::DescribeContainerInstance(_)
+        | R::DescribeResources(_)
         | R::DescribeTasks(..)
         | R::ListTasks(_)
         | R::StopTask(..) => Service::Ecs,
@@ -253,7 +256,11 @@ pub(super) fn service(request: &Request) -> Service {
         | R::Heartbeat(..)
         | R::Complete(..) => Service::Group,
         R::Signal(_) => Service::Stack,
-        R::WriteStateFile(_) | R::RunExecutables(_) | R::SendMetrics | R::Exit => Service::Machine,
+        R::WriteStateFile(_)
+        | R::RunExecutables(_)
+        | R::SendMetrics
+        | R::SendCapacity(_)
+        | R::Exit => Service::Machine,
     }
 }
 
@@ -459,6 +466,11 @@ impl Truth {
 
     pub(super) fn registration(&self, arn: Arn) -> Option<&Registration> {
         self.registrations.get(usize::from(arn))
+    }
+
+    /// Whether ECS does not know this one any more.
+    pub(super) fn vanished(&self, arn: Arn) -> bool {
+        self.registration(arn).is_some_and(|it| it.vanished)
     }
 
     /// The registration that the ECS agent says it is.

@@ -58,6 +58,7 @@ impl Truth {
             if self.faults.felt(Lasting::Impostor, now) {
                 return match request {
                     Request::ReadAgentMetadata => Some((Reply::AgentMetadata(FOREIGN), delay)),
+                    Request::ReadTaskSet => Some((Reply::TaskSet(Vec::new()), delay)),
                     _ => Some((Reply::Tasks(Vec::new()), delay)),
                 };
             }
@@ -65,7 +66,14 @@ impl Truth {
                 return fault(Fault::Unreachable);
             }
         }
+        let sample = matches!(request, Request::SendCapacity(_));
+        if sample && self.faults.felt(Lasting::Sink, now) {
+            return fault(Fault::Unreachable);
+        }
         let (reply, takes) = self.carry_out(request);
+        if sample && std::mem::take(&mut self.faults.sample_unanswered) {
+            return None;
+        }
         if aws && std::mem::take(&mut self.faults.lose_next) {
             return None;
         }
@@ -97,6 +105,7 @@ impl Truth {
                 None => Reply::Failed(Fault::Unreachable),
             },
             Request::ReadTasks => self.local_tasks(),
+            Request::ReadTaskSet => self.task_set(),
             Request::SetDraining(arn) => self.change(*arn, InstanceStatus::Draining),
             Request::SetActive(arn) => self.change(*arn, InstanceStatus::Active),
             Request::DescribeContainerInstance(arn) => {
@@ -106,6 +115,10 @@ impl Truth {
                     self.describe(*arn, true)
                 }
             }
+            Request::DescribeResources(_) if self.faults.deny_describe => {
+                Reply::Failed(Fault::Denied)
+            }
+            Request::DescribeResources(arn) => self.resources(*arn),
             Request::DescribeTasks(arn, ids) => self.api_tasks(*arn, Some(ids)),
             Request::ListTasks(arn) => self.api_tasks(*arn, None),
             Request::StopTask(_, id) => {
@@ -164,6 +177,10 @@ impl Truth {
                     1_500
                 };
                 Reply::Executables(!hangs && !fails)
+            }
+            Request::SendCapacity(sample) => {
+                self.sampled(*sample);
+                Reply::Done
             }
             Request::SendMetrics | Request::Exit => Reply::Done,
         };

@@ -227,11 +227,17 @@ impl Truth {
         if group != Group(0) && self.faults.group_gone {
             return Reply::Failed(Fault::Refused);
         }
-        if group != Group(0) {
+        if group != Group(0) && !self.faults.group_hooks {
             return Reply::Hooks(Vec::new());
         }
+        // A former group has the same template's, under names of its own.
+        let former = if group == Group(0) { 0 } else { 100 };
         let of = |(name, timeout): (HookName, Ms)| Hook {
-            name,
+            name: if name == MANAGED {
+                name
+            } else {
+                HookName(name.0 + former)
+            },
             transition,
             heartbeat_timeout: timeout,
             global_timeout: self

@@ -23,8 +23,8 @@ pub(crate) fn measure(options: &Options) -> Result<Section, String> {
         },
     };
     let crates = match crates() {
-        None => Figure::text("crates besides its own", "no cargo tree"),
-        Some(count) => Figure::number("crates besides its own", f64::from(count), 0, ""),
+        None => Figure::text("crates besides its own, here", "no cargo tree"),
+        Some(count) => Figure::number("crates besides its own, here", f64::from(count), 0, ""),
     };
     Ok(Section {
         title: "Binary".to_owned(),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::options::Options;
-use crate::report::{Figure, Section, mark, megabytes};
+use crate::report::{Figure, Measured, Section, mark, megabytes};
 use crate::scenarios::{self, RESOURCE, STACK, Scenario};
 use crate::stage::{PATIENCE, Stage, simulator, text};
 
@@ -34,9 +34,7 @@ struct Row {
 }
 
 /// All drains side by side, each with a simulator of its own: their calls are counted, not timed.
-pub(crate) async fn measure(
-    options: &Arc<Options>,
-) -> (Result<Section, String>, Result<Section, String>) {
+pub(crate) async fn measure(options: &Arc<Options>) -> Measured {
     let mut drains = JoinSet::new();
     for (place, scenario) in scenarios::all(options).into_iter().enumerate() {
         let options = options.clone();
@@ -55,7 +53,7 @@ pub(crate) async fn measure(
             Err(failure) => failures.push(failure),
         }
     }
-    (Ok(table(options, &rows, failures)), Ok(memory(&rows)))
+    vec![Ok(table(options, &rows, failures)), Ok(memory(&rows))]
 }
 
 async fn drain(options: &Options, scenario: Scenario) -> Result<Row, String> {
@@ -198,8 +196,9 @@ fn memory(rows: &[Row]) -> Section {
     let figures = rows
         .iter()
         .filter_map(|row| {
-            let name = format!("VmHWM, {}", row.scenario.memory?);
-            Some(Figure::bytes(&name, row.peak).at_most(10e6, "10 MB"))
+            let (name, most) = row.scenario.memory?;
+            let figure = Figure::bytes(&format!("VmHWM, {name}"), row.peak);
+            Some(figure.at_most(f64::from(most) * 1e6, &format!("{most} MB")))
         })
         .collect();
     Section {

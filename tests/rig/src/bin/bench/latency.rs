@@ -124,7 +124,7 @@ fn section(samples: &[Sample], failures: Vec<String>) -> Result<Section, String>
     };
     let mut figures = summarized("detection", detected, Some(0.7), Some(1.2));
     figures.extend(summarized("  of it after the poll", acted, None, None));
-    figures.extend(summarized("completion", completed, None, Some(2.5)));
+    figures.extend(summarized("completion", completed, Some(0.6), Some(1.2)));
     Ok(Section {
         title: format!("Latency: {} drains of 1 to 3 tasks that take 1 to 4 s to stop", samples.len()),
         figures,

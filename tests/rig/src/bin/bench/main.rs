@@ -14,8 +14,10 @@ mod binary;
 mod calls;
 mod features;
 mod idle;
+mod instructions;
 mod latency;
 mod options;
+mod pasted;
 mod processes;
 mod random;
 mod report;
@@ -28,7 +30,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use options::Options;
-use report::Report;
+use report::{Measured, Report};
 
 /// `EX_USAGE` of sysexits.h.
 const USAGE: u8 = 64;
@@ -44,6 +46,7 @@ async fn main() -> ExitCode {
     };
     let report = measure(&options).await;
     println!("{}", report.text());
+    println!("{}\n", pasted::text(&report, options.beside.is_some()));
     let written = report.write(&options.out);
     match &written {
         Ok(path) => println!("written to {}", path.display()),
@@ -59,19 +62,61 @@ async fn main() -> ExitCode {
 /// One after the other: what is measured must not be disturbed by what is measured beside it.
 async fn measure(options: &Arc<Options>) -> Report {
     let mut report = Report::new(options);
-    eprintln!("binary …");
-    report.add(binary::measure(options));
-    eprintln!("start-up …");
-    report.add(startup::measure(options).await);
-    eprintln!("idle, {} s …", options.idle().as_secs());
-    report.add(idle::measure(options).await);
-    eprintln!("latencies, {} drains …", options.samples());
-    report.add(latency::measure(options).await);
-    eprintln!("calls and memory …");
-    let (calls, memory) = calls::measure(options).await;
-    report.add(calls);
-    report.add(memory);
-    eprintln!("features …");
-    report.add(features::measure(options).await);
+    let other = options.other().map(Arc::new);
+    for part in Part::ALL {
+        eprintln!("{} …", part.says(options));
+        let beside = match &other {
+            Some(other) => part.measure(other).await,
+            None => Vec::new(),
+        };
+        report.add(part.measure(options).await, beside);
+    }
     report
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Binary,
+    Startup,
+    Idle,
+    Latency,
+    Calls,
+    Features,
+    Instructions,
+}
+
+impl Part {
+    const ALL: [Self; 7] = [
+        Self::Binary,
+        Self::Startup,
+        Self::Idle,
+        Self::Latency,
+        Self::Calls,
+        Self::Features,
+        Self::Instructions,
+    ];
+
+    fn says(self, options: &Options) -> String {
+        match self {
+            Self::Binary => "binary".to_owned(),
+            Self::Startup => "start-up".to_owned(),
+            Self::Idle => format!("idle, {} s", options.idle().as_secs()),
+            Self::Latency => format!("latencies, {} drains", options.samples()),
+            Self::Calls => "calls and memory".to_owned(),
+            Self::Features => "features".to_owned(),
+            Self::Instructions => "instructions".to_owned(),
+        }
+    }
+
+    async fn measure(self, options: &Arc<Options>) -> Measured {
+        match self {
+            Self::Binary => vec![binary::measure(options)],
+            Self::Startup => vec![startup::measure(options).await],
+            Self::Idle => vec![idle::measure(options).await],
+            Self::Latency => vec![latency::measure(options).await],
+            Self::Calls => calls::measure(options).await,
+            Self::Features => vec![features::measure(options).await],
+            Self::Instructions => vec![instructions::measure(options).await],
+        }
+    }
 }

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How to call it.
-pub(crate) const USAGE: &str = "usage: bench --agent PATH [--out DIR] [--quick]";
+pub(crate) const USAGE: &str = "usage: bench --agent PATH [--beside PATH] [--out DIR] [--quick]";
 
 /// What to measure, and how long.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// The agent's release binary.
     pub(crate) agent: PathBuf,
+    /// Another one, an earlier release for example: each part is measured of it, too, just before.
+    pub(crate) beside: Option<PathBuf>,
     /// Where `bench.json` goes.
     pub(crate) out: PathBuf,
     /// Fewer samples, shorter waits.
@@ -22,7 +24,8 @@ impl Options {
     /// From the arguments, without the program's name.
     pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments;
-        let (mut agent, mut out, mut quick) = (None, PathBuf::from("target/bench"), false);
+        let (mut agent, mut beside) = (None, None);
+        let (mut out, mut quick) = (PathBuf::from("target/bench"), false);
         while let Some(argument) = arguments.next() {
             let mut value = || {
                 let missing = format!("{} needs a value", argument.display());
@@ -30,16 +33,35 @@ impl Options {
             };
             match argument.to_str() {
                 Some("--agent") => agent = Some(value()?),
+                Some("--beside") => beside = Some(value()?),
                 Some("--out") => out = value()?,
                 Some("--quick") => quick = true,
                 _ => return Err(format!("{} is not known", argument.display())),
             }
         }
         let agent = agent.ok_or("--agent is missing")?;
-        if !agent.is_file() {
-            return Err(format!("{} is not a file", agent.display()));
+        if let Some(missing) = [Some(&agent), beside.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|binary| !binary.is_file())
+        {
+            return Err(format!("{} is not a file", missing.display()));
         }
-        Ok(Self { agent, out, quick })
+        Ok(Self {
+            agent,
+            beside,
+            out,
+            quick,
+        })
+    }
+
+    /// The same measurements, of the binary that it is compared with.
+    pub(crate) fn other(&self) -> Option<Self> {
+        Some(Self {
+            agent: self.beside.clone()?,
+            beside: None,
+            ..self.clone()
+        })
     }
 
     fn either<T>(&self, quick: T, full: T) -> T {
@@ -81,6 +103,14 @@ mod tests {
         assert_eq!(parse(&["--agent"]).unwrap_err(), "--agent needs a value");
         assert!(parse(&["--agent", "/nonexistent"]).is_err());
         assert!(parse(&["--fast"]).is_err());
+        let agent = std::env::current_exe().unwrap();
+        let beside = [
+            "--agent",
+            agent.to_str().unwrap(),
+            "--beside",
+            "/nonexistent",
+        ];
+        assert!(parse(&beside).is_err());
     }
 
     #[test]
@@ -89,5 +119,6 @@ mod tests {
         let options = parse(&["--quick", "--agent", agent.to_str().unwrap()]).unwrap();
         assert!(options.quick);
         assert_eq!(options.out, PathBuf::from("target/bench"));
+        assert!(options.other().is_none());
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Figure {
     name: String,
     value: Value,
     shown: String,
+    /// The same of the other binary.
+    beside: Option<Box<Figure>>,
     budget: Option<String>,
     ok: Option<bool>,
 }
@@ -45,6 +47,7 @@ impl Figure {
             name: name.to_owned(),
             value,
             shown,
+            beside: None,
             budget: None,
             ok: None,
         }
@@ -64,13 +67,21 @@ impl Figure {
     }
 
     fn json(&self) -> Value {
-        json!({"name": self.name, "value": self.value, "budget": self.budget, "ok": self.ok})
+        let beside = self.beside.as_ref().map(|figure| &figure.value);
+        json!({
+            "name": self.name,
+            "value": self.value,
+            "beside": beside,
+            "budget": self.budget,
+            "ok": self.ok,
+        })
     }
 
     fn line(&self) -> String {
         let budget = self.budget.as_deref().unwrap_or("");
+        let beside = self.beside.as_ref().map_or("", |figure| &figure.shown);
         let line = format!(
-            "  {:<50} {:>16}   {budget:<10} {}",
+            "  {:<50} {beside:>16} {:>16}   {budget:<10} {}",
             self.name,
             self.shown,
             mark(self.ok)
@@ -120,6 +131,9 @@ pub(crate) fn mark(ok: Option<bool>) -> &'static str {
     }
 }
 
+/// Of one binary: sections, or why there is none.
+pub(crate) type Measured = Vec<Result<Section, String>>;
+
 /// What belongs together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Section {
@@ -132,6 +146,25 @@ pub(crate) struct Section {
     pub(crate) data: Value,
     /// What did not do its job.
     pub(crate) failures: Vec<String>,
+}
+
+impl Section {
+    /// With what was measured of the other binary.
+    fn beside(mut self, other: Self) -> Self {
+        for figure in &mut self.figures {
+            let same = other.figures.iter().find(|other| other.name == figure.name);
+            figure.beside = same.cloned().map(Box::new);
+        }
+        if !other.table.is_empty() {
+            self.table.push("the other binary:".to_owned());
+            self.table.extend(other.table);
+        }
+        let failures = other.failures.into_iter();
+        self.failures
+            .extend(failures.map(|failure| format!("the other binary: {failure}")));
+        self.data = json!({"agent": self.data, "beside": other.data});
+        self
+    }
 }
 
 /// All of it.
@@ -147,22 +180,58 @@ impl Report {
     pub(crate) fn new(options: &Options) -> Self {
         let kind = if options.quick { "quick" } else { "full" };
         let machine = processes::machine();
+        let mut heading = format!("ecs-lifecycle-agent, benchmark ({kind}) on {machine}");
+        if let Some(other) = &options.beside {
+            heading += &format!(
+                "\nleft: {}; right: {}",
+                other.display(),
+                options.agent.display()
+            );
+        }
         Self {
-            heading: format!("ecs-lifecycle-agent, benchmark ({kind}) on {machine}"),
+            heading,
             sections: Vec::new(),
             failures: Vec::new(),
         }
     }
 
-    /// Adds a section, or what went wrong with it.
-    pub(crate) fn add(&mut self, section: Result<Section, String>) {
-        match section {
-            Ok(section) => {
-                self.failures.extend(section.failures.iter().cloned());
-                self.sections.push(section);
+    /// Adds sections, or what went wrong with them; each beside the same of the other binary, if any.
+    pub(crate) fn add(&mut self, sections: Measured, beside: Measured) {
+        let mut beside = beside.into_iter();
+        for section in sections {
+            let section = match (section, beside.next()) {
+                (Ok(section), Some(Ok(other))) => Ok(section.beside(other)),
+                (Ok(section), Some(Err(failure))) => {
+                    self.failures.push(format!("the other binary: {failure}"));
+                    Ok(section)
+                }
+                (section, _) => section,
+            };
+            match section {
+                Ok(section) => {
+                    self.failures.extend(section.failures.iter().cloned());
+                    self.sections.push(section);
+                }
+                Err(failure) => self.failures.push(failure),
             }
-            Err(failure) => self.failures.push(failure),
         }
+    }
+
+    /// A figure by its name, of this binary or of the other: sizes in megabytes.
+    pub(crate) fn value(&self, name: &str, other: bool) -> Option<f64> {
+        let mut figures = self.sections.iter().flat_map(|section| &section.figures);
+        let figure = figures.find(|figure| figure.name == name)?;
+        let figure = if other {
+            figure.beside.as_deref()?
+        } else {
+            figure
+        };
+        let unit = if figure.shown.ends_with(" MB") {
+            1e6
+        } else {
+            1.0
+        };
+        Some(figure.value.as_f64()? / unit)
     }
 
     /// For people.
@@ -209,5 +278,30 @@ mod tests {
         assert_eq!(mark_of(1.2), "ok");
         assert_eq!(mark_of(1.21), "OVER");
         assert_eq!(mark(Figure::seconds("x", 9.0).ok), "");
+    }
+
+    #[test]
+    fn figures_stand_beside_those_of_the_same_name() {
+        let section = |figures| Section {
+            figures,
+            ..Section::default()
+        };
+        let other = section(vec![Figure::seconds("y", 2.0), Figure::seconds("x", 1.5)]);
+        let both =
+            section(vec![Figure::seconds("x", 1.0), Figure::seconds("z", 3.0)]).beside(other);
+        let lines: Vec<String> = both.figures.iter().map(Figure::line).collect();
+        let words = |line: &String| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let seen: Vec<_> = lines.iter().map(words).collect();
+        assert_eq!(
+            seen,
+            [
+                vec!["x", "1.500", "s", "1.000", "s"],
+                vec!["z", "3.000", "s"]
+            ]
+        );
     }
 }

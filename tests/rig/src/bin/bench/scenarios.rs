@@ -29,8 +29,8 @@ pub(crate) struct Scenario {
     pub(crate) plain: bool,
     /// Whether a CloudFormation stack waits for it.
     pub(crate) signals: bool,
-    /// The key of its peak of memory among the figures, where it is one.
-    pub(crate) memory: Option<&'static str>,
+    /// The key of its peak of memory among the figures, where it is one, and the most megabytes.
+    pub(crate) memory: Option<(&'static str, u32)>,
     /// How long its tasks take to go.
     pub(crate) length: Duration,
 }
@@ -96,11 +96,11 @@ pub(crate) fn all(options: &Options) -> Vec<Scenario> {
     let ten = Duration::from_secs(10);
     vec![
         Scenario {
-            memory: Some("drain of 1 task"),
+            memory: Some(("drain of 1 task", 8)),
             ..Scenario::plain("1 task, 10 s", 1, ten)
         },
         Scenario {
-            memory: Some("drain of 300 tasks"),
+            memory: Some(("drain of 300 tasks", 10)),
             ..Scenario::plain("300 tasks, 10 s", 300, ten)
         },
         Scenario {
@@ -108,7 +108,7 @@ pub(crate) fn all(options: &Options) -> Vec<Scenario> {
             ..Scenario::plain("1 task, 10 s, signal", 1, ten)
         },
         Scenario {
-            memory: Some("drain of 1 task, 3000 stopped ones listed"),
+            memory: Some(("drain of 1 task, 3000 stopped ones listed", 10)),
             // They end before the drain begins; introspection lists them for hours all the same.
             tasks: vec![TaskSpec::standalone("batch").runs_for(Duration::from_millis(1)); 3000],
             late: Scenario::plain("", 1, ten).tasks,

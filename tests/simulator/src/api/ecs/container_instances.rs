@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{arns_page, cluster, failure, invalid, names};
 use crate::api::ApiError;
 use crate::api::auth::Caller;
-use crate::model::{ContainerInstanceStatus, InstanceModel, TaskModel, World};
+use crate::model::{ContainerInstanceStatus, InstanceModel, World};
 use crate::net::Call;
 use crate::spec::HostResources;
 
@@ -123,9 +123,7 @@ pub(super) struct Registration<'a> {
 }
 
 fn registrations<'a>(world: &'a World, cluster: &str) -> impl Iterator<Item = Registration<'a>> {
-    let of_cluster = world
-        .instances()
-        .filter(move |i| i.registered && i.cluster == cluster);
+    let of_cluster = world.instances().filter(move |i| i.cluster == cluster);
     of_cluster.flat_map(|instance| {
         let former = instance
             .former
@@ -136,12 +134,12 @@ fn registrations<'a>(world: &'a World, cluster: &str) -> impl Iterator<Item = Re
                 status: *status,
                 connected: false,
             });
-        former.chain([Registration {
+        former.chain(instance.registered.then(|| Registration {
             instance,
             arn: &instance.container_instance_arn,
             status: instance.status,
             connected: instance.agent_connected(),
-        }])
+        }))
     })
 }
 
@@ -156,18 +154,8 @@ fn missing_arn(world: &World, cluster: &str, given: &str) -> String {
     world.ecs_arn(&format!("container-instance/{cluster}/{given}"))
 }
 
-/// `registeredResources` and `remainingResources`: ports are listed in both that are *taken*. What a task
-/// reserves is free once it is `STOPPED`.
+/// `registeredResources` and `remainingResources`: ports are listed in both that are *taken*.
 fn resources(world: &World, instance: &InstanceModel) -> (Value, Value) {
-    let has = &instance.resources;
-    let mut left = has.clone();
-    let holds = |task: &&TaskModel| task.last_status(world.now()) != "STOPPED";
-    for task in world.tasks_of(&instance.id).filter(holds) {
-        let takes = &task.spec.reserves;
-        left.cpu -= takes.cpu;
-        left.memory -= takes.memory;
-        left.ports.extend(takes.ports.iter().cloned());
-    }
     let render = |amounts: &HostResources| {
         let integer = |name: &str, value: i32| json!({"name": name, "type": "INTEGER", "doubleValue": 0.0, "longValue": 0, "integerValue": value});
         let ports = |name: &str, protocol: &str| {
@@ -187,7 +175,10 @@ fn resources(world: &World, instance: &InstanceModel) -> (Value, Value) {
             ports("PORTS_UDP", "/udp"),
         ])
     };
-    (render(has), render(&left))
+    (
+        render(&instance.resources),
+        render(&world.remaining(instance)),
+    )
 }
 
 fn render(world: &World, registration: &Registration<'_>) -> Value {

@@ -47,7 +47,7 @@ fn render(world: &World, service: &ServiceModel) -> Value {
         "serviceName": spec.name,
         "clusterArn": world.ecs_arn(&format!("cluster/{}", spec.cluster)),
         "status": "ACTIVE",
-        "desiredCount": of_service().count(),
+        "desiredCount": spec.runs.as_ref().map_or_else(|| of_service().count(), |runs| runs.desired),
         "runningCount": with("RUNNING"),
         "pendingCount": with("PENDING"),
         "launchType": "EC2",

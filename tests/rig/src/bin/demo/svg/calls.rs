@@ -2,11 +2,11 @@
 
 use ecs_lifecycle_simulator::{Outcome, Service};
 
-use super::canvas::{Anchor, Canvas, Font};
 use super::labels::{self, GAP, Label, Room};
-use super::scale::Scale;
-use super::text::width;
 use crate::record::{Call, Record};
+use ecs_lifecycle_rig::svg::canvas::{Anchor, Canvas, Font};
+use ecs_lifecycle_rig::svg::scale::Scale;
+use ecs_lifecycle_rig::svg::text::width;
 
 /// Colours of calls in the legend.
 pub const LEGEND: [(&str, &str); 3] = [

@@ -1,9 +1,9 @@
 //! The lanes below each other, with the seconds above and lines down through them.
 
-use super::canvas::{Anchor, Canvas, Font};
 use super::lanes::{Bar, Lane};
-use super::scale::Scale;
-use super::text::width;
+use ecs_lifecycle_rig::svg::canvas::{Anchor, Canvas, Font};
+use ecs_lifecycle_rig::svg::scale::Scale;
+use ecs_lifecycle_rig::svg::text::width;
 
 /// Height of a bar.
 const HEIGHT: f64 = 19.0;

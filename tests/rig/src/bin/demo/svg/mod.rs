@@ -4,20 +4,18 @@
 //! image on a white page as well as on a dark one.
 
 mod calls;
-mod canvas;
 mod chart;
 mod labels;
 mod lanes;
-mod scale;
-mod text;
 
 use std::time::Duration;
 
 use crate::record::Record;
 use crate::summary::{Summary, seconds};
-use canvas::{Anchor, Canvas, Font};
 use chart::Chart;
-use scale::Scale;
+use ecs_lifecycle_rig::svg::canvas::{Anchor, Canvas, Font};
+use ecs_lifecycle_rig::svg::scale::Scale;
+use ecs_lifecycle_rig::svg::text;
 
 /// Width of the picture.
 const WIDTH: f64 = 900.0;

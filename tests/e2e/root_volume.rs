@@ -1,0 +1,146 @@
+//! An instance refresh replaces the root volume: drained at the terminating hook, booted from an empty disk, joined at
+//! the launching hook. What metadata says meanwhile is documented nowhere.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ecs_lifecycle_rig::Scratch;
+use ecs_lifecycle_simulator::{
+    AWS_CALLS, ContainerInstanceStatus, InstanceSpec, LifecycleActionResult, LifecycleState,
+    TargetLifecycleState as Target, Who,
+};
+
+use super::newcomer::{DRAIN, LAUNCH, Newcomer, RESOURCE, STACK, agent, group, ms};
+use super::scripts::Scripts;
+use super::stage::{binary, web};
+
+const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
+const SET: &str = "ecs:UpdateContainerInstancesState";
+
+/// A program that runs the agent with a boot clock that began ten seconds ago: in a time namespace.
+fn just_booted(directory: &Path) -> Option<PathBuf> {
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+    let up: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+    // It would be 0 in a machine that has just booted itself.
+    let back = (up as u64).saturating_sub(10);
+    let namespace = format!("--time --boottime=-{back} --kill-child=KILL");
+    let tried = Command::new("sh")
+        .args(["-c", &format!("unshare {namespace} true")])
+        .output();
+    if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
+        let required = std::env::var_os("ECS_LIFECYCLE_REQUIRE_SYSTEMD").is_some();
+        assert!(!required, "unshare --time: {tried:?}");
+        eprintln!("SKIPPED: root_volume: needs unshare --time, as root: {tried:?}");
+        return None;
+    }
+    let path = directory.join("just-booted");
+    let text = format!(
+        "#!/bin/sh\nPATH=/usr/bin:/bin exec unshare {namespace} {} \"$@\"\n",
+        binary()
+    );
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Some(path)
+}
+
+/// The instance is a day old. `drains`: whether anything tells the agent that it is to drain.
+async fn replaced(meanwhile: Option<Target>, drains: bool) {
+    let disk = Scratch::new().unwrap();
+    let Some(program) = just_booted(disk.path()) else {
+        return;
+    };
+    let old = InstanceSpec::new("demo")
+        .group("demo-asg")
+        .stack_tags(STACK, RESOURCE)
+        .connects_after(ms(300))
+        .task(web(300));
+    let mut stage = Newcomer::added(group(), old).await;
+    let instance = stage.instance.clone();
+    let former = instance.container_instance_arn();
+    let mut agent_process = stage.start();
+    stage.polls(&agent_process, 5).await;
+    stage.simulator.clear_requests();
+
+    assert!(instance.replace_root_volume(meanwhile));
+    if drains {
+        stage.completed(&agent_process, DRAIN).await;
+        assert_eq!(stage.results(DRAIN), [CONTINUE]);
+        stage
+            .simulator
+            .world(|world| assert_eq!(world.killed(), Vec::<String>::new()));
+    } else {
+        stage
+            .reaches(&agent_process, LifecycleState::ReplacingRootVolumeWait)
+            .await;
+        stage.polls(&agent_process, 30).await;
+        assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent_process.text());
+        // Somebody else, or the lapse of the hook.
+        stage
+            .simulator
+            .change(|world| {
+                let operator = Who::Operator;
+                world.complete(instance.id(), DRAIN, None, CONTINUE, operator)
+            })
+            .unwrap();
+    }
+    stage
+        .reaches(&agent_process, LifecycleState::RootVolumeReplaced)
+        .await;
+    agent_process.kill().await.unwrap();
+
+    // Nothing of the disk is left: neither the agent's state nor the ECS agent's registration.
+    instance.boot_from_new_root_volume(ms(300)).await;
+    stage.simulator.clear_requests();
+    let scripts = Scripts::below(disk.path());
+    stage.builder = agent(&instance, &disk, &scripts).by(program);
+    let agent_process = stage.start();
+    stage.completed(&agent_process, LAUNCH).await;
+    stage
+        .reaches(&agent_process, LifecycleState::InService)
+        .await;
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
+    assert_ne!(instance.container_instance_arn(), former);
+    stage
+        .becomes(&agent_process, ContainerInstanceStatus::Active)
+        .await;
+
+    // In service, it stays so, whatever metadata goes on to say, and is as idle as ever.
+    stage.polls(&agent_process, 30).await;
+    stage.simulator.clear_requests();
+    stage.polls(&agent_process, 30).await;
+    assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent_process.text());
+    stage.simulator.world(|world| {
+        let it = world.instance(instance.id()).unwrap();
+        assert_eq!(it.status, ContainerInstanceStatus::Active);
+        let orphan = it.former.get(&former);
+        let drained = [
+            ContainerInstanceStatus::Active,
+            ContainerInstanceStatus::Draining,
+        ][usize::from(drains)];
+        assert_eq!(orphan, Some(&drained));
+    });
+    assert_eq!(stage.executed(SET), 0, "{}", agent_process.text());
+}
+
+#[tokio::test]
+async fn metadata_says_nothing() {
+    replaced(None, true).await;
+}
+
+#[tokio::test]
+async fn metadata_says_what_nobody_knows() {
+    replaced(Some(Target::Unheard), true).await;
+}
+
+/// The old target after the boot is that of the drain.
+#[tokio::test]
+async fn metadata_says_terminated_before_and_after() {
+    replaced(Some(Target::Terminated), true).await;
+}
+
+/// Nothing tells the agent of the drain, as it does not ask Auto Scaling while all seems well. It joins all the same.
+#[tokio::test]
+async fn metadata_says_in_service_all_the_time() {
+    replaced(Some(Target::InService), false).await;
+}
