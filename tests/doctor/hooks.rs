@@ -33,7 +33,7 @@ async fn the_group_has_no_hook() {
     stage
         .examine()
         .complains(&["hook"])
-        .says("hook", "Auto Scaling does not wait")
+        .says("hook", "nothing holds the instance for the drain")
         .advises(
             "hook",
             "put-lifecycle-hook --auto-scaling-group-name demo-asg",
