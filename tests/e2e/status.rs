@@ -188,7 +188,7 @@ async fn every_phase_has_the_same_form() {
         status["hook"]["next_heartbeat_in_seconds"]
             .as_f64()
             .unwrap()
-            > 800.0
+            > 400.0
     );
     let status = control::until(&socket, "done", |status| status["phase"] == "done").await;
     assert_schema(&status);
