@@ -103,9 +103,6 @@ fn a_thousand_looks_beside_a_hundred_drains_are_within_the_published_rates() {
             (from..to).contains(&at)
         });
         let rate = f64::from(u32::try_from(looks.count()).unwrap()) / (to - from).as_secs_f64();
-        println!(
-            "busy: {busy}; {rate:.2} looks a second; lowest levels: reads {reads:.0}, changes {changes:.0}"
-        );
         assert!(rate <= most, "{busy}: {rate}");
         assert_eq!(
             calls.iter().filter(|(_, changes)| *changes).count(),

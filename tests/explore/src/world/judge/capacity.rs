@@ -46,11 +46,7 @@ impl Truth {
                 Reply::Metadata {
                     target: Ok(target), ..
                 },
-            ) => {
-                if *target != Some(Target::InService) {
-                    (k.changed, k.looks) = (now, 0);
-                }
-            }
+            ) if *target != Some(Target::InService) => (k.changed, k.looks) = (now, 0),
             (Request::ReadTaskSet, Reply::TaskSet(tasks)) => {
                 let bits = |bits, it: &TaskId| bits | 1_u32 << (*it).min(31);
                 let set = Some(tasks.iter().fold(0, bits));

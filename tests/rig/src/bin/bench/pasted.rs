@@ -2,9 +2,12 @@
 
 use crate::report::Report;
 
+/// A figure: what it is, how it is written, and the numbers in it.
+type Row = (&'static str, &'static str, &'static [(&'static str, usize)]);
+
 /// What is said of each figure, and the names of the figures in it: numbers in their order, each with as many
 /// decimals as is said.
-const TABLES: [(&str, &[(&str, &str, &[(&str, usize)])]); 2] = [
+const TABLES: [(&str, &[Row]); 2] = [
     (
         "median (worst)",
         &[
