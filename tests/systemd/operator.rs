@@ -95,7 +95,7 @@ fn executables_run_in_the_sandbox_and_print_to_the_journal() {
         // Refused, and not killed: what comes after it is reached.
         machine.logged("Operation not permitted").await;
         let failed = machine
-            .logged("an executable of after-drain has failed")
+            .logged("an executable in after-drain failed")
             .await;
         assert!(failed.field("ERROR").contains("exit status: 3"));
         let uid = machine.logged("10-test: 6").await;
