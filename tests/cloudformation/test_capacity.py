@@ -153,7 +153,7 @@ class Alarms(unittest.TestCase):
 
 def namespace():
     """As the agent has it."""
-    source = (template.ROOT / "src" / "act" / "emf.rs").read_text()
+    source = (template.ROOT / "src" / "effects" / "emf.rs").read_text()
     return re.search(r'NAMESPACE: &str = "(\w+)"', source)[1]
 
 
@@ -205,7 +205,7 @@ class Stack(unittest.TestCase):
         self.assertLessEqual(drains | capacity, metrics(widgets))
         (alarms,) = [widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm"]
         self.assertEqual(alarms, ["<ScaleOutAlarm.Arn>", "<ScaleInAlarm.Arn>", "<SilentInstancesAlarm.Arn>"])
-        source = (template.ROOT / "src" / "act" / "emf.rs").read_text()
+        source = (template.ROOT / "src" / "effects" / "emf.rs").read_text()
         for name in drains:
             self.assertIn(f'"{name}"', source)
 

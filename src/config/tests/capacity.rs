@@ -65,7 +65,7 @@ fn what_does_not_fit_is_refused_with_file_key_and_remedy() {
         ),
         (
             "ports = [\"80/tcp\", \"80/udp\", \"80/tcp\"]",
-            "2: capacity.ports: \"80/tcp\" is there twice: write host ports with their protocol, such as \
+            "2: capacity.ports: \"80/tcp\" is listed twice: write host ports with their protocol, such as \
              [\"80/tcp\", \"53/udp\"] or \"80/tcp,53/udp\"",
         ),
         (

@@ -131,7 +131,7 @@ fn metrics_go_to_this_host_only() {
     ] {
         let problem = endpoint(bad).only_problem();
         assert!(
-            problem.contains("is no tcp:// address of this host"),
+            problem.contains("is not a tcp:// address of this host"),
             "{problem}"
         );
     }
