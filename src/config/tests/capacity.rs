@@ -70,7 +70,7 @@ fn what_does_not_fit_is_refused_with_file_key_and_remedy() {
         ),
         (
             "ports = \"80\"",
-            "2: capacity.ports: \"80\" is no host port with its protocol: write host ports with their \
+            "2: capacity.ports: \"80\" is not a host port with a protocol: write host ports with their \
              protocol, such as [\"80/tcp\", \"53/udp\"] or \"80/tcp,53/udp\"",
         ),
         (
