@@ -94,9 +94,7 @@ fn executables_run_in_the_sandbox_and_print_to_the_journal() {
         machine.logged("Read-only file system").await;
         // Refused, and not killed: what comes after it is reached.
         machine.logged("Operation not permitted").await;
-        let failed = machine
-            .logged("an executable in after-drain failed")
-            .await;
+        let failed = machine.logged("an executable in after-drain failed").await;
         assert!(failed.field("ERROR").contains("exit status: 3"));
         let uid = machine.logged("10-test: 6").await;
         assert_ne!(uid.message(), "10-test: 0", "not root");
