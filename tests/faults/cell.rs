@@ -308,7 +308,7 @@ impl Cell {
             let words = if self.operation == SIGNAL {
                 NOT_TAKEN.to_owned()
             } else {
-                format!("role lacks {}:", self.operation)
+                format!("role lacks {};", self.operation)
             };
             let right = lacks.len() == 1 && lacks[0].contains("ERROR") && lacks[0].contains(&words);
             return check(right, || format!("a denial was reported as {lacks:?}"));
