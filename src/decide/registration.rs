@@ -314,7 +314,9 @@ impl Registration {
     /// ago.
     pub(crate) fn begin_again(&mut self, ours: bool, now: Moment) {
         self.again = self.view.is_some();
-        (self.look, self.set) = (Pace::at(now), Pace::at(now));
+        (self.look, self.set, self.vain) = (Pace::at(now), Pace::at(now), 0);
+        // A look that somebody else wanted later is wanted when this drain needs it.
+        self.look_from = self.doubt.map(|doubt| doubt.until);
         if !ours {
             self.prior = None;
             (self.changed, self.sent) = (false, false);
@@ -557,6 +559,7 @@ impl Registration {
         let wonders = needs_prior && self.prior.is_none() && !self.changed;
         if want != Want::Leave
             && (self.proof == Proof::None || wonders && self.looks_failed < LOOKS_BEFORE_A_CHANGE)
+            && self.look.is_due(turn)
         {
             self.look_from.get_or_insert(turn.now);
         }
@@ -610,8 +613,9 @@ impl Registration {
             self.view
                 .as_ref()
                 .is_some_and(|seen| match (&seen.value.status, draining) {
-                    (ContainerInstanceStatus::Draining, true)
-                    | (ContainerInstanceStatus::Active, false) => true,
+                    // What was found so may have been taken back a moment ago: a look can be out of date.
+                    (ContainerInstanceStatus::Draining, true) => self.changed,
+                    (ContainerInstanceStatus::Active, false) => true,
                     // What is deregistered takes no tasks, and cannot be changed.
                     (ContainerInstanceStatus::Inactive, _) => true,
                     _ => false,

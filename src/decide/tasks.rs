@@ -511,8 +511,14 @@ impl Tasks {
 
     /// Whoever has answered was of another machine.
     pub(crate) fn was_another(&mut self, now: Moment) {
-        (self.local, self.was_read) = (Empty::default(), false);
+        self.is_elsewhere();
+        self.local = Empty::default();
         self.read.ask(now);
+    }
+
+    /// The container instance is another one: what the API has said was of the one before.
+    pub(crate) fn is_elsewhere(&mut self) {
+        self.api = Empty::default();
     }
 
     /// Reads at once where the last read was sent before `from`, or answered too long ago.

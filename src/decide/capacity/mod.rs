@@ -145,6 +145,11 @@ impl Capacity {
         judge(&policy.capacity, standing.err(), host, tasks, ours)
     }
 
+    /// The wall clock was set, perhaps back to a minute in which the process before this one has spoken.
+    pub(crate) fn start_over(&mut self) {
+        self.started = false;
+    }
+
     /// Takes in the tasks that the ECS agent shows.
     pub(crate) fn absorb_tasks(
         &mut self,
@@ -187,7 +192,10 @@ impl Capacity {
         match result {
             Ok(host) => {
                 turn.good(Dependency::Ecs);
-                self.failures = 0;
+                self.failures = match host.view.status {
+                    ContainerInstanceStatus::Missing => self.failures.saturating_add(1),
+                    _ => 0,
+                };
                 let Some((round, tasks)) = self.round.as_ref().zip(self.tasks.clone()) else {
                     return;
                 };
@@ -320,10 +328,11 @@ impl Capacity {
     /// Whether ECS is to be asked again, and may be.
     fn wants_look(&self, here: &ContainerInstance, now: Moment) -> bool {
         let wanted = self.restless
-            || self
-                .look
-                .as_ref()
-                .is_none_or(|look| look.arn != here.arn || has_passed(REFRESH, look.sent, now));
+            || self.look.as_ref().is_none_or(|look| {
+                look.arn != here.arn
+                    || look.host.view.status == ContainerInstanceStatus::Missing
+                    || has_passed(REFRESH, look.sent, now)
+            });
         let pause = match self.failures {
             0 => LOOK_EVERY,
             failures => LOOK_EVERY
