@@ -269,6 +269,7 @@ impl Drain {
             self.hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
             self.resumed_at = None;
             if self.over.take().is_some() {
+                self.after.give_up(turn);
                 self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
                 tasks.look_again(turn.now);
             }
@@ -384,7 +385,8 @@ impl Drain {
         deadline: Deadline,
         turn: &mut Turn<'_>,
     ) -> Option<Over> {
-        let outcome = if self.nothing_ran(world, turn) || world.is_empty(turn) {
+        let empty = self.nothing_ran(world, turn) || world.is_empty(turn);
+        let outcome = if empty && self.before.over().is_some() {
             Outcome::Drained
         } else if turn.reached(deadline.at) && self.may_time_out(world, deadline, turn) {
             Outcome::TimedOut

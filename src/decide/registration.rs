@@ -379,15 +379,8 @@ impl Registration {
                 self.observe(change.view, sent, change.request_id, ours, turn);
                 self.undo = draining && self.proof == Proof::Foreign;
                 if missing {
-                    self.set.retry_in(
-                        growing(
-                            Duration::from_secs(1),
-                            Duration::from_secs(60),
-                            self.missing,
-                            turn.seed,
-                        ),
-                        turn.now,
-                    );
+                    let delay = self.vain_delay(self.missing, turn);
+                    self.set.retry_in(delay, turn.now);
                 } else {
                     self.set.succeeded();
                     // Where it was accepted and yet is not so, it is asked for again, not at once.
@@ -500,7 +493,7 @@ impl Registration {
             self.vain = 0;
         } else {
             // Asked again as long as it matters, ever more seldom.
-            let delay = growing(Duration::from_secs(1), VAIN_CAP, self.vain, turn.seed);
+            let delay = self.vain_delay(self.vain, turn);
             self.vain = self.vain.saturating_add(1);
             self.look.retry_in(delay, turn.now);
         }
@@ -518,7 +511,9 @@ impl Registration {
         }
         let closed = view.status.takes_no_tasks() || given_up;
         if closed && self.closed_since.is_none() {
-            self.closed_since = Some(turn.now);
+            // What ECS does not know has taken no tasks since it first said so.
+            let unknown_since = self.missing_since.filter(|_| given_up);
+            self.closed_since = Some(unknown_since.unwrap_or(turn.now));
             if view.status == ContainerInstanceStatus::Draining {
                 turn.say(Note::Draining {
                     view: view.clone(),
@@ -537,6 +532,17 @@ impl Registration {
                 seen.sent = sent;
             }
             known => *known = Some(Seen { sent, value: view }),
+        }
+    }
+
+    /// How long a question waits that was asked in vain: ever longer, and until the next answer settles whether
+    /// ECS knows it.
+    fn vain_delay(&self, count: u32, turn: &Turn<'_>) -> Duration {
+        let delay = growing(Duration::from_secs(1), VAIN_CAP, count, turn.seed);
+        let settled = self.missing_since.map(|since| since + MISSING_FOR);
+        match settled.filter(|at| *at > turn.now && self.missing + 1 >= MISSING_COUNT) {
+            Some(at) => delay.min(at.since(turn.now)),
+            None => delay,
         }
     }
 

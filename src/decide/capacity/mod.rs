@@ -46,8 +46,9 @@ pub struct Capacity {
     /// They have changed, and ECS was not asked since they have settled.
     restless: bool,
     look: Option<Look>,
-    /// When the last look was sent, and how many have failed since the last good one.
-    looked: Option<Moment>,
+    /// When the last look was sent, at which container instance, and how many of it have failed since the last
+    /// good one.
+    looked: Option<(Moment, String)>,
     failures: u32,
     group: Group,
     warned: bool,
@@ -318,7 +319,14 @@ impl Capacity {
             return None;
         };
         if read != Read::Failed && wants_look && !std::mem::replace(&mut round.looked, true) {
-            self.looked = Some(turn.now);
+            let asked = (turn.now, here.arn.clone());
+            if self
+                .looked
+                .replace(asked)
+                .is_some_and(|(_, arn)| arn != here.arn)
+            {
+                self.failures = 0;
+            }
             turn.send(Action::DescribeResources(here.clone()));
             return None;
         }
@@ -342,7 +350,8 @@ impl Capacity {
         wanted
             && self
                 .looked
-                .is_none_or(|looked| has_passed(pause, looked, now))
+                .as_ref()
+                .is_none_or(|(at, arn)| *arn != here.arn || has_passed(pause, *at, now))
     }
 
     /// How long a look waits that has failed once more.
