@@ -437,6 +437,7 @@ impl Drain {
                     | Lacking::Agreement(_)
                     | Lacking::List(_)
                     | Lacking::LastRead(_)
+                    | Lacking::ApiSettle
                     | Lacking::Placement
             )
         ) && world.here.is_some();

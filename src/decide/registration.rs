@@ -25,6 +25,8 @@ const LOOKS_BEFORE_A_CHANGE: u32 = 4;
 /// ECS has said so often and so long that it does not know the ARN that it does not.
 const MISSING_COUNT: u32 = 3;
 const MISSING_FOR: Duration = Duration::from_secs(15);
+/// For so long after ECS has first said so it may just not know it yet.
+const MISSING_YOUNG_FOR: Duration = Duration::from_mins(2);
 /// How seldom a container instance is looked at that is neither ACTIVE nor DRAINING.
 const VAIN_CAP: Duration = Duration::from_secs(60);
 
@@ -377,7 +379,7 @@ impl Registration {
                 }
                 let missing = change.view.status == ContainerInstanceStatus::Missing;
                 self.observe(change.view, sent, change.request_id, ours, turn);
-                self.undo = draining && self.proof == Proof::Foreign;
+                self.undo = self.proof == Proof::Foreign && (draining || missing && self.undo);
                 if missing {
                     let delay = self.vain_delay(self.missing, turn);
                     self.set.retry_in(delay, turn.now);
@@ -397,6 +399,8 @@ impl Registration {
                     });
                     self.look_from(until.max(turn.now));
                     self.view = None;
+                    // What a look shows then may be of before: it is asked for once more all the same.
+                    self.again = true;
                 }
                 if failure.kind == FailureKind::Refused {
                     self.refused(sent, turn);
@@ -538,7 +542,13 @@ impl Registration {
     /// How long a question waits that was asked in vain: ever longer, and until the next answer settles whether
     /// ECS knows it.
     fn vain_delay(&self, count: u32, turn: &Turn<'_>) -> Duration {
-        let delay = growing(Duration::from_secs(1), VAIN_CAP, count, turn.seed);
+        // What ECS may merely not know yet is asked more often than what is gone.
+        let young = |since: Moment| turn.now.since(since) < MISSING_YOUNG_FOR;
+        let cap = match self.missing_since.is_some_and(young) {
+            true => MISSING_FOR,
+            false => VAIN_CAP,
+        };
+        let delay = growing(Duration::from_secs(1), cap, count, turn.seed);
         let settled = self.missing_since.map(|since| since + MISSING_FOR);
         match settled.filter(|at| *at > turn.now && self.missing + 1 >= MISSING_COUNT) {
             Some(at) => delay.min(at.since(turn.now)),
