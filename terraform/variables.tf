@@ -233,7 +233,7 @@ variable "terminate_hook_abandon" {
   }
 }
 
-# Scaling by the agents' figures.
+# Scaling on the agents' metrics.
 
 variable "capacity_scaling" {
   description = <<-TEXT
