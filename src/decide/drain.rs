@@ -430,17 +430,20 @@ impl Drain {
     /// deadline that has passed while the process was away waits until the world was looked at once.
     fn may_time_out(&self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) -> bool {
         // Where nothing is lacking, only who we are has yet to be read.
-        let confirming = matches!(
-            world.lacking(turn),
-            None | Some(
+        let confirming = match world.lacking(turn) {
+            Some(Lacking::Tasks | Lacking::Vanished) => false,
+            Some(Lacking::Introspection) => world.tasks.were_read(),
+            None
+            | Some(
                 Lacking::SecondRead
-                    | Lacking::Agreement(_)
-                    | Lacking::List(_)
-                    | Lacking::LastRead(_)
-                    | Lacking::ApiSettle
-                    | Lacking::Placement
-            )
-        ) && world.here.is_some();
+                | Lacking::Agreement(_)
+                | Lacking::List(_)
+                | Lacking::LastRead(_)
+                | Lacking::ApiSettle
+                | Lacking::Placement,
+            ) => true,
+        } && world.here.is_some()
+            && !world.tasks.waits(world.leftovers, turn.policy);
         // Where a task is seen to run, no look could say otherwise.
         let runs = world.tasks.waits(world.leftovers, turn.policy)
             && !world.leftovers.may_ignore(turn.policy);

@@ -638,7 +638,9 @@ impl Registration {
                 });
         // A role that may not look may still set: once more changes nothing, and its answer says the status.
         let asked = by_setting && self.look_from.is_some_and(|from| turn.reached(from));
-        if so_already && !asked && !self.again {
+        // What nobody has sent need not be taken back.
+        let again = self.again && (draining || self.changed || self.sent);
+        if so_already && !asked && !again {
             return;
         }
         if let Some(doubt) = self.doubt {

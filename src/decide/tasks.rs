@@ -205,6 +205,11 @@ impl Tasks {
         self.most
     }
 
+    /// Whether a list was ever read.
+    pub(crate) fn were_read(&self) -> bool {
+        self.was_read
+    }
+
     /// Whether introspection does not answer.
     pub(crate) fn is_away(&self) -> bool {
         self.away_since.is_some()
@@ -362,6 +367,8 @@ impl Tasks {
             }
             match (gone.stopped, here.view()) {
                 (_, Some(_)) if !here.is_there() => gone.believed = false,
+                // Whoever is not connected has reported nothing: it may be deregistered, and the look stale.
+                (_, Some(seen)) if !seen.value.agent_connected => gone.believed = false,
                 (Some(stopped), Some(seen)) if seen.sent > stopped => {
                     let news = !std::mem::replace(&mut gone.believed, true);
                     self.changed_at = if news { now } else { self.changed_at };
