@@ -64,6 +64,7 @@ test: target/python/ready target/peers/ready target/cdk/ready target/provider/re
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
 	@# Every single move, and a part of the rest; everything: make explore.
+	$(EXPLORE) found tests/explore/found.txt
 	$(EXPLORE) singles --expected tests/explore/expected.txt
 	$(EXPLORE) random --count 20000 --seed 1 --expected tests/explore/expected.txt
 	$(EXPLORE) reduction --count 1000 --expected tests/explore/expected.txt
