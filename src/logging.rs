@@ -21,7 +21,7 @@ const OURS: &str = env!("CARGO_CRATE_NAME");
 /// Starts logging.
 ///
 /// # Errors
-/// If the journal cannot be opened, the log thread cannot start, or logging was started before.
+/// Fails if the journal cannot be opened, the log thread cannot start, or logging was started before.
 pub fn start(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error>> {
     let journal = match settings.target {
         LogTarget::Journal => true,

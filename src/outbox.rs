@@ -46,7 +46,7 @@ impl<T: Send + 'static> Outbox<T> {
     /// Starts the thread, which calls `open` and writes each message with its result; both may block.
     ///
     /// # Errors
-    /// If the thread cannot start, or if `open` fails within a second.
+    /// Fails if the thread cannot start, or if `open` fails within a second.
     pub fn start<D>(open: impl FnOnce() -> io::Result<D> + Send + 'static) -> io::Result<Self>
     where
         D: FnMut(T) -> io::Result<()>,

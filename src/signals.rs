@@ -27,7 +27,7 @@ pub struct Stop {
 /// only this service is being stopped.
 ///
 /// # Errors
-/// If the signal handlers cannot be installed.
+/// Fails if the signal handlers cannot be installed.
 pub fn watch(ask_systemd: bool) -> io::Result<mpsc::UnboundedReceiver<Stop>> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let (send, receive) = mpsc::unbounded_channel();

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 /// Runs some work on a thread of its own.
 ///
 /// # Errors
-/// If the thread cannot start, or if the work panics.
+/// Fails if the thread cannot start, or if the work panics.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (send, receive) = oneshot::channel();
     std::thread::Builder::new().spawn(move || {

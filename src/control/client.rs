@@ -54,7 +54,7 @@ pub struct Control {
 /// Parses the timeout of a drain by hand, such as `30m`.
 ///
 /// # Errors
-/// If it is not a duration, or if it is out of bounds.
+/// Fails if it is not a duration, or if it is out of bounds.
 pub fn drain_timeout(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(&text.replace("%20", " "))
         .map_err(|error| format!("{text:?} is not a duration such as 15m: {error}"))?;
@@ -69,7 +69,7 @@ impl Control {
     /// A client of the agent that listens on `socket`.
     ///
     /// # Errors
-    /// If the HTTP client cannot be set up.
+    /// Fails if the HTTP client cannot be set up.
     pub fn new(socket: &Path) -> Result<Self, reqwest::Error> {
         let http = Client::builder()
             .unix_socket(socket)

@@ -30,7 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Listens on the socket and replaces one that an earlier process has left behind.
 ///
 /// # Errors
-/// If another agent answers there, or if the socket cannot be created.
+/// Fails if another agent answers there, or if the socket cannot be created.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(

@@ -139,7 +139,7 @@ pub fn capacity(sample: &CapacitySample, instance: &Instance, log_group: &str) -
 /// Sends a record. `endpoint` is `tcp://` and an address, which the configuration has checked.
 ///
 /// # Errors
-/// If nothing at `endpoint` accepts it within two seconds.
+/// Fails if nothing at `endpoint` accepts it within two seconds.
 pub async fn send(endpoint: &str, record: &Value) -> Result<(), Failure> {
     let what = format!("send metrics to {endpoint}");
     let failed = |kind, why: String| Failure::new(kind, format!("{what}: {why}"));
@@ -161,7 +161,7 @@ pub async fn send(endpoint: &str, record: &Value) -> Result<(), Failure> {
 /// Tests whether something listens at `endpoint`.
 ///
 /// # Errors
-/// If the connection fails.
+/// Fails if the connection fails.
 pub async fn is_listening(endpoint: &str) -> Result<(), Failure> {
     let failed = |kind, why: &dyn std::fmt::Display| {
         Failure::new(kind, format!("nobody listens at {endpoint}: {why}"))

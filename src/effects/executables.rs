@@ -59,7 +59,7 @@ impl ExecutableRunner {
     /// Runs the executables of `event`. If one of them says that the instance is not ready, the rest is not run.
     ///
     /// # Errors
-    /// If the directory exists but cannot be read.
+    /// Fails if the directory exists but cannot be read.
     pub async fn run(
         &self,
         event: ExecutableEvent,

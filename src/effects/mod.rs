@@ -65,7 +65,7 @@ impl Effects {
     /// Reads what an earlier process wrote to the state file.
     ///
     /// # Errors
-    /// If there is a state file that cannot be read or parsed.
+    /// Fails if there is a state file that cannot be read or parsed.
     pub async fn recall(&self) -> Result<Option<Memory>, Failure> {
         self.state_file.read(self.clock).await
     }

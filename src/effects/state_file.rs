@@ -40,7 +40,7 @@ impl StateFile {
     /// Reads the file on a thread of its own; `None` if there is none.
     ///
     /// # Errors
-    /// If it cannot be read or parsed, or if the disk does not answer within two seconds.
+    /// Fails if it cannot be read or parsed, or if the disk does not answer within two seconds.
     pub async fn read(&self, clock: Clock) -> Result<Option<Memory>, Failure> {
         let path = self.path.clone();
         let text = tokio::time::timeout(PATIENCE, threads::aside(move || contents(&path)))
@@ -54,7 +54,7 @@ impl StateFile {
     /// Parses the content of a state file. A failure names the path of this one.
     ///
     /// # Errors
-    /// If it is not the expected JSON object, or if a time in it is invalid.
+    /// Fails if it is not the expected JSON object, or if a time in it is invalid.
     pub fn understand(&self, text: &[u8], clock: &Clock) -> Result<Memory, Failure> {
         record::understand(text, &clock.clocks())
             .map_err(|why| self.failed("understand", &io::Error::other(why)))
@@ -63,7 +63,7 @@ impl StateFile {
     /// Writes the file on a thread of its own, because a slow disk must not delay a heartbeat.
     ///
     /// # Errors
-    /// If the directory or the file cannot be written.
+    /// Fails if the directory or the file cannot be written.
     pub async fn write(&self, memory: Memory, clock: Clock) -> Result<(), Failure> {
         let this = self.clone();
         threads::aside(move || this.replace(&memory, &clock))
