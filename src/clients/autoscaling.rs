@@ -20,7 +20,7 @@ const MOST_GLOBAL_TIMEOUT: u64 = 172_800;
 /// Calls `DescribeAutoScalingInstances` for this instance; `None` if Auto Scaling does not know it.
 ///
 /// # Errors
-/// Fails if the call fails, or if the answer is incomplete.
+/// Fails if the call does, or if the answer is incomplete.
 pub async fn describe_instance(
     client: &Client,
     instance_id: &str,
@@ -59,7 +59,7 @@ pub async fn describe_instance(
 /// Calls `DescribeLifecycleHooks` for a group, which returns its hooks for both transitions.
 ///
 /// # Errors
-/// Fails if the call fails, or if the answer is incomplete.
+/// Fails if the call does, or if the answer is incomplete.
 pub async fn lifecycle_hooks(client: &Client, group: &str) -> Result<Vec<LifecycleHook>, Failure> {
     let what = format!("autoscaling:DescribeLifecycleHooks of {group}");
     let answer = client
@@ -110,7 +110,7 @@ fn seconds(value: Option<i32>) -> Option<u64> {
 /// Calls `RecordLifecycleActionHeartbeat`, by instance id.
 ///
 /// # Errors
-/// Fails if the call fails, or if the answer has no request id.
+/// Fails if the call does, or if the answer has no request id.
 pub async fn heartbeat(
     client: &Client,
     hook: &HookRef,
@@ -131,7 +131,7 @@ pub async fn heartbeat(
 /// Calls `CompleteLifecycleAction`, by instance id.
 ///
 /// # Errors
-/// Fails if the call fails, or if the answer has no request id.
+/// Fails if the call does, or if the answer has no request id.
 pub async fn complete(
     client: &Client,
     hook: &HookRef,

@@ -65,7 +65,7 @@ impl Aws {
     /// Calls Amazon ECS, and once more if new credentials or AWS's time may help.
     ///
     /// # Errors
-    /// The failure of the last call.
+    /// Returns the failure of the last call.
     pub async fn ecs<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         instance: &Instance,
@@ -82,7 +82,7 @@ impl Aws {
     /// Calls Auto Scaling, and once more if new credentials or AWS's time may help.
     ///
     /// # Errors
-    /// The failure of the last call.
+    /// Returns the failure of the last call.
     pub async fn autoscaling<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         instance: &Instance,

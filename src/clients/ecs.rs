@@ -25,8 +25,8 @@ const MOST_PAGES: usize = 1_000;
 /// Calls `UpdateContainerInstancesState`, to DRAINING or back to ACTIVE, and returns the resulting state.
 ///
 /// # Errors
-/// Fails if the call fails. A failure `MISSING` or `INACTIVE` within a successful answer is not an error: it means that
-/// the container instance is gone.
+/// Fails if the call does. A failure `MISSING` or `INACTIVE` within a successful answer is not an error: it means
+/// that the container instance is gone.
 pub async fn set_state(
     ecs: &Client,
     target: &ContainerInstance,
@@ -60,7 +60,7 @@ pub async fn set_state(
 /// Calls `DescribeContainerInstances` for this container instance.
 ///
 /// # Errors
-/// Fails if the call fails, or if the answer is incomplete.
+/// Fails if the call does, or if the answer is incomplete.
 pub async fn describe(
     ecs: &Client,
     target: &ContainerInstance,
@@ -71,7 +71,7 @@ pub async fn describe(
 /// Calls `DescribeContainerInstances` and returns the resources as well.
 ///
 /// # Errors
-/// Fails if the call fails, or if the answer is incomplete.
+/// Fails if the call does, or if the answer is incomplete.
 pub async fn resources(ecs: &Client, target: &ContainerInstance) -> Result<HostView, Failure> {
     let what = format!("ecs:DescribeContainerInstances {}", target.id());
     let answer = ecs
@@ -160,7 +160,7 @@ fn view(
 /// there were. They are described a hundred at a time and not kept.
 ///
 /// # Errors
-/// Fails if a call fails, or if an answer is incomplete.
+/// Fails if a call does, or if an answer is incomplete.
 pub async fn list_tasks(
     ecs: &Client,
     target: &ContainerInstance,
@@ -222,7 +222,7 @@ fn keep_the_rest(found: &mut BTreeMap<String, ApiTask>, described: Vec<ApiTask>)
 /// Calls `DescribeTasks`, and also `DescribeServices` if `daemons` have to be told from other services' tasks.
 ///
 /// # Errors
-/// Fails if a call fails, or if an answer is incomplete.
+/// Fails if a call does, or if an answer is incomplete.
 pub async fn describe_tasks(
     ecs: &Client,
     cluster: &str,
@@ -338,7 +338,7 @@ fn service_of(kind: &TaskKind) -> Option<String> {
 /// Calls `StopTask`, with a reason that ECS shows.
 ///
 /// # Errors
-/// Fails if the call fails, or if the answer has no task.
+/// Fails if the call does, or if the answer has no task.
 pub async fn stop_task(
     ecs: &Client,
     cluster: &str,

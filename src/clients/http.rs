@@ -115,7 +115,7 @@ impl Local {
     /// Sends a request for a path without reading the body. It has no timeout: use [`within`].
     ///
     /// # Errors
-    /// [`FailureKind::Unreachable`] if there is no response.
+    /// Fails with [`FailureKind::Unreachable`] if there is no response.
     pub async fn open(
         &self,
         what: &str,
@@ -242,7 +242,7 @@ pub fn answer(parts: Parts, body: Vec<u8>) -> Answer {
 /// Runs an exchange with a timeout.
 ///
 /// # Errors
-/// [`FailureKind::Timeout`], or the failure of the exchange.
+/// Fails with [`FailureKind::Timeout`], or as the exchange does.
 pub async fn within<T>(
     timeout: Duration,
     what: &str,
@@ -267,7 +267,7 @@ fn too_large(what: &str, limit: usize) -> Failure {
 /// Sends `request` and reads the answer. `what` names method and URI in errors.
 ///
 /// # Errors
-/// [`FailureKind::Timeout`], [`FailureKind::Unreachable`] or, for a body over `limit` bytes,
+/// Fails with [`FailureKind::Timeout`], [`FailureKind::Unreachable`] or, for a body over `limit` bytes,
 /// [`FailureKind::Malformed`].
 pub async fn fetch(
     what: &str,

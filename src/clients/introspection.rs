@@ -69,7 +69,7 @@ impl Introspection {
     /// The tasks that are not STOPPED, and which of them have a network interface of their own.
     ///
     /// # Errors
-    /// Where it does not answer, or with something else.
+    /// Fails if the ECS agent does not answer, or if the answer is malformed.
     pub async fn task_set(&self) -> Result<Vec<LocalTask>, Failure> {
         self.list(|body| parse::agent_task_set(body)).await
     }
