@@ -1,6 +1,6 @@
 //! Notifies systemd of readiness, of the state in one line, and that the loop is alive.
 //!
-//! Without `NOTIFY_SOCKET`, that is outside of systemd, all of it does nothing.
+//! Outside of systemd, where `NOTIFY_SOCKET` is not set, nothing is sent.
 
 use std::env;
 use std::ffi::OsString;

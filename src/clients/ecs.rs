@@ -219,7 +219,7 @@ fn keep_the_rest(found: &mut BTreeMap<String, ApiTask>, described: Vec<ApiTask>)
     }
 }
 
-/// Calls `DescribeTasks`, and also `DescribeServices` if `daemons` have to be told from other services' tasks.
+/// Calls `DescribeTasks`, and `DescribeServices` to distinguish `daemons` from other services' tasks.
 ///
 /// # Errors
 /// Fails if a call does, or if an answer is incomplete.

@@ -104,7 +104,7 @@ pub fn target_lifecycle_state(body: &[u8]) -> Result<TargetLifecycleState, Misfi
 /// A Spot interruption notice of the metadata service.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SpotNotice {
-    /// `terminate`, `stop` or `hibernate`.
+    /// The action: `terminate`, `stop` or `hibernate`.
     pub action: String,
     /// The time of the action, in RFC 3339.
     pub time: String,
@@ -145,14 +145,14 @@ pub fn rebalance_recommendation(body: &[u8]) -> Result<String, Misfit> {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ScheduledEvent {
-    /// `instance-stop`, `instance-retirement`, `instance-reboot`, `system-reboot` or `system-maintenance`.
+    /// The code: `instance-stop`, `instance-retirement`, `instance-reboot`, `system-reboot` or `system-maintenance`.
     pub code: String,
     /// The earliest start of the event, such as `21 Jan 2019 09:00:43 GMT`.
     pub not_before: String,
     /// The id of the event, `instance-event-…`.
     #[serde(default)]
     pub event_id: String,
-    /// `active`, `completed` or `canceled`.
+    /// The state of the event: `active`, `completed` or `canceled`.
     #[serde(default)]
     pub state: String,
 }

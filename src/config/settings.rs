@@ -14,29 +14,29 @@ use super::keys::{
 /// The validated configuration. `Settings::default()` is that of an empty configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// `[metadata]`
+    /// The section `[metadata]`.
     pub metadata: MetadataSettings,
-    /// `[ecs]`
+    /// The section `[ecs]`.
     pub ecs: EcsSettings,
-    /// `[aws]`
+    /// The section `[aws]`.
     pub aws: AwsSettings,
-    /// `[ready]`
+    /// The section `[ready]`.
     pub ready: ReadySettings,
-    /// `[drain]`
+    /// The section `[drain]`.
     pub drain: DrainSettings,
-    /// `[executables]`
+    /// The section `[executables]`.
     pub executables: ExecutableSettings,
-    /// `[autoscaling]`
+    /// The section `[autoscaling]`.
     pub autoscaling: AutoScalingSettings,
-    /// `[cloudformation]`
+    /// The section `[cloudformation]`.
     pub cloudformation: CloudFormationSettings,
-    /// `[agent]`
+    /// The section `[agent]`.
     pub agent: AgentSettings,
-    /// `[metrics]`
+    /// The section `[metrics]`.
     pub metrics: MetricsSettings,
-    /// `[capacity]`
+    /// The section `[capacity]`.
     pub capacity: CapacitySettings,
-    /// `[log]`
+    /// The section `[log]`.
     pub log: LogSettings,
 }
 

@@ -1,8 +1,8 @@
 //! The agent's Unix socket: status, metrics, and drains by hand.
 //!
-//! It speaks HTTP/1.1, so that `curl --unix-socket` and exporters can use it: `GET /status`, `GET /metrics`, `POST
-//! /drain?timeout=15m`, `POST /undrain`. Root and the agent's own group may connect, but only root and the agent's
-//! own user may drain.
+//! It speaks HTTP/1.1, so that `curl --unix-socket` and exporters can use it: `GET /status`, `GET /metrics`,
+//! `POST /drain?timeout=15m`, `POST /undrain`. Root and the agent's own group may connect, but only root and the
+//! agent's own user may drain.
 //!
 //! Nothing is decided here: [`server`] passes requests to the loop that owns the state, which answers them with
 //! [`replies`]. [`client`] is the client side, which the subcommands use.

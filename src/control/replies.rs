@@ -13,7 +13,7 @@ use super::{Ask, Reply, Request};
 /// How long a status reply waits for ECS to say what started the tasks. A later answer is in the next reply.
 const PATIENCE: Duration = Duration::from_millis(30);
 
-/// What the replies are composed of.
+/// The data that replies are composed of.
 pub struct Facts<'a> {
     /// The state of the core.
     pub state: &'a State,

@@ -40,7 +40,7 @@ pub struct Finding {
     pub status: Status,
     /// What was found.
     pub summary: String,
-    /// What to do about it, for every warning and every failure.
+    /// The remedy, which every warning and every failure has.
     pub remedy: Option<String>,
 }
 
@@ -202,7 +202,7 @@ checks! {
     UpgradeLoneHook = "upgrade-lone-hook";
     /// Whether a drain is meant to signal CloudFormation, which it no longer does by default.
     UpgradeSignalDrained = "upgrade-signal-drained";
-    /// Whether the instance is of a stack, whose new instances have a hop limit of 1.
+    /// Whether the instance belongs to a stack, where new instances get a hop limit of 1.
     UpgradeHopLimit = "upgrade-hop-limit";
     /// Whether the agent stops tasks, which the stack's role allows only with a parameter.
     UpgradeStopTask = "upgrade-stop-task";

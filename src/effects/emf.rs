@@ -161,7 +161,7 @@ pub async fn send(endpoint: &str, record: &Value) -> Result<(), Failure> {
 /// Tests whether something listens at `endpoint`.
 ///
 /// # Errors
-/// Fails if the connection fails.
+/// Fails if there is no connection within two seconds.
 pub async fn is_listening(endpoint: &str) -> Result<(), Failure> {
     let failed = |kind, why: &dyn std::fmt::Display| {
         Failure::new(kind, format!("nobody listens at {endpoint}: {why}"))

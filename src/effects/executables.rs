@@ -56,7 +56,7 @@ impl ExecutableRunner {
         }
     }
 
-    /// Runs the executables of `event`. If one of them says that the instance is not ready, the rest is not run.
+    /// Runs the executables of `event`. If one of them says that the instance is not ready, the others are not run.
     ///
     /// # Errors
     /// Fails if the directory exists but cannot be read.
@@ -163,7 +163,7 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
         .process_group(0)
         .kill_on_drop(true);
     let runtime = Handle::current();
-    // A start waits until the file has been read, and its disk may be stuck.
+    // Starting a process waits for its file, which may be on a stuck disk.
     let mut child = threads::aside(move || {
         let _runtime = runtime.enter();
         command.spawn()

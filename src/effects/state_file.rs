@@ -51,7 +51,7 @@ impl StateFile {
         text.map(|text| self.understand(&text, &clock)).transpose()
     }
 
-    /// Parses the content of a state file. A failure names the path of this one.
+    /// Parses the content of a state file. A failure names the path of this file.
     ///
     /// # Errors
     /// Fails if it is not the expected JSON object, or if a time in it is invalid.
