@@ -1,4 +1,4 @@
-//! The ECS agent, the container instance, and which actions AWS lets the role do.
+//! Judges the ECS agent, the container instance, and which actions the role may call.
 
 use crate::config::Settings;
 use crate::decide::{
@@ -117,7 +117,7 @@ fn container_instance(live: &Live, findings: &mut Findings) {
     }
 }
 
-/// Three actions, of which one needs the other: the failure says which of them it was.
+/// Judges three actions that are called one after the other. The failure names the one that failed.
 fn tasks(live: &Live, findings: &mut Findings) {
     let service = "Amazon ECS";
     let [list, describe, services] = [
@@ -176,7 +176,7 @@ fn permission<T>(
     }
 }
 
-/// What stands in the way of an action, and what to do about it.
+/// Reports why an action failed, and what to do about it.
 fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findings) {
     let action = check.id();
     let message = failure.message.clone();
@@ -227,7 +227,7 @@ fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findin
     }
 }
 
-/// The actions that change something are not tried.
+/// Reports the actions that change something, which are not tried.
 pub(super) fn untried(settings: &Settings, findings: &mut Findings) {
     let why = |what: &str| format!("{what}: look into the role's policy");
     findings.untried(
