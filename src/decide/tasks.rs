@@ -38,6 +38,8 @@ const ASTIR: Duration = Duration::from_secs(5);
 const SUSPICION_CAP: Duration = Duration::from_secs(300);
 /// How long ago a local read may have been answered that a completion rests on.
 const READ_LIMIT: Duration = Duration::from_secs(1);
+/// What ECS shows may be so old.
+const OUTDATED: Duration = Duration::from_secs(10);
 /// The longest wait before ECS is asked again whether it agrees that nothing is left.
 const DISAGREEMENT_CAP: Duration = Duration::from_secs(10);
 
@@ -77,7 +79,7 @@ pub enum Lacking {
 #[derive(Clone, Debug, PartialEq)]
 struct Vanished {
     task: Task,
-    /// When ECS was asked that has called it STOPPED.
+    /// When ECS was first asked that has called it STOPPED since.
     stopped: Option<Moment>,
     /// That word counts.
     believed: bool,
@@ -310,7 +312,7 @@ impl Tasks {
                     let gone = vanished
                         .entry(task.arn.clone())
                         .or_insert_with(|| Vanished::new(task.clone()));
-                    gone.stopped = by_ecs;
+                    gone.stopped = gone.stopped.or(by_ecs);
                 }
                 continue;
             }
@@ -353,7 +355,8 @@ impl Tasks {
     pub(crate) fn absorb_described(&mut self, tasks: &[ApiTask], sent: Moment) {
         for ApiTask { task, .. } in tasks {
             if let Some(gone) = self.vanished.get_mut(&task.arn) {
-                gone.stopped = (task.known == TaskStatus::Stopped).then_some(sent);
+                let stopped = task.known == TaskStatus::Stopped;
+                gone.stopped = gone.stopped.or(Some(sent)).filter(|_| stopped);
             }
         }
     }
@@ -365,16 +368,17 @@ impl Tasks {
             if self.open.get(arn) != Some(&here.target.arn) {
                 continue;
             }
+            // An agent that is not connected may be deregistered, and a look a little out of date.
+            let connected = here.view().is_none_or(|seen| seen.value.agent_connected);
+            let after = if connected { Duration::ZERO } else { OUTDATED };
             match (gone.stopped, here.view()) {
                 (_, Some(_)) if !here.is_there() => gone.believed = false,
-                // Whoever is not connected has reported nothing: it may be deregistered, and the look stale.
-                (_, Some(seen)) if !seen.value.agent_connected => gone.believed = false,
-                (Some(stopped), Some(seen)) if seen.sent > stopped => {
+                (Some(stopped), Some(seen)) if seen.sent > stopped + after => {
                     let news = !std::mem::replace(&mut gone.believed, true);
                     self.changed_at = if news { now } else { self.changed_at };
                 }
                 (Some(stopped), _) if !gone.believed => {
-                    here.look_from(stopped + Duration::from_millis(1));
+                    here.look_from(stopped + after + Duration::from_millis(1));
                 }
                 _ => {}
             }
