@@ -139,6 +139,14 @@ pub fn narrate(note: &Note, state: &State) {
                 "port 51678 reports a container instance of another machine; ignoring it. Check which process listens there, then restart the ECS agent"
             );
         }
+        Note::FormerRegistrations { arns } => {
+            warn!(
+                cluster,
+                container_instance,
+                former = arns.join(", "),
+                "this instance has former registrations in the cluster, which nothing uses any more. Remove them: status shows how"
+            );
+        }
         Note::DrainReopened { reason, tasks } => {
             warn!(
                 cluster,

@@ -330,7 +330,7 @@ struct Network {
 /// Far more than a container instance can run.
 const MOST_TASKS: usize = 5_000;
 /// An ARN has 2,048 characters at the most, the name of a family 255.
-const LONGEST_TEXT: usize = 2_048;
+pub(super) const LONGEST_TEXT: usize = 2_048;
 
 /// `/v1/tasks` of the ECS agent, read as it comes: those that are not STOPPED, and of the stopped ones, which
 /// it lists for hours, the ARNs of those that are `open`.

@@ -144,7 +144,9 @@ pub struct Live {
     pub local_tasks: Result<usize, Failure>,
     /// `DescribeContainerInstances`
     pub container_instance: Asked<ContainerInstanceView>,
-    /// Its resources, by the same answer.
+    /// `ListContainerInstances`: the ARNs of all registrations of this EC2 instance.
+    pub registrations: Asked<Vec<String>>,
+    /// Its resources, by the same answer as the container instance.
     pub host: Option<HostView>,
     /// Whether somebody listens where samples of the capacity go; `None` where none are sent.
     pub listener: Asked<()>,

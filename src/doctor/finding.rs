@@ -66,6 +66,13 @@ impl Findings {
         self.add(check, Status::Failure, summary, Some(remedy));
     }
 
+    /// The last finding is nothing that keeps the agent from its work.
+    pub(super) fn at_worst_a_warning(&mut self) {
+        if let Some(last) = self.0.last_mut() {
+            last.status = last.status.min(Status::Warning);
+        }
+    }
+
     #[inline(never)]
     fn add(
         &mut self,
@@ -156,6 +163,8 @@ checks! {
     EcsAgent = "ecs-agent";
     /// The container instance takes tasks, and its ECS agent is connected.
     ContainerInstance = "container-instance";
+    /// ECS has no other container instance of this EC2 instance.
+    FormerRegistrations = "former-registrations";
     /// The instance is in an Auto Scaling group.
     Group = "group";
     /// One terminating hook is ours.
@@ -178,6 +187,8 @@ checks! {
     CapacityProvider = "capacity-provider";
     /// `ecs:DescribeContainerInstances`
     DescribeContainerInstances = "ecs:DescribeContainerInstances";
+    /// `ecs:ListContainerInstances`
+    ListContainerInstances = "ecs:ListContainerInstances";
     /// `ecs:ListTasks`
     ListTasks = "ecs:ListTasks";
     /// `ecs:DescribeTasks`

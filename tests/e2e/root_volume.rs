@@ -10,7 +10,9 @@ use ecs_lifecycle_simulator::{
     AWS_CALLS, ContainerInstanceStatus, InstanceSpec, LifecycleActionResult, LifecycleState,
     TargetLifecycleState as Target, Who,
 };
+use serde_json::{Value, json};
 
+use super::control::{self, socket};
 use super::newcomer::{DRAIN, LAUNCH, Newcomer, RESOURCE, STACK, agent, group, ms};
 use super::scripts::Scripts;
 use super::stage::{binary, web};
@@ -121,6 +123,41 @@ async fn replaced(meanwhile: Option<Target>, drains: bool) {
         assert_eq!(orphan, Some(&drained));
     });
     assert_eq!(stage.executed(SET), 0, "{}", agent_process.text());
+    names(&stage, &socket(&disk), &former).await;
+}
+
+/// `status` and `doctor` name the former registration, with the command that removes it.
+async fn names(stage: &Newcomer, socket: &Path, former: &str) {
+    let known = |status: &Value| status["former_registrations"] != json!([]);
+    let status = control::until(socket, "a former registration", known).await;
+    assert_eq!(
+        status["former_registrations"],
+        json!([{"cluster": "demo", "arn": former}])
+    );
+    let command = format!(
+        "aws ecs deregister-container-instance --cluster demo --container-instance {former} --force"
+    );
+    let status = control::run(socket, &["status"]).await.text();
+    assert!(status.contains(&command), "{status}");
+
+    let introspection = stage.instance.introspection_endpoint();
+    let doctor = Command::new(binary())
+        .env_clear()
+        .envs(stage.instance.env())
+        .env(
+            "ECS_LIFECYCLE_AGENT_ECS__INTROSPECTION_ENDPOINT",
+            introspection,
+        )
+        .args(["doctor", "--json", "--root"])
+        .arg(stage.scratch.path())
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let is_it = |check: &&Value| check["id"] == "former-registrations";
+    let check = checks.iter().find(is_it).unwrap();
+    assert_eq!(check["status"], "warning", "{check}");
+    assert_eq!(check["remedy"], command.as_str(), "{check}");
 }
 
 #[tokio::test]
