@@ -144,7 +144,7 @@ pub fn narrate(note: &Note, state: &State) {
                 cluster,
                 container_instance,
                 former = arns.join(", "),
-                "this instance has former registrations in the cluster, which nothing uses any more. Remove them: status shows how"
+                "ECS still has former registrations of this instance in the cluster, which are not used any more. Run status for the command that removes them"
             );
         }
         Note::DrainReopened { reason, tasks } => {

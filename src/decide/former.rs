@@ -1,8 +1,8 @@
-//! Former registrations of this EC2 instance. An ECS agent that has lost its data, with the root volume say,
-//! registers anew, and ECS keeps the container instance that it was before until a person deregisters it.
+//! Former registrations of this EC2 instance. An ECS agent that has lost its data, for example with the root
+//! volume, registers again. ECS keeps the old container instance until a person deregisters it.
 //!
-//! ECS is asked once where there may be one, and again where one is known and somebody asks for the state.
-//! Nothing is decided by the answer.
+//! ECS is asked once if there may be one, and again if one is known and somebody requests the status. No
+//! decision depends on the answer.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::pace::{Pace, growing};
 use crate::registration::Registration;
 use crate::turn::Turn;
 
-/// Nobody is in a hurry for the answer.
+/// The answer is not urgent.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_CAP: Duration = Duration::from_hours(1);
-/// How soon somebody who asks for the state makes ECS be asked again.
+/// A request for the status makes the agent ask ECS again after this long.
 const AGAIN_AFTER: Duration = Duration::from_mins(1);
-/// As many are remembered. Once they are gone, the others are named.
+/// This many are remembered. Any others are shown once these are gone.
 const MOST: usize = 10;
 
-/// When ECS is asked for them. Which there are is in the memory.
+/// When ECS is asked for them. The ARNs are in the memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Former {
     look: Pace,
@@ -34,7 +34,7 @@ impl Former {
         self.look = Pace::at(now);
     }
 
-    /// Somebody asks for the state: a person may have removed what was `known`.
+    /// Somebody requests the status. A person may have removed what was `known`.
     pub(crate) fn ask_by_hand(&mut self, known: &[String], now: Moment) {
         let due = self.asked.is_none_or(|at| now.since(at) >= AGAIN_AFTER);
         if due && !known.is_empty() {
@@ -53,7 +53,8 @@ impl Former {
         let ours = here.map(|here| &here.target.arn);
         let retry_in = growing(RETRY_FIRST, RETRY_CAP, self.look.failures(), turn.seed);
         match result {
-            // The list has to have ours: else the others may be anything.
+            // Without ours in it, the list proves nothing about the others: it may be too early, or the ECS
+            // agent's port is answered by another machine's.
             Ok(arns) if ours.is_some_and(|ours| arns.contains(ours)) => {
                 self.look.succeeded();
                 let others = arns.into_iter().filter(|arn| Some(arn) != ours);
@@ -67,7 +68,7 @@ impl Former {
                 *known = former;
             }
             Ok(_) => self.look.retry_in(retry_in, turn.now),
-            // No drain depends on it: said once, and not tried again.
+            // No drain depends on it: it is said once, and not retried.
             Err(failure) if failure.kind == FailureKind::Denied => {
                 if !std::mem::replace(&mut self.said_denied, true) {
                     turn.say(Note::Denied {

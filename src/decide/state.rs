@@ -290,6 +290,7 @@ impl State {
             Event::WallClock(at_boot) => {
                 self.wall_at_boot = at_boot;
                 turn.wall_at_boot = at_boot;
+                self.capacity.start_over();
             }
             Event::StopRequested { signal, shutdown } => self.stop(signal, shutdown, turn),
             Event::DrainByHand { timeout } => {
@@ -600,6 +601,7 @@ impl State {
         }
         turn.say(Note::ContainerInstanceKnown(found.clone()));
         let new = self.register(found, turn);
+        self.tasks.is_elsewhere();
         self.displaced = self.registration.replace(new);
         if self.displaced.is_some() {
             self.former.suspect(turn.now);
@@ -914,12 +916,16 @@ impl State {
                 }
             }
             Intent::Join(into) => {
+                if into == JoinTarget::Service {
+                    self.leave_the_pool(turn.now);
+                }
                 self.call_off(turn);
                 if self.join.as_ref().is_none_or(|join| join.way_in() != into) {
                     self.begin_join(into, turn);
                 }
             }
             Intent::Serve => {
+                self.leave_the_pool(turn.now);
                 self.call_off(turn);
                 if let Some(mut join) = self.join.take() {
                     join.end(turn);
@@ -1029,7 +1035,6 @@ impl State {
 
     /// The reason is gone, on positive evidence: what was ours is to be put back.
     fn call_off(&mut self, turn: &mut Turn<'_>) {
-        self.leave_the_pool(turn.now);
         if let Some(mut drain) = self.drain.take() {
             drain.end(turn);
             self.memorize_whose();
@@ -1191,7 +1196,7 @@ impl State {
         }
         let Some(drain) = &mut self.drain else { return };
         drain.leave_at(self.leave_at);
-        if let Some(from) = drain.wants_reads(turn) {
+        if let Some(from) = drain.wants_reads(self.registration.as_ref(), turn) {
             self.tasks.read_again(from, turn);
             self.identity.read_again(from, turn);
         }
@@ -1219,6 +1224,7 @@ impl State {
                 &self.tasks,
                 &self.leftovers,
                 &self.identity,
+                self.impostor,
             ),
             turn,
         );
@@ -1242,6 +1248,7 @@ impl State {
                 &self.tasks,
                 &self.leftovers,
                 &self.identity,
+                self.impostor,
             );
             drain.tell(world, remembered, turn);
         }

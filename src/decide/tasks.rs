@@ -205,6 +205,11 @@ impl Tasks {
         self.most
     }
 
+    /// Whether a list was ever read.
+    pub(crate) fn were_read(&self) -> bool {
+        self.was_read
+    }
+
     /// Whether introspection does not answer.
     pub(crate) fn is_away(&self) -> bool {
         self.away_since.is_some()
@@ -362,6 +367,8 @@ impl Tasks {
             }
             match (gone.stopped, here.view()) {
                 (_, Some(_)) if !here.is_there() => gone.believed = false,
+                // Whoever is not connected has reported nothing: it may be deregistered, and the look stale.
+                (_, Some(seen)) if !seen.value.agent_connected => gone.believed = false,
                 (Some(stopped), Some(seen)) if seen.sent > stopped => {
                     let news = !std::mem::replace(&mut gone.believed, true);
                     self.changed_at = if news { now } else { self.changed_at };
@@ -511,8 +518,14 @@ impl Tasks {
 
     /// Whoever has answered was of another machine.
     pub(crate) fn was_another(&mut self, now: Moment) {
-        (self.local, self.was_read) = (Empty::default(), false);
+        self.is_elsewhere();
+        self.local = Empty::default();
         self.read.ask(now);
+    }
+
+    /// The container instance is another one: what the API has said was of the one before.
+    pub(crate) fn is_elsewhere(&mut self) {
+        self.api = Empty::default();
     }
 
     /// Reads at once where the last read was sent before `from`, or answered too long ago.

@@ -127,14 +127,14 @@ fn container_instance(live: &Live, findings: &mut Findings) {
     }
 }
 
-/// Where ECS does not list what the ECS agent says it is, the others are not known to be former ones.
+/// If ECS does not list what the ECS agent reports, the others may be in use.
 fn former_registrations(live: &Live, findings: &mut Findings) {
     let check = Check::FormerRegistrations;
     match (&live.registrations, &live.ecs_agent) {
         (Some(Ok(arns)), Ok(Some(known))) if arns.contains(&known.arn) => {
             let former = || arns.iter().filter(|arn| **arn != known.arn);
             if former().next().is_none() {
-                findings.ok(check, &"ECS has no other one of this EC2 instance");
+                findings.ok(check, &"ECS has no other registration of this EC2 instance");
                 return;
             }
             let ids: Vec<&str> = former().map(|arn| short(arn)).collect();
@@ -144,16 +144,16 @@ fn former_registrations(live: &Live, findings: &mut Findings) {
             findings.warn(
                 check,
                 &format_args!(
-                    "this EC2 instance was {} before, which ECS keeps in cluster {}",
-                    ids.join(", "),
-                    known.cluster
+                    "ECS still has former registrations of this EC2 instance in cluster {}: {}",
+                    known.cluster,
+                    ids.join(", ")
                 ),
                 &commands.join("; "),
             );
         }
         (Some(Ok(_)), _) => findings.untried(
             check,
-            &"ECS does not list the container instance that the ECS agent names: see container-instance",
+            &"ECS does not list the container instance that the ECS agent reports: see container-instance",
         ),
         (Some(Err(_)), _) => findings.untried(check, &"see ecs:ListContainerInstances"),
         (None, _) => findings.untried(check, &NO_CONTAINER_INSTANCE),
