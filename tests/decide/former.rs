@@ -103,14 +103,19 @@ fn once_it_is_removed_whoever_asks_for_the_state_makes_it_go() {
         (known(&agent), agent.said("FormerRegistrations")),
         (vec![FORMER], 0)
     );
-    agent.world.registrations.retain(|arn| arn != FORMER);
     agent.clear();
     // As `status --watch` does.
-    for _ in 0..150 {
-        agent.run(SECOND);
-        agent.take(Event::StatusAsked);
-    }
-    assert_eq!((known(&agent), agent.count(LIST)), (vec![], 1));
+    let watch = |agent: &mut Agent| {
+        for _ in 0..150 {
+            agent.run(SECOND);
+            agent.take(Event::StatusAsked);
+        }
+    };
+    watch(&mut agent);
+    assert_eq!((known(&agent), agent.count(LIST)), (vec![FORMER], 2));
+    agent.world.registrations.retain(|arn| arn != FORMER);
+    watch(&mut agent);
+    assert_eq!((known(&agent), agent.count(LIST)), (vec![], 3));
 }
 
 #[test]
