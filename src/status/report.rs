@@ -12,7 +12,7 @@ use crate::decide::hold::Hold;
 use crate::decide::{Moment, NoHook, Outcome, Phase, PhaseName, Policy, State};
 use crate::narrate::span;
 
-/// The state of the agent. What does not apply is null.
+/// The state of the agent. Fields that do not apply are null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(
     missing_docs,
@@ -41,7 +41,7 @@ pub struct Report {
     pub capacity: Option<CapacityReport>,
 }
 
-/// How many more tasks fit.
+/// How many more tasks fit on this instance, and whether that is published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct CapacityReport {
@@ -54,7 +54,7 @@ pub struct CapacityReport {
     pub not_published: Option<String>,
 }
 
-/// The machine.
+/// The EC2 instance that the agent runs on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct InstanceReport {
@@ -62,7 +62,7 @@ pub struct InstanceReport {
     pub region: String,
 }
 
-/// The container instance.
+/// The instance as ECS knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct ContainerInstanceReport {
@@ -70,7 +70,7 @@ pub struct ContainerInstanceReport {
     pub arn: String,
 }
 
-/// Until when.
+/// The deadline of a drain or of a join.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct DeadlineReport {
@@ -89,7 +89,7 @@ pub struct TaskReport {
     pub stopping: bool,
 }
 
-/// The lifecycle action that is ours.
+/// The lifecycle hook that this agent completes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct HookReport {
@@ -192,7 +192,7 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
     report
 }
 
-/// They are in the cluster of the present one.
+/// Returns the former registrations, which are in the cluster of the present one.
 fn former(state: &State) -> Vec<ContainerInstanceReport> {
     let here = state.container_instance().into_iter();
     here.flat_map(|here| {
@@ -276,7 +276,7 @@ fn rfc3339(time: SystemTime) -> String {
 }
 
 impl Report {
-    /// The report for a person: the line, then what there is to know.
+    /// The report as text: the line, a table of what is known, and the tasks.
     pub fn table(&self) -> String {
         let mut rows: Vec<(&str, String)> = Vec::new();
         let ago = span(Duration::from_secs(self.since_seconds));

@@ -1,8 +1,8 @@
-//! Asks whatever can be asked without changing anything. Nothing is judged here.
+//! Runs every query that changes nothing. Nothing is judged here.
 //!
-//! Local probes go side by side, then those of AWS, which need to know the region and the container
-//! instance. Each has the timeout that the agent has for it, and after a probe that nothing answered, what
-//! hangs on it is not tried: with everything hanging, it is over in a few seconds.
+//! Local probes run concurrently, then those of AWS, which need the region and the container instance. Each has
+//! the timeout that the agent has for it. If a probe is not answered, those that depend on it are skipped, so that
+//! the doctor takes a few seconds even if nothing answers.
 
 mod aws;
 mod host;
@@ -22,10 +22,10 @@ use crate::effects::emf;
 
 use super::facts::{Facts, Live};
 
-/// Gathers the facts.
+/// Gathers the facts about this machine.
 ///
 /// # Errors
-/// Where no runtime can be set up.
+/// Fails if no runtime can be set up.
 pub fn gather(
     arguments: &DoctorArguments,
     configuration: Result<Effective, ConfigError>,
@@ -38,13 +38,13 @@ pub fn gather(
     let settings = facts.settings();
     facts.host = host::look(&arguments.root, &settings, arguments.image);
     if !arguments.image {
-        // One provider of cryptography for the SDK and for reqwest. Only a second call could fail.
+        // The SDK and reqwest share this crypto provider. Only a second call could fail.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         facts.live = Some(runtime.block_on(live(&settings)));
-        // A name look-up may be stuck: do not wait for it.
+        // A name look-up may still be blocked, and the doctor does not wait for it.
         runtime.shutdown_background();
     }
     Ok(facts)

@@ -1,4 +1,4 @@
-//! The ECS agent, the container instance, and which actions AWS lets the role do.
+//! Judges the ECS agent, the container instance, and which actions the role may call.
 
 use crate::clients::ecs::deregister_command;
 use crate::config::Settings;
@@ -127,7 +127,8 @@ fn container_instance(live: &Live, findings: &mut Findings) {
     }
 }
 
-/// If ECS does not list what the ECS agent reports, the others may be in use.
+/// Judges whether ECS lists other registrations. If the one that the ECS agent reports is not listed, the others
+/// may be in use.
 fn former_registrations(live: &Live, findings: &mut Findings) {
     let check = Check::FormerRegistrations;
     match (&live.registrations, &live.ecs_agent) {
@@ -160,7 +161,7 @@ fn former_registrations(live: &Live, findings: &mut Findings) {
     }
 }
 
-/// Three actions, of which one needs the other: the failure says which of them it was.
+/// Judges three actions that are called one after the other. The failure names the one that failed.
 fn tasks(live: &Live, findings: &mut Findings) {
     let service = "Amazon ECS";
     let [list, describe, services] = [
@@ -219,7 +220,7 @@ fn permission<T>(
     }
 }
 
-/// What stands in the way of an action, and what to do about it.
+/// Reports why an action failed, and what to do about it.
 fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findings) {
     let action = check.id();
     let message = failure.message.clone();
@@ -270,7 +271,7 @@ fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findin
     }
 }
 
-/// The actions that change something are not tried.
+/// Reports the actions that change something, which are not tried.
 pub(super) fn untried(settings: &Settings, findings: &mut Findings) {
     let why = |what: &str| format!("{what}: look into the role's policy");
     findings.untried(

@@ -1,4 +1,4 @@
-//! Tables for what takes no socket to show. `tests/doctor/` has the rest.
+//! Table tests that need no socket. The others are in `tests/doctor/`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn hook(name: &str) -> LifecycleHook {
 
 const CONTAINER_INSTANCE: &str = "arn:aws:ecs:eu-central-1:1:container-instance/demo/c";
 
-/// A machine on which all is well.
+/// The facts of a machine on which all is well.
 fn healthy() -> Facts {
     let task = |kind| ApiTask {
         task: Task {
@@ -111,7 +111,7 @@ fn healthy() -> Facts {
     }
 }
 
-/// What complains, once `change` is made to a machine on which all is well.
+/// The checks that are not ok after `change` was made to a machine on which all is well.
 fn complaints(change: impl FnOnce(&mut Facts)) -> Vec<(Check, Status)> {
     let mut facts = healthy();
     change(&mut facts);
@@ -190,7 +190,7 @@ fn a_drain_may_take_so_long() {
     let longest =
         |seconds| settings(|settings| settings.drain.timeout = Duration::from_secs(seconds));
     assert_eq!(longest(172_790), []);
-    // As long as the agent itself leaves between the two.
+    // The agent needs this margin between the two.
     assert_eq!(longest(172_791), [(Check::HookTimeout, Warn)]);
 }
 
@@ -209,8 +209,8 @@ fn a_join_may_take_so_long() {
     assert_eq!(launching(needed - 1), [(Check::LaunchHook, Warn)]);
 }
 
-/// What a hook that lapses says has to be what the agent says of a drain that timed out: the group's retention goes
-/// by either.
+/// The hook's DefaultResult has to agree with the agent's result for a drain that timed out, because the group's
+/// retention depends on either.
 #[test]
 fn the_hooks_default_result_goes_with_the_agents() {
     use ResultOnTimeout::{Abandon, Continue, None};
@@ -295,7 +295,7 @@ fn the_failed_call_for_tasks_is_the_one_that_complains() {
         ("ecs:ListTasks RUNNING on c: no", Check::ListTasks),
         ("ecs:DescribeTasks of 3 tasks: no", Check::DescribeTasks),
         ("ecs:DescribeServices of web: no", Check::DescribeServices),
-        // It cannot be: but a failure that nobody is named in must not be lost.
+        // This cannot happen, but a failure that names no action must not be lost.
         ("no", Check::DescribeServices),
     ];
     for (message, check) in cases {
@@ -394,7 +394,7 @@ fn no_answer_can_look_like_a_line_of_ours() {
     );
 }
 
-/// With capacity on, a host of 1024/993 with port 22 reserved, and somebody who listens.
+/// With capacity on, a host of 1024/993 with port 22 reserved, and a CloudWatch agent that listens.
 fn with_capacity(change: impl FnOnce(&mut Live, &mut Settings)) -> Vec<(Check, Status)> {
     complaints(|facts| {
         let resources = Resources {
@@ -406,7 +406,7 @@ fn with_capacity(change: impl FnOnce(&mut Live, &mut Settings)) -> Vec<(Check, S
         live.host = Some(HostView {
             view: view(ContainerInstanceStatus::Active, true),
             registered: resources.clone(),
-            // Full: it is no matter of what fits at present.
+            // The host is full, because what fits at present does not matter.
             remaining: Resources {
                 cpu: Some(0),
                 ..resources
