@@ -139,6 +139,14 @@ pub fn narrate(note: &Note, state: &State) {
                 "port 51678 reports a container instance of another machine; ignoring it. Check which process listens there, then restart the ECS agent"
             );
         }
+        Note::FormerRegistrations { arns } => {
+            warn!(
+                cluster,
+                container_instance,
+                former = arns.join(", "),
+                "ECS still has former registrations of this instance in the cluster, which are not used any more. Run status for the command that removes them"
+            );
+        }
         Note::DrainReopened { reason, tasks } => {
             warn!(
                 cluster,

@@ -93,6 +93,50 @@ pub async fn resources(ecs: &Client, target: &ContainerInstance) -> Result<HostV
     })
 }
 
+/// Calls `ListContainerInstances` and returns the ARNs of all registrations of an EC2 instance in the cluster.
+/// Without a status, ECS lists every one that is not INACTIVE.
+///
+/// # Errors
+/// Fails if the call fails.
+pub async fn registrations(
+    ecs: &Client,
+    cluster: &str,
+    instance_id: &str,
+) -> Result<Vec<String>, Failure> {
+    let what = format!("ecs:ListContainerInstances of {instance_id}");
+    let (mut arns, mut next) = (Vec::new(), None);
+    for _ in 0..MOST_PAGES {
+        let answer = ecs
+            .list_container_instances()
+            .cluster(cluster)
+            .filter(format!("ec2InstanceId == {instance_id}"))
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| from_sdk(&what, &error))?;
+        let page = answer.container_instance_arns.as_deref();
+        arns.extend_from_slice(page.ok_or_else(|| malformed(&what, "no list"))?);
+        if arns.iter().any(|arn| arn.len() > parse::LONGEST_TEXT) {
+            return Err(malformed(&what, "an ARN that is too long"));
+        }
+        next = answer
+            .next_token()
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned);
+        if next.is_none() {
+            return Ok(arns);
+        }
+    }
+    Err(malformed(&what, "pages without end"))
+}
+
+/// Returns the command that removes a container instance from its cluster.
+pub fn deregister_command(cluster: &str, arn: &str) -> String {
+    format!(
+        "aws ecs deregister-container-instance --cluster {cluster} --container-instance {arn} --force"
+    )
+}
+
 /// Other resources, and ports that are not numbers, are skipped.
 fn amounts(list: &[types::Resource]) -> Resources {
     let mut resources = Resources::default();

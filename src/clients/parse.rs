@@ -330,7 +330,7 @@ struct Network {
 /// The most tasks that are kept, far more than a container instance can run.
 const MOST_TASKS: usize = 5_000;
 /// The most bytes of a text that is kept. An ARN has up to 2,048 characters, the name of a family up to 255.
-const LONGEST_TEXT: usize = 2_048;
+pub(super) const LONGEST_TEXT: usize = 2_048;
 
 /// Parses `/v1/tasks` of the ECS agent as it arrives: the tasks that are not STOPPED, and of the stopped ones,
 /// which are listed for hours, those whose ARNs are in `open`.

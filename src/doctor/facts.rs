@@ -144,7 +144,9 @@ pub struct Live {
     pub local_tasks: Result<usize, Failure>,
     /// The answer of `DescribeContainerInstances`.
     pub container_instance: Asked<ContainerInstanceView>,
-    /// The resources in the same answer.
+    /// The answer of `ListContainerInstances`: the ARNs of all registrations of this EC2 instance.
+    pub registrations: Asked<Vec<String>>,
+    /// The resources in the answer of `DescribeContainerInstances`.
     pub host: Option<HostView>,
     /// Whether something listens where the samples of the capacity go; `None` if none are sent.
     pub listener: Asked<()>,

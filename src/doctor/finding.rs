@@ -66,6 +66,13 @@ impl Findings {
         self.add(check, Status::Failure, summary, Some(remedy));
     }
 
+    /// Turns the last finding into a warning at most, as it does not keep the agent from its work.
+    pub(super) fn at_worst_a_warning(&mut self) {
+        if let Some(last) = self.0.last_mut() {
+            last.status = last.status.min(Status::Warning);
+        }
+    }
+
     #[inline(never)]
     fn add(
         &mut self,
@@ -156,6 +163,8 @@ checks! {
     EcsAgent = "ecs-agent";
     /// The container instance takes tasks, and its ECS agent is connected.
     ContainerInstance = "container-instance";
+    /// ECS has no other container instance of this EC2 instance.
+    FormerRegistrations = "former-registrations";
     /// The instance is in an Auto Scaling group.
     Group = "group";
     /// One terminating hook belongs to this agent.
@@ -178,6 +187,8 @@ checks! {
     CapacityProvider = "capacity-provider";
     /// The role may call `ecs:DescribeContainerInstances`.
     DescribeContainerInstances = "ecs:DescribeContainerInstances";
+    /// The role may call `ecs:ListContainerInstances`.
+    ListContainerInstances = "ecs:ListContainerInstances";
     /// The role may call `ecs:ListTasks`.
     ListTasks = "ecs:ListTasks";
     /// The role may call `ecs:DescribeTasks`.

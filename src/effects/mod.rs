@@ -122,6 +122,10 @@ impl Effects {
                 let describe = |ecs| async move { ecs::describe(&ecs, target).await };
                 Answer::ContainerInstance(aws.ecs(instance, describe).await)
             }
+            Action::ListContainerInstances(target) => {
+                let list = |ecs| async move { ecs::registrations(&ecs, &target.cluster, id).await };
+                Answer::Registrations(aws.ecs(instance, list).await)
+            }
             Action::DescribeResources(target) => {
                 let describe = |ecs| async move { ecs::resources(&ecs, target).await };
                 Answer::Resources(aws.ecs(instance, describe).await)

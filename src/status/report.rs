@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clients::ecs::deregister_command;
 use crate::clock::Clock;
 use crate::decide::hold::Hold;
 use crate::decide::{Moment, NoHook, Outcome, Phase, PhaseName, Policy, State};
@@ -26,6 +27,8 @@ pub struct Report {
     pub reason: Option<String>,
     pub instance: Option<InstanceReport>,
     pub container_instance: Option<ContainerInstanceReport>,
+    #[serde(default)]
+    pub former_registrations: Vec<ContainerInstanceReport>,
     pub target_lifecycle_state: Option<String>,
     pub deadline: Option<DeadlineReport>,
     pub waiting_for: Vec<TaskReport>,
@@ -130,6 +133,7 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
                 cluster: known.cluster.clone(),
                 arn: known.arn.clone(),
             }),
+        former_registrations: former(state),
         target_lifecycle_state: state.target.as_ref().map(ToString::to_string),
         deadline: None,
         waiting_for: Vec::new(),
@@ -186,6 +190,19 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
         }
     }
     report
+}
+
+/// Returns the former registrations, which are in the cluster of the present one.
+fn former(state: &State) -> Vec<ContainerInstanceReport> {
+    let here = state.container_instance().into_iter();
+    here.flat_map(|here| {
+        let arns = &state.memory().former;
+        arns.iter().map(|arn| ContainerInstanceReport {
+            cluster: here.cluster.clone(),
+            arn: arn.clone(),
+        })
+    })
+    .collect()
 }
 
 fn capacity(state: &State, now: Moment, policy: &Policy) -> CapacityReport {
@@ -286,6 +303,14 @@ impl Report {
                 format!("{} of {}", crate::decide::short(&known.arn), known.cluster),
             )),
             None => rows.push(("container instance", "not registered yet".to_owned())),
+        }
+        for former in &self.former_registrations {
+            let command = deregister_command(&former.cluster, &former.arn);
+            let id = crate::decide::short(&former.arn);
+            rows.push((
+                "former registration",
+                format!("{id}, still in ECS; to remove it: {command}"),
+            ));
         }
         let target = self.target_lifecycle_state.as_deref().unwrap_or("not set");
         rows.push(("target state", target.to_owned()));

@@ -71,6 +71,7 @@ fn assert_schema(status: &Value) {
         "drain_by_hand",
         "instance",
         "container_instance",
+        "former_registrations",
         "target_lifecycle_state",
         "deadline",
         "waiting_for",

@@ -15,7 +15,7 @@ use crate::cli::DoctorArguments;
 use crate::clients::Endpoints;
 use crate::clients::Introspection;
 use crate::clients::aws::Aws;
-use crate::clients::ecs::{list_tasks, resources};
+use crate::clients::ecs::{list_tasks, registrations, resources};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Effective, Settings};
 use crate::effects::emf;
@@ -70,15 +70,19 @@ async fn live(settings: &Settings) -> Live {
     let ecs = async {
         match instance.zip(target) {
             Some((instance, target)) => {
-                let (described, tasks) = tokio::join!(
+                let id = &instance.instance_id;
+                let (described, registered, tasks) = tokio::join!(
                     aws.ecs(instance, |ecs| async move { resources(&ecs, target).await }),
+                    aws.ecs(instance, |ecs| async move {
+                        registrations(&ecs, &target.cluster, id).await
+                    }),
                     aws.ecs(instance, |ecs| async move {
                         list_tasks(&ecs, target, true).await
                     }),
                 );
-                (Some(described), Some(tasks))
+                (Some(described), Some(registered), Some(tasks))
             }
-            None => (None, None),
+            None => (None, None, None),
         }
     };
     let group = settings
@@ -98,7 +102,8 @@ async fn live(settings: &Settings) -> Live {
             false => None,
         }
     };
-    let ((described, tasks), auto_scaling, listener) = tokio::join!(ecs, auto_scaling, listener);
+    let ((described, registrations, tasks), auto_scaling, listener) =
+        tokio::join!(ecs, auto_scaling, listener);
     let host = described.as_ref().and_then(|asked| asked.as_ref().ok());
     let host = host.cloned();
     Live {
@@ -106,6 +111,7 @@ async fn live(settings: &Settings) -> Live {
         ecs_agent,
         local_tasks: local_tasks.map(|tasks| tasks.len()),
         container_instance: described.map(|asked| asked.map(|host| host.view)),
+        registrations,
         host,
         listener,
         tasks,

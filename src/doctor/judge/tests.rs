@@ -42,6 +42,8 @@ fn hook(name: &str) -> LifecycleHook {
     }
 }
 
+const CONTAINER_INSTANCE: &str = "arn:aws:ecs:eu-central-1:1:container-instance/demo/c";
+
 /// The facts of a machine on which all is well.
 fn healthy() -> Facts {
     let task = |kind| ApiTask {
@@ -91,10 +93,11 @@ fn healthy() -> Facts {
             },
             ecs_agent: Ok(Some(ContainerInstance {
                 cluster: "demo".to_owned(),
-                arn: "arn:aws:ecs:eu-central-1:1:container-instance/demo/c".to_owned(),
+                arn: CONTAINER_INSTANCE.to_owned(),
             })),
             local_tasks: Ok(1),
             container_instance: Some(Ok(view(ContainerInstanceStatus::Active, true))),
+            registrations: Some(Ok(vec![CONTAINER_INSTANCE.to_owned()])),
             host: None,
             listener: None,
             tasks: Some(Ok(vec![task(TaskKind::Service("web".to_owned()))])),
@@ -322,6 +325,23 @@ fn a_container_instance_is_judged_by_what_is_to_become_of_it() {
         live(|live| live.container_instance = gone),
         [(Check::ContainerInstance, Bad)]
     );
+}
+
+#[test]
+fn a_former_registration_is_known_by_the_one_that_is_listed_beside_it() {
+    let listed = |arns: &[&str]| {
+        live(|live| {
+            live.registrations = Some(Ok(arns.iter().map(ToString::to_string).collect()));
+        })
+    };
+    let former = "arn:aws:ecs:eu-central-1:1:container-instance/demo/a";
+    assert_eq!(
+        listed(&[former, CONTAINER_INSTANCE]),
+        [(Check::FormerRegistrations, Warn)]
+    );
+    // Whoever answers on the ECS agent's port may be another machine's: then this one is in use.
+    assert_eq!(listed(&[former]), []);
+    assert_eq!(listed(&[]), []);
 }
 
 #[test]

@@ -156,6 +156,8 @@ pub enum Request {
     DescribeContainerInstance(Arn),
     /// `DescribeContainerInstances`, for the capacity → [`Reply::Resources`].
     DescribeResources(Arn),
+    /// `ListContainerInstances` of this EC2 instance → [`Reply::Registrations`].
+    ListContainerInstances,
     /// `DescribeTasks` (and `DescribeServices` for their kind) → [`Reply::ApiTasks`]; tasks that ECS does
     /// not know (yet, or any more) are left out.
     DescribeTasks(Arn, Vec<TaskId>),
@@ -273,6 +275,8 @@ pub enum Reply {
     TaskSet(Vec<TaskId>),
     /// To [`Request::DescribeResources`]: `registeredResources`, `remainingResources`.
     Resources(ContainerInstance, Resources, Resources),
+    /// To [`Request::ListContainerInstances`].
+    Registrations(Vec<Arn>),
     /// To all that answer with the container instance.
     ContainerInstance(ContainerInstance),
     /// To [`Request::DescribeTasks`], [`Request::ListTasks`].

@@ -93,7 +93,7 @@ struct Count {
     times: u16,
 }
 
-const KINDS: usize = 20;
+const KINDS: usize = 21;
 
 /// The judge's book.
 #[derive(Clone, Debug, Default)]
@@ -214,6 +214,7 @@ fn kind(request: &Request) -> usize {
         R::SendMetrics | R::Exit => 17,
         R::DescribeResources(_) => 18,
         R::SendCapacity(_) => 19,
+        R::ListContainerInstances => 20,
     }
 }
 

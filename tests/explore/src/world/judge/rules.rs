@@ -145,7 +145,7 @@ pub const RULES: &[(&str, &str)] = &[
     ),
     (
         "costs-too-much",
-        "rule 2: a plain drain, undisturbed, of an ARN not verified before: more than six calls and its heartbeats",
+        "rule 2: a plain drain, undisturbed, of an ARN not verified before: more than six calls, beside its heartbeats and the list of former registrations",
     ),
     (
         "completion-refused-too-often",

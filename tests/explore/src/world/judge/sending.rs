@@ -136,8 +136,10 @@ impl Truth {
         if matches!(
             service(request),
             Service::Ecs | Service::Group | Service::Stack
-        ) && !matches!(request, Request::Heartbeat(..))
-        {
+        ) && !matches!(
+            request,
+            Request::Heartbeat(..) | Request::ListContainerInstances
+        ) {
             self.judge.calls += 1;
             let calls = self.judge.calls;
             if self.spec.calls.is_some_and(|it| calls > it) && !self.disturbed {

@@ -345,6 +345,20 @@ impl Truth {
         })
     }
 
+    pub(super) fn listed(&self) -> Reply {
+        let known = |(arn, it): (usize, &Registration)| {
+            let listed = !it.vanished && it.status != InstanceStatus::Inactive;
+            Arn::try_from(arn).ok().filter(|_| listed)
+        };
+        Reply::Registrations(
+            self.registrations
+                .iter()
+                .enumerate()
+                .filter_map(known)
+                .collect(),
+        )
+    }
+
     pub(super) fn api_tasks(&mut self, arn: Arn, ids: Option<&Vec<TaskId>>) -> Reply {
         use crate::wire::ApiTask;
         use crate::wire::TaskStatus::{Pending, Running, Stopped};
