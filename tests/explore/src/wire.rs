@@ -460,6 +460,8 @@ pub enum Input {
 pub struct Output {
     /// What it asks for now, each with a ticket taken from the [`Tickets`] that it was handed.
     pub requests: Vec<(Ticket, Request)>,
+    /// Requests that nobody waits for any more. Executables are ended; of the others only the answer is dropped.
+    pub cancelled: Vec<Ticket>,
     /// When it wants an [`Input::Tick`], on the boot clock, if nothing comes before.
     pub wake: Option<Ms>,
 }

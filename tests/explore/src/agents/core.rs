@@ -114,8 +114,11 @@ impl Core {
         let state = std::mem::replace(&mut self.state, placeholder);
         let step = core::step(state, event, at.now, &self.policy);
         self.state = step.state;
-        self.pending
-            .retain(|_, (asked, _)| !step.cancelled.contains(asked));
+        let cancelled = |it: &(core::Ticket, Action)| step.cancelled.contains(&it.0);
+        let tickets_of = self.pending.extract_if(.., |_, it| cancelled(it));
+        output
+            .cancelled
+            .extend(tickets_of.map(|(ticket, _)| ticket));
         for (asked, action) in step.actions {
             let ticket = tickets.draw();
             output.requests.push((ticket, request(&action, at)));

@@ -186,7 +186,16 @@ pub(super) struct Judge {
     forgot: bool,
     /// When a change of the placement was sent or answered last.
     placing: Ms,
-    executing: Ms,
+    pub(super) executing: Ms,
+    /// The executables before this drain, and after it, have been answered, the latter since a task was seen last.
+    before_ran: bool,
+    after_ran: bool,
+    opened: Ms,
+    /// Those after a drain that was over in time were started then.
+    after_sent: Option<Ms>,
+    /// By hand since, and until.
+    hand_since: Ms,
+    hand_until: Ms,
     pub(super) due_on_stop: bool,
     pub(super) line: String,
 }
@@ -261,6 +270,8 @@ impl Judge {
         self.lost_beat = false;
         self.finishing = false;
         self.booted_since_way = false;
+        self.after_ran = false;
+        self.before_ran &= way != Way::Join;
         if way != Way::Join {
             self.joined = None;
         } else {
@@ -290,6 +301,7 @@ impl Judge {
         (self.served, self.pooled, self.hand, self.hand_changed) = (false, false, None, None);
         (self.forgot, self.state_lost, self.decided) = (false, false, false);
         (self.member_seen, self.verified_on_disk, self.whose_lost) = (None, 0, false);
+        self.before_ran = false;
     }
 
     /// Nothing could be done meanwhile.
@@ -375,6 +387,7 @@ impl Truth {
 
     pub(super) fn process_started(&mut self) {
         self.judge.known = Known::default();
+        self.judge.after_sent = None;
         self.judge.known.capacity.started = Some(self.minute());
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
@@ -388,10 +401,30 @@ impl Truth {
     }
 
     pub(super) fn hand(&mut self, hand: Option<Option<Ms>>) {
+        // A second one may say for how long the first lasts.
+        let since = self.judge.hand.map_or(self.now, |_| self.judge.hand_since);
+        self.judge.hand_since = since;
         self.judge.hand = hand.map(|_| self.now);
         self.judge.hand_changed = Some(self.now);
         self.judge.hand_unsure = false;
         self.judge.reason_gone = self.now;
+        match hand {
+            Some(timeout) => {
+                let until = since + timeout.unwrap_or(self.spec.policy.drain_timeout);
+                self.judge.hand_until = until.max(self.now);
+            }
+            // Past its deadline they had their time.
+            None => {
+                self.judge.before_ran |= self.now >= self.judge.hand_until;
+                self.judge.before_ran &= self.reasons();
+            }
+        }
+    }
+
+    /// Whether anything but a hand asks for a drain.
+    fn reasons(&self) -> bool {
+        let k = &self.judge.known;
+        k.reason.is_some() || k.warned.is_some() || k.odd.is_some()
     }
 
     /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.

@@ -161,6 +161,18 @@ pub const RULES: &[(&str, &str)] = &[
         "drained in time, signal_drained is set, and CONTINUE is sent before anything was signalled: the machine dies of it",
     ),
     (
+        "told-before-executables",
+        "drained in time, and CONTINUE or SUCCESS is sent before the executables after the drain have ended, since a task was seen last",
+    ),
+    (
+        "drains-before-executables",
+        "DRAINING is asked for before the executables before it have ended, their time is over, or the deadline has come",
+    ),
+    (
+        "executables-run-on",
+        "executables are not ended though the drain is called off or goes on, or are started while they run",
+    ),
+    (
         "sampled-twice",
         "two samples for one minute, over all processes; or one for the minute in which a process was started again",
     ),

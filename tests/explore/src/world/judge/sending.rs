@@ -2,9 +2,9 @@
 
 use super::{Count, bit, kind};
 use crate::wire::{
-    ActionResult, Arn, Group, HookName, InstanceStatus, Ms, OnTimeout, Request, Target,
+    ActionResult, Arn, Group, HookName, InstanceStatus, Ms, Occasion, OnTimeout, Request, Target,
 };
-use crate::world::truth::{FOREIGN, MANAGED, Service, Task, Truth, Way, What, service};
+use crate::world::truth::{FOREIGN, MANAGED, NEVER, Service, Task, Truth, Way, What, service};
 
 impl Truth {
     pub(super) fn known_running(&self) -> Option<usize> {
@@ -37,6 +37,9 @@ impl Truth {
                 });
                 if *request == Request::SetDraining(*arn) {
                     self.drains_while_joining(*arn);
+                    self.drains_before_executables(*arn);
+                } else {
+                    self.judge.before_ran = false;
                 }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
                     self.wrong("changed-unseen", || format!("{request}"));
@@ -74,10 +77,72 @@ impl Truth {
                 self.judge.known.writes.rotate_right(1);
                 self.judge.known.writes[0] = (now, false);
             }
-            Request::RunExecutables(_) => {
-                self.judge.executing = now + self.spec.policy.executable_timeout;
-            }
+            Request::RunExecutables(occasion) => self.sending_executables(*occasion),
             _ => {}
+        }
+    }
+
+    /// Executables of this process that run.
+    pub(super) fn running_executables(&self, which: Occasion) -> Option<Ms> {
+        self.events.iter().find_map(|it| match &it.what {
+            What::Arrive(flight) | What::Deliver(flight, _) => (flight.process == self.process
+                && flight.request == Request::RunExecutables(which)
+                && self.has_executables(which))
+            .then_some(flight.sent),
+            What::Timer(_) => None,
+        })
+    }
+
+    fn sending_executables(&mut self, which: Occasion) {
+        let now = self.now;
+        if let Some(sent) = self.running_executables(which) {
+            self.wrong("executables-run-on", || {
+                format!("{which:?}, and those of {sent} run")
+            });
+        }
+        let over = self.judge.known.read.is_some_and(|it| it.1) && now < self.earliest();
+        if which == Occasion::AfterDrain {
+            self.judge.after_sent = over.then_some(now);
+        }
+        self.judge.executing = now + self.spec.policy.executable_timeout;
+    }
+
+    /// DRAINING waits for the executables before it: until the deadline, or until they have had their time.
+    fn drains_before_executables(&mut self, arn: Arn) {
+        let now = self.now;
+        let policy = &self.spec.policy;
+        let j = &self.judge;
+        let hand = if j.hand.is_some() {
+            j.hand_until
+        } else {
+            NEVER
+        };
+        let warned = j.known.warned.zip(policy.on_rebalance);
+        let deadline = self
+            .earliest()
+            .min(hand)
+            .min(warned.map_or(NEVER, |(since, lasts)| since + lasts));
+        let hang = self
+            .running_executables(Occasion::BeforeDrain)
+            .is_some_and(|sent| sent + policy.executable_timeout <= now);
+        if policy.executables.before_drain
+            && !j.before_ran
+            && !hang
+            && now < deadline
+            && !self.clock_unsure()
+        {
+            self.wrong("drains-before-executables", || format!("#{arn}"));
+        }
+    }
+
+    /// Whoever is told of a drain that is over in time is told so after the executables.
+    pub(super) fn told_before_executables(&mut self, what: &'static str) {
+        let opened = self.judge.opened;
+        if self.spec.policy.executables.after_drain && !self.judge.after_ran && !self.clock_unsure()
+        {
+            self.wrong("told-before-executables", || {
+                format!("{what}; a task was seen last at {opened}")
+            });
         }
     }
 
@@ -252,6 +317,9 @@ impl Truth {
             return;
         }
         let drained = early && known.is_none() || self.judge.latched;
+        if drained {
+            self.told_before_executables("CONTINUE");
+        }
         let says = self.spec.policy.signal_drained
             && self.spec.policy.stack
             && self.scaling.way.is_some_and(Way::ends);

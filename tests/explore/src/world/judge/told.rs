@@ -112,6 +112,7 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
+                    (j.after_ran, j.opened) = (false, now);
                     j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
                     if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
@@ -303,11 +304,15 @@ impl Truth {
                 if j.executing <= flight.sent + self.spec.policy.executable_timeout {
                     j.executing = now;
                 }
-                if *occasion == Occasion::Ready {
-                    j.known.ready_ran = *succeeded;
-                    if *succeeded {
-                        j.known.joined.get_or_insert(now);
+                match occasion {
+                    Occasion::Ready => {
+                        j.known.ready_ran = *succeeded;
+                        if *succeeded {
+                            j.known.joined.get_or_insert(now);
+                        }
                     }
+                    Occasion::BeforeDrain => j.before_ran = true,
+                    Occasion::AfterDrain => j.after_ran |= flight.sent >= j.opened,
                 }
             }
             _ => {}
@@ -390,6 +395,7 @@ impl Truth {
             k.warned.get_or_insert(now);
         } else if rebalance.is_ok() && maintenance.is_ok() && k.warned.take().is_some() {
             j.reason_gone = now;
+            j.before_ran &= k.reason.is_some() || j.hand.is_some();
         }
         // The answer is of when the question arrived, which may have been sent before.
         if let Ok(Some(target)) = target

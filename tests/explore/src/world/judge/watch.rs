@@ -1,7 +1,7 @@
 //! What has lasted for too long.
 
 use super::{bit, pooled};
-use crate::wire::{InstanceStatus, OnTimeout, Target, TaskKind};
+use crate::wire::{InstanceStatus, Ms, Occasion, OnTimeout, Target, TaskKind};
 use crate::world::faults::Lasting;
 use crate::world::scene::Begin;
 use crate::world::truth::{Action, NEVER, Service, Task, Truth, Way};
@@ -73,6 +73,7 @@ impl Truth {
             return;
         }
         self.watch_another();
+        self.watch_executables();
         self.watch_standalone();
         self.watch_placement();
         self.watch_hook();
@@ -125,6 +126,52 @@ impl Truth {
                 format!("told at {told}")
             });
         }
+    }
+
+    /// Executables that nobody waits for any more: the drain is called off, or goes on.
+    fn watch_executables(&mut self) {
+        let now = self.now;
+        let after = self.running_executables(Occasion::AfterDrain);
+        let before = self.running_executables(Occasion::BeforeDrain);
+        let Some(sent) = before.or(after) else { return };
+        let j = &self.judge;
+        let reopened = after.is_some_and(|sent| Some(sent) == j.after_sent && j.opened > sent)
+            && now > j.opened + 1_000
+            && now < self.earliest()
+            && !j.known.impostor
+            && !self.clock_unsure();
+        let by_hand = j.reason_gone >= j.known.target_at.max(self.scaling.since);
+        let bound = if by_hand { 3_000 } else { 15_000 };
+        let calm = self.calm(&[Service::Metadata, Service::Group]);
+        let called_off = self
+            .nothing_asks()
+            .is_some_and(|gone| now > gone.max(calm) + bound);
+        if reopened || called_off {
+            let why = if reopened { "goes on" } else { "is called off" };
+            self.wrong("executables-run-on", || {
+                format!("since {sent}, and the drain {why}")
+            });
+        }
+    }
+
+    /// Since when nothing asks for a drain, and that is known.
+    fn nothing_asks(&self) -> Option<Ms> {
+        let j = &self.judge;
+        let k = &j.known;
+        let policy = &self.spec.policy;
+        let alone = !self.scaling.in_group && self.spec.begin == Begin::Alone;
+        let back =
+            alone || k.target == Some(Some(Target::InService)) && self.scaling.state.is_some();
+        let warning = policy.on_rebalance.is_some() && self.rebalance
+            || policy.on_maintenance.is_some() && self.maintenance.is_some();
+        let asks = self.reasons()
+            || j.hand.is_some()
+            || warning
+            || !back
+            || j.state_lost
+            || j.hand_unsure
+            || self.spot.is_some();
+        (!asks).then(|| j.reason_gone.max(k.target_at).max(self.scaling.since))
     }
 
     /// A standalone task that is seen here, and that ECS knows, is told to stop.
@@ -216,7 +263,7 @@ impl Truth {
                 _ => (it.since.max(k.active.unwrap_or(0)), 12_000),
             };
             if policy.executables.before_drain {
-                bound += 10_000;
+                bound += policy.executable_timeout + 2_000;
             }
             if j.trouble[Service::Ecs as usize] > reason {
                 bound += 12_000;
@@ -241,29 +288,10 @@ impl Truth {
                 });
             }
         } else if it.status == InstanceStatus::Draining && !it.by_person {
-            let alone = !self.scaling.in_group && self.spec.begin == Begin::Alone;
-            let back =
-                alone || k.target == Some(Some(Target::InService)) && self.scaling.state.is_some();
-            let warning = policy.on_rebalance.is_some() && self.rebalance
-                || policy.on_maintenance.is_some() && self.maintenance.is_some();
-            if reason.is_some()
-                || j.hand.is_some()
-                || k.warned.is_some()
-                || warning
-                || !back
-                || j.state_lost
-                || j.hand_unsure
-                || j.whose_lost
-                || self.spot.is_some()
-            {
+            let Some(gone) = self.nothing_asks().filter(|_| !j.whose_lost) else {
                 return;
-            }
-            let gone = j
-                .reason_gone
-                .max(k.target_at)
-                .max(self.scaling.since)
-                .max(it.since)
-                .max(calm);
+            };
+            let gone = gone.max(it.since).max(calm);
             // Whose it is may take a look; what was ambiguous, a longer one.
             let bound = if self.judge.ambiguous_placement {
                 30_000
