@@ -92,6 +92,8 @@ pub struct Resources {
 /// One sample, as the CloudWatch agent gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sample {
+    /// `AutoScalingGroupName`, where it is known.
+    pub group: Option<Group>,
     /// Its timestamp: the start of a minute, by the machine's wall clock.
     pub minute: i64,
     /// `ContainerCapacity`

@@ -254,6 +254,7 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
         Action::ReadTaskSet => Request::ReadTaskSet,
         Action::DescribeResources(target) => Request::DescribeResources(arn_of(target)),
         Action::SendCapacity(sample) => Request::SendCapacity(Sample {
+            group: sample.group.as_deref().map(group_of),
             minute: sample.minute.0,
             capacity: sample.figures.container_capacity,
             idle: sample.figures.idle_thousandths,

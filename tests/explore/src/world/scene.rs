@@ -512,6 +512,11 @@ fn specs() -> Vec<Spec> {
             "the same, and metadata says nothing: CONTINUE for both" {
             it.replacing = Replacing::Shows(None);
         }
+        replaced "root-volume-terminated"
+            "the same, and metadata goes on saying Terminated while it arrives: CONTINUE for both" {
+            it.replacing = Replacing::Shows(Some(Target::Terminated));
+            it.out = Some(120 * S); it.horizon = 180 * S;
+        }
         replaced "root-volume-same"
             "the same, and metadata says InService all the time: CONTINUE for the launch" {}
         scale_in "drained-signalled"

@@ -30,7 +30,7 @@ mod bad {
         STOPS_NONE KEEPS_ANOTHER NEVER_ASKS DEAF WRITES_ONCE
         JUDGES_BLIND COMPLETES_FIRST SAMPLES_AGAIN SAMPLES_ALWAYS SAMPLES_MORE NEVER_SAMPLES
         LOOKS_EACH_MINUTE SAMPLES_THOUGH_OFF ASKS_FORMER TELLS_AT_ONCE DRAINS_AT_ONCE
-        ENDS_NOTHING
+        ENDS_NOTHING SAMPLES_ELSEWHERE
     );
 }
 
@@ -476,6 +476,9 @@ impl<const BAD: u8> Decent<BAD> {
         let idle = (1_000 * most.0.min(fits.0) / most.0).min(1_000 * most.1.min(fits.1) / most.1);
         let number = |it: i64| u32::try_from(it).unwrap();
         let sample = Request::SendCapacity(Sample {
+            group: (BAD != bad::SAMPLES_ELSEWHERE)
+                .then_some(Group(0))
+                .or(Some(Group(1))),
             minute: minute * 60_000,
             capacity: number(most.0.min(fits.0).min(most.1).min(fits.1))
                 + u32::from(BAD == bad::SAMPLES_MORE),
@@ -917,6 +920,7 @@ fn each_spoilt_agent_is_noticed() {
         SAMPLES_AGAIN "capacity-idle" [] => "sampled-twice";
         SAMPLES_ALWAYS "capacity-away" [] => "sampled-while-away";
         SAMPLES_MORE "capacity-idle" [] => "sampled-wrongly";
+        SAMPLES_ELSEWHERE "capacity-idle" [] => "sampled-wrongly";
         NEVER_SAMPLES "capacity-idle" [] => "not-sampled";
         LOOKS_EACH_MINUTE "capacity-idle" [] => "capacity-looks-too-often";
         SAMPLES_THOUGH_OFF "by-hand" [] => "capacity-though-off";

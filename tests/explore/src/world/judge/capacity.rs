@@ -3,7 +3,7 @@
 use super::super::faults::Lasting;
 use super::super::truth::{EPOCH, Flight, NEVER, Service, Truth};
 use crate::wire::{
-    Arn, InstanceStatus, LARGEST, Ms, Reply, Request, Resources, Sample, Target, TaskId,
+    Arn, Group, InstanceStatus, LARGEST, Ms, Reply, Request, Resources, Sample, Target, TaskId,
 };
 
 const MINUTE: i64 = 60_000;
@@ -18,6 +18,8 @@ pub(super) struct Known {
     pub(super) started: Option<i64>,
     /// The last word of ECS: when it was told, registered and remaining.
     resources: Option<(Ms, Arn, Resources, Resources)>,
+    /// The group that it was told last, by Auto Scaling rather than by the tag.
+    group: Option<Group>,
     set: Option<u32>,
     /// When tasks came or went, it began to be fit for a sample, or an answer failed.
     changed: Ms,
@@ -47,6 +49,9 @@ impl Truth {
                     target: Ok(target), ..
                 },
             ) if *target != Some(Target::InService) => (k.changed, k.looks) = (now, 0),
+            (_, Reply::GroupTag(Some(group)) | Reply::AutoScalingInstance(Some((group, _)))) => {
+                k.group = Some(*group);
+            }
             (Request::ReadTaskSet, Reply::TaskSet(tasks)) => {
                 let bits = |bits, it: &TaskId| bits | 1_u32 << (*it).min(31);
                 let set = Some(tasks.iter().fold(0, bits));
@@ -149,6 +154,14 @@ impl Truth {
         if self.process > 1 && self.judge.known.capacity.started == Some(sample.minute) {
             self.wrong("sampled-twice", || {
                 "it was started again in this minute".into()
+            });
+        }
+        // What it has not been told, an earlier process may have.
+        let group = self.judge.known.capacity.group;
+        let right = sample.group == Some(Group(0)) || sample.group == group;
+        if !right {
+            self.wrong("sampled-wrongly", || {
+                format!("for {:?}, and {group:?} was told", sample.group)
             });
         }
         let Some((told, arn, registered, remaining)) = self.judge.known.capacity.resources else {

@@ -33,8 +33,10 @@ struct Known {
     replacing: Option<Ms>,
     odd: Option<Ms>,
     garbage: bool,
-    /// Told by Auto Scaling that it is pending.
+    /// Told by Auto Scaling that it is pending; that it is, from a new root volume, though metadata says otherwise.
     pending: bool,
+    arrived: bool,
+    arrived_until: Ms,
     /// Introspection named another machine's instance when it was asked last.
     impostor: bool,
     // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
@@ -194,7 +196,7 @@ pub(super) struct Judge {
     /// Those after a drain that was over in time were started then.
     after_sent: Option<Ms>,
     /// By hand since, and until.
-    hand_since: Ms,
+    hand_since: Option<Ms>,
     hand_until: Ms,
     pub(super) due_on_stop: bool,
     pub(super) line: String,
@@ -401,9 +403,12 @@ impl Truth {
     }
 
     pub(super) fn hand(&mut self, hand: Option<Option<Ms>>) {
-        // A second one may say for how long the first lasts.
-        let since = self.judge.hand.map_or(self.now, |_| self.judge.hand_since);
-        self.judge.hand_since = since;
+        // It may say for how long a drain lasts that goes on already.
+        let k = &self.judge.known;
+        let begun = [self.judge.hand_since, k.reason, k.warned].into_iter();
+        let since = begun.flatten().min().unwrap_or(self.now);
+        let goes_on = hand.is_some() || self.reasons();
+        self.judge.hand_since = goes_on.then_some(since);
         self.judge.hand = hand.map(|_| self.now);
         self.judge.hand_changed = Some(self.now);
         self.judge.hand_unsure = false;
@@ -452,11 +457,14 @@ impl Truth {
     /// Since when it knows that it leaves. That the root volume is replaced, no other reason tells.
     fn leaves_since(&self) -> Option<Ms> {
         let k = &self.judge.known;
-        if self.scaling.way == Some(Way::Replace) {
+        let since = if self.scaling.way == Some(Way::Replace) {
             k.replacing.or(k.odd)
         } else {
             k.reason
-        }
+        };
+        since
+            .map(|it| it.max(k.arrived_until))
+            .filter(|_| !self.arrives())
     }
 
     fn launching(&self) -> bool {

@@ -182,7 +182,7 @@ pub const RULES: &[(&str, &str)] = &[
     ),
     (
         "sampled-wrongly",
-        "a sample of another minute than now, with other figures than ECS's last word gives, or by a word older than 12 min",
+        "a sample of another minute than now, for another group than was told, with other figures than ECS's last word gives, or by a word older than 12 min",
     ),
     (
         "not-sampled",

@@ -51,6 +51,7 @@ impl Truth {
                 let undone = *arn == FOREIGN && self.faults.deny_describe;
                 if matches!(request, Request::SetActive(_))
                     && !undone
+                    && !self.arrives()
                     && self.judge.known.reason.is_some_and(|it| it + 200 < now)
                     && self.up
                 {
@@ -167,6 +168,19 @@ impl Truth {
         {
             self.wrong("drains-while-joining", || format!("#{arn}"));
         }
+    }
+
+    /// From a new root volume, and told by Auto Scaling that it arrives: what metadata goes on saying is of before.
+    /// Where it is terminated after all, metadata says the same as before, and Auto Scaling is asked once a minute.
+    pub(super) fn arrives(&self) -> bool {
+        let k = &self.judge.known;
+        let unheard = k.pending && self.now < self.scaling.since + 66_000;
+        k.arrived
+            && match self.scaling.way {
+                None | Some(Way::Join) => true,
+                Some(Way::Leave | Way::Replace) => unheard,
+                _ => false,
+            }
     }
 
     pub(super) fn told_of_join(&self) -> bool {

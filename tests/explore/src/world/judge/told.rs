@@ -225,6 +225,10 @@ impl Truth {
                 j.known.group = it.map(|it| it.0);
                 let says = |what| it.is_some_and(|(_, state)| state.starts_with(what));
                 j.known.pending = says("Pending");
+                j.known.arrived |= j.known.pending
+                    && self.scaling.replaced
+                    && self.scaling.way == Some(Way::Join)
+                    && j.known.shown == Some(Target::Terminated);
                 if j.known.pending && j.known.target.flatten().is_some_and(pooled) {
                     // It has left the pool, and metadata shows garbage.
                     (j.known.target, j.known.reason) = (None, None);
@@ -333,6 +337,7 @@ impl Truth {
         let k = &mut j.known;
         if let Ok(Some(target)) = target {
             k.shown = Some(target);
+            k.arrived &= matches!(target, Target::Terminated | Target::Unknown);
         }
         if target == Ok(Some(Target::InService)) {
             k.service.get_or_insert(now);

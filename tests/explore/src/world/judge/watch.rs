@@ -69,6 +69,9 @@ impl Truth {
     /// After each boundary: what has lasted for too long.
     pub(in crate::world) fn watch(&mut self) {
         self.watch_drained();
+        if self.arrives() {
+            self.judge.known.arrived_until = self.now;
+        }
         if !self.alive || self.stopping || self.asleep || !self.up || self.judge.finishing {
             return;
         }
@@ -237,6 +240,7 @@ impl Truth {
         if it.status == InstanceStatus::Active {
             let Some(reason) = reason else { return };
             if !self.introspection_up()
+                || self.arrives()
                 || self.scaling.state == Some("Warmed:Pending") && !self.scaling.been_in_service
             {
                 return;
@@ -279,7 +283,7 @@ impl Truth {
             if j.clock_set {
                 bound += 5_000;
             }
-            if now > from.max(reason).max(calm) + bound {
+            if now > from.max(reason).max(k.arrived_until).max(calm) + bound {
                 self.wrong("stays-active", || {
                     format!(
                         "#{arn} since {}, a reason is known since {reason}",
@@ -415,7 +419,7 @@ impl Truth {
                     && ready
                     && !self.faults.deny_describe
                     && self.spot.is_none()
-                    && k.reason.is_none()
+                    && (k.reason.is_none() || self.arrives())
                     && now
                         > it.member.max(calm).max(self.calm(&[
                             Service::Ecs,

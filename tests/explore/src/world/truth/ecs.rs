@@ -255,8 +255,9 @@ impl Truth {
 
     /// ECS does not find what it has.
     fn missing(&mut self) -> bool {
-        std::mem::take(&mut self.faults.missing_next)
-            || self.faults.felt(Lasting::Missing, self.now)
+        let next = self.faults.missing_next;
+        self.faults.missing_next = next.saturating_sub(1);
+        next > 0 || self.faults.felt(Lasting::Missing, self.now)
     }
 
     /// `DescribeContainerInstances`, with the resources.
