@@ -946,6 +946,7 @@ fn each_spoilt_agent_is_noticed() {
         UNVERIFIED "scale-in" [(15, Impostor)] => "changed-another-instance";
         UNVERIFIED "scale-in" [] => "changed-unseen";
         LOOKS_OFTEN "scale-in" [] => "costs-too-much";
+        LOOKS_OFTEN "stuck-abandon" [(14_000, PersonActive)] => "looks-too-often";
         SLEEPS "scale-in" [] => "sleeps-for-ever";
         WRITES_LATE "launch-never-registers" [] => "told-before-written";
         WRITES_LATE "scale-in" [] => "told-before-written";

@@ -43,6 +43,8 @@ struct Known {
     seen: u32,
     stopped: u32,
     ecs_stopped: u32,
+    /// On the last list, and not stopped.
+    listed: u32,
     /// The last local read that worked: sent, and whether it was empty.
     read: Option<(Ms, bool)>,
     /// The last of the API.
@@ -83,9 +85,33 @@ struct Known {
     group: Option<Group>,
     /// Of the last look.
     connected: bool,
+    /// Since when nothing new was told that is worth a look at ECS, what was told, and the looks since then.
+    sign: Ms,
+    signs: Signs,
+    looks: [u16; KINDS],
     capacity: capacity::Known,
     denied: bool,
     complete_denied: bool,
+}
+
+/// What was told, as far as a change of it is worth a look at ECS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Signs {
+    named: Option<Arn>,
+    seen: u32,
+    stopped: u32,
+    ecs_stopped: u32,
+    empty: Option<bool>,
+    blind: bool,
+    look: Option<(Arn, InstanceStatus, bool)>,
+    target: Option<Target>,
+    reason: bool,
+    warned: bool,
+    hand: Option<Ms>,
+    /// The last answer of ECS that failed, that changed the placement, or that named tasks.
+    failed: Ms,
+    changed: Ms,
+    ran: (bool, bool),
 }
 
 /// How often something was asked.

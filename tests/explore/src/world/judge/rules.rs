@@ -173,6 +173,10 @@ pub const RULES: &[(&str, &str)] = &[
         "executables are not ended though the drain is called off or goes on, or are started while they run",
     ),
     (
+        "looks-too-often",
+        "rule 13: ECS is looked at again though nothing new was told since the last look, and no while has passed",
+    ),
+    (
         "sampled-twice",
         "two samples for one minute, over all processes; or one for the minute in which a process was started again",
     ),

@@ -1,9 +1,10 @@
 //! What it asks for, just before that leaves.
 
-use super::{Count, bit, kind};
+use super::{Count, KINDS, bit, kind};
 use crate::wire::{
     ActionResult, Arn, Group, HookName, InstanceStatus, Ms, Occasion, OnTimeout, Request, Target,
 };
+use crate::world::faults::Lasting;
 use crate::world::truth::{FOREIGN, MANAGED, NEVER, Service, Task, Truth, Way, What, service};
 
 impl Truth {
@@ -210,8 +211,50 @@ impl Truth {
         }
     }
 
+    /// A look at ECS has a sign to follow, or a while has passed. Where it joins, or introspection is away, there is
+    /// nothing else to look at.
+    fn count_look(&mut self, request: &Request) {
+        let now = self.now;
+        let blind = self.judge.known.blind || !self.introspection_up();
+        let k = &mut self.judge.known;
+        // Of those that have vanished only ECS knows anything.
+        let vanished = k.seen & !k.listed & !k.stopped & !k.ecs_stopped != 0;
+        // The list is empty and ECS counts tasks; or it was another machine's just now.
+        let disagree =
+            k.read.is_some_and(|it| it.1) && k.look.is_some_and(|it| !it.3 && it.1 != FOREIGN);
+        let odd = k.impostor || now < self.faults.until(Lasting::Impostor) + 20_000;
+        let blind = blind || vanished || disagree || odd;
+        let joined = self.judge.joined.is_some() || self.leaving() || !self.launched();
+        let joins = self.launching() || !joined;
+        let k = &mut self.judge.known;
+        if joins || blind {
+            k.looks = [0; KINDS];
+            return;
+        }
+        let looks = &mut k.looks[kind(request)];
+        *looks += 1;
+        let (looks, sign, signs) = (u64::from(*looks), k.sign, k.signs);
+        // At growing intervals, up to once a minute.
+        let while_since = (now - sign) / 5_000 + 1;
+        let retry = signs.failed > 0 && now < signs.failed + 30_000;
+        let owed = 1 + u64::from(retry);
+        if looks > owed + u64::from(while_since.ilog2()) + (now - sign) / 60_000 {
+            self.wrong("looks-too-often", || {
+                format!("{looks} times since {sign}: {request}; {signs:?}")
+            });
+        }
+    }
+
     fn count(&mut self, request: &Request) {
         let now = self.now;
+        if matches!(
+            request,
+            Request::DescribeContainerInstance(_)
+                | Request::DescribeTasks(..)
+                | Request::ListTasks(_)
+        ) {
+            self.count_look(request);
+        }
         if matches!(
             service(request),
             Service::Ecs | Service::Group | Service::Stack

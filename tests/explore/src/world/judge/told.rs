@@ -1,6 +1,6 @@
 //! What the process is told, just before it is.
 
-use super::{Count, bit, kind, pooled};
+use super::{Count, KINDS, Signs, bit, kind, pooled};
 use crate::wire::{
     ActionResult, Arn, Fault, Group, InstanceStatus, Ms, Occasion, Reply, Request, Target,
     TaskStatus,
@@ -12,6 +12,53 @@ use crate::world::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service
 impl Truth {
     /// Just before a reply is given to the process.
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
+        self.take_in(flight, reply);
+        self.signs(flight, reply);
+    }
+
+    /// What is new in what it was told, that a look at ECS may follow.
+    fn signs(&mut self, flight: &Flight, reply: &Reply) {
+        let now = self.now;
+        let hand = self.judge.hand_changed;
+        let ran = (self.judge.before_ran, self.judge.after_ran);
+        let k = &mut self.judge.known;
+        let before = k.signs;
+        let ecs = service(&flight.request) == Service::Ecs;
+        // Absence is not knowledge, and is asked for again.
+        let gone = |status| matches!(status, InstanceStatus::Missing | InstanceStatus::Inactive);
+        let failed = ecs
+            && match (&flight.request, reply) {
+                (_, Reply::Failed(_)) => true,
+                (_, Reply::ContainerInstance(it) | Reply::Resources(it, ..)) => gone(it.status),
+                (Request::DescribeTasks(_, ids), Reply::ApiTasks(tasks)) => tasks.len() < ids.len(),
+                _ => false,
+            };
+        let changed = matches!(
+            flight.request,
+            Request::SetDraining(_) | Request::SetActive(_) | Request::StopTask(..)
+        );
+        k.signs = Signs {
+            named: k.named,
+            seen: k.seen,
+            stopped: k.stopped,
+            ecs_stopped: k.ecs_stopped,
+            empty: k.read.map(|it| it.1),
+            blind: k.blind,
+            look: k.look.map(|it| (it.1, it.2, it.3)),
+            target: k.shown,
+            reason: k.reason.is_some(),
+            warned: k.warned.is_some(),
+            hand,
+            failed: if failed { now } else { before.failed },
+            changed: if changed { now } else { before.changed },
+            ran,
+        };
+        if k.signs != before {
+            (k.sign, k.looks) = (now, [0; KINDS]);
+        }
+    }
+
+    fn take_in(&mut self, flight: &Flight, reply: &Reply) {
         let now = self.now;
         let to = service(&flight.request);
         let launching = self.launching();
@@ -91,6 +138,7 @@ impl Truth {
                     k.seen |= listed;
                 }
                 k.stopped &= !listed;
+                k.listed = listed;
                 k.looked = true;
                 k.blind = false;
                 let ignored = self.ignored;
