@@ -27,6 +27,9 @@ pub(super) struct Known {
     looks: u32,
     looked: [Ms; 2],
     of: Option<Arn>,
+    /// The last looks in a row that failed, and when the last did.
+    failures: u32,
+    failed: Ms,
     /// Fit for a sample since then.
     fit: Option<Ms>,
 }
@@ -62,12 +65,15 @@ impl Truth {
             (Request::DescribeResources(arn), Reply::Resources(it, registered, remaining)) => {
                 if it.status == InstanceStatus::Missing {
                     (k.changed, k.looks) = (now, 0);
+                    (k.failures, k.failed) = (k.failures + 1, now);
                 } else if it.ours {
+                    k.failures = 0;
                     k.resources = Some((now, *arn, *registered, *remaining));
                 }
             }
             (Request::DescribeResources(_), Reply::Failed(_)) => {
                 (k.changed, k.looks) = (now, 0);
+                (k.failures, k.failed) = (k.failures + 1, now);
             }
             _ => {}
         }
@@ -231,15 +237,19 @@ impl Truth {
         let bound = if heard.is_some() && !active {
             // Somebody else set it ACTIVE: it is seen with the next look.
             REFRESH + 135_000
-        } else if self.calm(&[Service::Ecs]) > self.started {
-            // After a failure, the next look is a few minutes off.
-            400_000
         } else if heard.is_some() {
             135_000
         } else {
             200_000
         };
-        if now > from + bound {
+        // A look that failed is asked again after two minutes, and twice as late each time, up to 16 minutes.
+        let retry = 120_000 << k.capacity.failures.saturating_sub(1).min(3);
+        let retry = if k.capacity.failures > 0 {
+            k.capacity.failed + retry
+        } else {
+            0
+        };
+        if now > from.max(retry) + bound {
             self.wrong("not-sampled", || format!("since {from}"));
         }
     }

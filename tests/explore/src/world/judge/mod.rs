@@ -53,6 +53,8 @@ struct Known {
     blind: bool,
     /// The last word of ECS on a registration.
     look: Option<(Ms, Arn, InstanceStatus, bool)>,
+    /// MISSING, and nothing else since: of which, told first and last, how often.
+    missing: Option<(Arn, Ms, Ms, u8)>,
     /// Since when ECS has been saying ACTIVE of the registration that it said something of last.
     active: Option<Ms>,
     member: Option<Ms>,
@@ -128,7 +130,7 @@ const KINDS: usize = 20;
 pub(super) struct Judge {
     known: Known,
     violations: Vec<Violation>,
-    excused: [u16; 14],
+    excused: [u16; 15],
     pub(super) trouble: [Ms; 6],
     /// A person has set it DRAINING.
     pub(super) person: bool,
@@ -550,6 +552,14 @@ impl Truth {
         }
         j.told
             .map(|it| it + self.spec.policy.drain_timeout + j.lenient)
+    }
+
+    /// When a MISSING has to have been asked for again: at growing intervals, each no longer than all before together and
+    /// a bit, and than a minute.
+    fn missing_due(&self) -> Ms {
+        self.judge.known.missing.map_or(0, |(_, first, last, _)| {
+            last + ((last - first) * 5 / 4 + 5_000).min(60_000)
+        })
     }
 
     fn join_since(&self) -> Ms {

@@ -257,6 +257,10 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
         "FAILURE after SUCCESS, where the file was lost or could not be written (in time), and it is no member now, or may not be looked at",
     ),
     (
+        "missing-for-long",
+        "CONTINUE though the registration lives: ECS had said MISSING of it three times or more over 30 s or more, and nothing else",
+    ),
+    (
         "undid-a-person-unknowing",
         "who had set it DRAINING could not be told apart: both at once, an answer lost, the file lost",
     ),

@@ -482,7 +482,13 @@ impl Truth {
                 && status != InstanceStatus::Active
                 && right(arn)
         });
-        if !looked && self.current.is_some() {
+        // Who lives and is said to be MISSING three times over half a minute, by all that can be known is gone.
+        let gone = k.missing.is_some_and(|(arn, first, last, times)| {
+            right(arn) && times >= 3 && last >= first + 30_000 && now <= last + 61_000
+        });
+        if !looked && gone && self.current.is_some() {
+            self.judge.excuse("missing-for-long");
+        } else if !looked && self.current.is_some() {
             self.wrong("completed-without-a-look-at-ecs", || {
                 format!("the last: {:?}", k.look)
             });

@@ -14,6 +14,32 @@ impl Truth {
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
         self.take_in(flight, reply);
         self.signs(flight, reply);
+        self.missing_again(flight, reply);
+    }
+
+    fn missing_again(&mut self, flight: &Flight, reply: &Reply) {
+        let (Request::SetDraining(arn)
+        | Request::SetActive(arn)
+        | Request::DescribeResources(arn)
+        | Request::DescribeContainerInstance(arn)) = flight.request
+        else {
+            return;
+        };
+        let now = self.now;
+        let k = &mut self.judge.known;
+        let missing = match reply {
+            Reply::ContainerInstance(it) | Reply::Resources(it, ..) => {
+                it.status == InstanceStatus::Missing
+            }
+            Reply::Failed(Fault::Missing) => true,
+            Reply::Failed(_) => return,
+            _ => false,
+        };
+        let before = k.missing.filter(|it| it.0 == arn);
+        k.missing = missing.then(|| match before {
+            Some((_, first, _, times)) => (arn, first, now, times.saturating_add(1)),
+            None => (arn, now, now, 1),
+        });
     }
 
     /// What is new in what it was told, that a look at ECS may follow.

@@ -283,6 +283,7 @@ impl Truth {
             if j.clock_set {
                 bound += 5_000;
             }
+            let calm = calm.max(self.missing_due());
             if now > from.max(reason).max(k.arrived_until).max(calm) + bound {
                 self.wrong("stays-active", || {
                     format!(
