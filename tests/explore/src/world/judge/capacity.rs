@@ -242,8 +242,8 @@ impl Truth {
         } else {
             200_000
         };
-        // A look that failed is asked again after two minutes, and twice as late each time, up to 16 minutes.
-        let retry = 120_000 << k.capacity.failures.saturating_sub(1).min(3);
+        // The two minutes between looks are doubled by each that fails, up to 16 minutes.
+        let retry = 120_000 << k.capacity.failures.min(3);
         let retry = if k.capacity.failures > 0 {
             k.capacity.failed + retry
         } else {
