@@ -92,6 +92,8 @@ pub struct Resources {
 /// One sample, as the CloudWatch agent gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sample {
+    /// `AutoScalingGroupName`, where it is known.
+    pub group: Option<Group>,
     /// Its timestamp: the start of a minute, by the machine's wall clock.
     pub minute: i64,
     /// `ContainerCapacity`
@@ -464,6 +466,8 @@ pub enum Input {
 pub struct Output {
     /// What it asks for now, each with a ticket taken from the [`Tickets`] that it was handed.
     pub requests: Vec<(Ticket, Request)>,
+    /// Requests that nobody waits for any more. Executables are ended; of the others only the answer is dropped.
+    pub cancelled: Vec<Ticket>,
     /// When it wants an [`Input::Tick`], on the boot clock, if nothing comes before.
     pub wake: Option<Ms>,
 }

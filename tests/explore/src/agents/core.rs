@@ -114,8 +114,11 @@ impl Core {
         let state = std::mem::replace(&mut self.state, placeholder);
         let step = core::step(state, event, at.now, &self.policy);
         self.state = step.state;
-        self.pending
-            .retain(|_, (asked, _)| !step.cancelled.contains(asked));
+        let cancelled = |it: &(core::Ticket, Action)| step.cancelled.contains(&it.0);
+        let tickets_of = self.pending.extract_if(.., |_, it| cancelled(it));
+        output
+            .cancelled
+            .extend(tickets_of.map(|(ticket, _)| ticket));
         for (asked, action) in step.actions {
             let ticket = tickets.draw();
             output.requests.push((ticket, request(&action, at)));
@@ -252,6 +255,7 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
         Action::ReadTaskSet => Request::ReadTaskSet,
         Action::DescribeResources(target) => Request::DescribeResources(arn_of(target)),
         Action::SendCapacity(sample) => Request::SendCapacity(Sample {
+            group: sample.group.as_deref().map(group_of),
             minute: sample.minute.0,
             capacity: sample.figures.container_capacity,
             idle: sample.figures.idle_thousandths,

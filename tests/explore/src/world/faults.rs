@@ -37,7 +37,8 @@ pub(super) struct Faults {
     until: [Ms; LASTING],
     pub(super) lose_next: bool,
     pub(super) throttle_next: bool,
-    pub(super) missing_next: bool,
+    /// So many answers to come are MISSING.
+    pub(super) missing_next: u8,
     pub(super) hang_next: bool,
     pub(super) fail_next: bool,
     pub(super) stale_tag: bool,

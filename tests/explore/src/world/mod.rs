@@ -126,6 +126,9 @@ impl<A: Agent> World<A> {
                 .wrong("spins", || format!("{SPINS} inputs and no time passes"));
             self.wake = self.wake.map(|it| it.max(self.truth.now + 100));
         }
+        for ticket in output.cancelled {
+            self.truth.cancel(ticket);
+        }
         let mut exit = false;
         let mut requests = output.requests;
         let cut = self.truth.cut.filter(|_| requests.len() > 1);
@@ -164,6 +167,7 @@ impl<A: Agent> World<A> {
                 process: self.truth.process,
                 sent: self.truth.now,
                 arrived: at,
+                dropped: false,
                 request,
             };
             self.truth.push(at, What::Arrive(flight));
@@ -177,7 +181,9 @@ impl<A: Agent> World<A> {
 
     fn under_way(&self) -> bool {
         self.truth.events.iter().any(|it| match &it.what {
-            What::Arrive(flight) | What::Deliver(flight, _) => flight.process == self.truth.process,
+            What::Arrive(flight) | What::Deliver(flight, _) => {
+                flight.process == self.truth.process && !flight.dropped
+            }
             What::Timer(_) => false,
         })
     }
@@ -267,7 +273,7 @@ impl<A: Agent> World<A> {
     }
 
     fn deliver(&mut self, flight: Flight, reply: Reply) {
-        if flight.process != self.truth.process || self.agent.is_none() {
+        if flight.dropped || flight.process != self.truth.process || self.agent.is_none() {
             return;
         }
         self.truth

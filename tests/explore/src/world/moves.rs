@@ -170,6 +170,8 @@ moves! {
         ReplaceRoot: METADATA | GROUP;
         /// ECS says MISSING of container instances, and leaves tasks out, for 12 s.
         MissingLong: ECS_API;
+        /// The next three requests about a container instance or tasks: MISSING, or left out.
+        MissingThrice: ECS_API;
         /// The container instance is gone from ECS for good: MISSING. What runs runs on.
         Vanished: PLACEMENT | LOCAL | TASKS;
         /// The tag in metadata names a former group, for good, which has hooks of the same template: the instance was detached

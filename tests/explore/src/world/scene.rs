@@ -449,6 +449,13 @@ fn specs() -> Vec<Spec> {
             it.out = Some(30 * S); it.script.push((4 * S, Move::ExecutableHangs));
             it.horizon = 160 * S;
         }
+        quiet "executables-by-hand"
+            "called off while an executable hangs: it is ended, ACTIVE again; scaled in, each runs again: CONTINUE" {
+            it.policy.executables = Executables { before_drain: true, after_drain: true, ready: false};
+            it.policy.executable_timeout = 30 * S;
+            it.script = vec![(2 * S, Move::ExecutableHangs), (3 * S, Move::DrainByHand), (10 * S, Move::UndrainByHand), (45 * S, Move::ScaleIn)];
+            it.horizon = 150 * S;
+        }
         launch "launch-rebalance-stays"
             "launched under a rebalance recommendation that stays: CONTINUE, SUCCESS, then DRAINING" {
             it.policy.stack = true; it.waits = true; it.warnings_last = 500 * S;
@@ -505,11 +512,17 @@ fn specs() -> Vec<Spec> {
             "the same, and metadata says nothing: CONTINUE for both" {
             it.replacing = Replacing::Shows(None);
         }
+        replaced "root-volume-terminated"
+            "the same, and metadata goes on saying Terminated while it arrives: CONTINUE for both" {
+            it.replacing = Replacing::Shows(Some(Target::Terminated));
+            it.out = Some(120 * S); it.horizon = 180 * S;
+        }
         replaced "root-volume-same"
             "the same, and metadata says InService all the time: CONTINUE for the launch" {}
         scale_in "drained-signalled"
             "drained, SUCCESS for a stack that waits, then CONTINUE" {
             it.policy.stack = true; it.policy.signal_drained = true; it.waits = true;
+            it.policy.executables.after_drain = true;
         }
         quiet "capacity-idle"
             "a sample each minute; ECS is asked when a task ends, and every ten minutes" {

@@ -29,7 +29,8 @@ mod bad {
         SLEEPS LOOKS_OFTEN WRITES_LATE HAND_FIRST SIGNALS_ON
         STOPS_NONE KEEPS_ANOTHER NEVER_ASKS DEAF WRITES_ONCE
         JUDGES_BLIND COMPLETES_FIRST SAMPLES_AGAIN SAMPLES_ALWAYS SAMPLES_MORE NEVER_SAMPLES
-        LOOKS_EACH_MINUTE SAMPLES_THOUGH_OFF ASKS_FORMER
+        LOOKS_EACH_MINUTE SAMPLES_THOUGH_OFF ASKS_FORMER TELLS_AT_ONCE DRAINS_AT_ONCE
+        ENDS_NOTHING SAMPLES_ELSEWHERE
     );
 }
 
@@ -475,6 +476,9 @@ impl<const BAD: u8> Decent<BAD> {
         let idle = (1_000 * most.0.min(fits.0) / most.0).min(1_000 * most.1.min(fits.1) / most.1);
         let number = |it: i64| u32::try_from(it).unwrap();
         let sample = Request::SendCapacity(Sample {
+            group: (BAD != bad::SAMPLES_ELSEWHERE)
+                .then_some(Group(0))
+                .or(Some(Group(1))),
             minute: minute * 60_000,
             capacity: number(most.0.min(fits.0).min(most.1).min(fits.1))
                 + u32::from(BAD == bad::SAMPLES_MORE),
@@ -509,7 +513,7 @@ impl<const BAD: u8> Decent<BAD> {
         if BAD == bad::SIGNALS_EARLY {
             self.ask(out, Request::Signal(Status::Success), 60_000);
         }
-        if self.policy.executables.before_drain && !self.before {
+        if self.policy.executables.before_drain && !self.before && BAD != bad::DRAINS_AT_ONCE {
             self.ask(out, Request::RunExecutables(Occasion::BeforeDrain), 60_000);
         } else if let Some(arn) = self.arn {
             let active = matches!(self.status, Some(InstanceStatus::Active))
@@ -611,7 +615,8 @@ impl<const BAD: u8> Decent<BAD> {
         else {
             return;
         };
-        if drained && self.policy.executables.after_drain && !self.after && !over {
+        let told = BAD == bad::TELLS_AT_ONCE;
+        if drained && self.policy.executables.after_drain && !self.after && !over && !told {
             return self.ask(out, Request::RunExecutables(Occasion::AfterDrain), 60_000);
         }
         if drained
@@ -758,7 +763,10 @@ impl<const BAD: u8> Agent for Decent<BAD> {
                 }
             }
             Input::DrainByHand(_) => self.memory.hand = true,
-            Input::UndrainByHand => self.memory.hand = false,
+            Input::UndrainByHand => {
+                self.memory.hand = false;
+                self.before = false;
+            }
             Input::Stop { .. } => self.stop = true,
         }
         if self.stop {
@@ -785,9 +793,23 @@ impl<const BAD: u8> Agent for Decent<BAD> {
         if BAD == bad::SLEEPS {
             wake = None;
         }
+        let over = !self.draining() && BAD != bad::ENDS_NOTHING;
+        let over = |it: &Request| {
+            over && matches!(
+                it,
+                Request::RunExecutables(Occasion::BeforeDrain | Occasion::AfterDrain)
+            )
+        };
+        self.due.retain(|(it, _)| !over(it));
+        let ended = self.flying.extract_if(.., |(_, it)| over(it));
+        let cancelled = ended.map(|(ticket, _)| ticket).collect();
         let requests: Vec<_> = out.into_iter().map(|it| (tickets.draw(), it)).collect();
         self.flying.extend(requests.iter().cloned());
-        Output { requests, wake }
+        Output {
+            requests,
+            cancelled,
+            wake,
+        }
     }
 
     fn line(&self) -> String {
@@ -891,9 +913,14 @@ fn each_spoilt_agent_is_noticed() {
         COMPLETES_ALL_HOOKS "managed-draining" [] => "touched-another-hook";
         ASKS_FORMER "scale-in" [(5_100, EcsThrottled)] => "touched-another-hook";
         COMPLETES_FIRST "drained-signalled" [] => "completed-unsignalled";
+        TELLS_AT_ONCE "executables" [] => "told-before-executables";
+        TELLS_AT_ONCE "drained-signalled" [] => "told-before-executables";
+        DRAINS_AT_ONCE "executables" [] => "drains-before-executables";
+        ENDS_NOTHING "executables-by-hand" [] => "executables-run-on";
         SAMPLES_AGAIN "capacity-idle" [] => "sampled-twice";
         SAMPLES_ALWAYS "capacity-away" [] => "sampled-while-away";
         SAMPLES_MORE "capacity-idle" [] => "sampled-wrongly";
+        SAMPLES_ELSEWHERE "capacity-idle" [] => "sampled-wrongly";
         NEVER_SAMPLES "capacity-idle" [] => "not-sampled";
         LOOKS_EACH_MINUTE "capacity-idle" [] => "capacity-looks-too-often";
         SAMPLES_THOUGH_OFF "by-hand" [] => "capacity-though-off";
@@ -919,6 +946,7 @@ fn each_spoilt_agent_is_noticed() {
         UNVERIFIED "scale-in" [(15, Impostor)] => "changed-another-instance";
         UNVERIFIED "scale-in" [] => "changed-unseen";
         LOOKS_OFTEN "scale-in" [] => "costs-too-much";
+        LOOKS_OFTEN "stuck-abandon" [(14_000, PersonActive)] => "looks-too-often";
         SLEEPS "scale-in" [] => "sleeps-for-ever";
         WRITES_LATE "launch-never-registers" [] => "told-before-written";
         WRITES_LATE "scale-in" [] => "told-before-written";

@@ -3,7 +3,7 @@
 use super::super::faults::Lasting;
 use super::super::truth::{EPOCH, Flight, NEVER, Service, Truth};
 use crate::wire::{
-    Arn, InstanceStatus, LARGEST, Ms, Reply, Request, Resources, Sample, Target, TaskId,
+    Arn, Group, InstanceStatus, LARGEST, Ms, Reply, Request, Resources, Sample, Target, TaskId,
 };
 
 const MINUTE: i64 = 60_000;
@@ -18,6 +18,8 @@ pub(super) struct Known {
     pub(super) started: Option<i64>,
     /// The last word of ECS: when it was told, registered and remaining.
     resources: Option<(Ms, Arn, Resources, Resources)>,
+    /// The group that it was told last, by Auto Scaling rather than by the tag.
+    group: Option<Group>,
     set: Option<u32>,
     /// When tasks came or went, it began to be fit for a sample, or an answer failed.
     changed: Ms,
@@ -25,6 +27,9 @@ pub(super) struct Known {
     looks: u32,
     looked: [Ms; 2],
     of: Option<Arn>,
+    /// The last looks in a row that failed, and when the last did.
+    failures: u32,
+    failed: Ms,
     /// Fit for a sample since then.
     fit: Option<Ms>,
 }
@@ -47,6 +52,9 @@ impl Truth {
                     target: Ok(target), ..
                 },
             ) if *target != Some(Target::InService) => (k.changed, k.looks) = (now, 0),
+            (_, Reply::GroupTag(Some(group)) | Reply::AutoScalingInstance(Some((group, _)))) => {
+                k.group = Some(*group);
+            }
             (Request::ReadTaskSet, Reply::TaskSet(tasks)) => {
                 let bits = |bits, it: &TaskId| bits | 1_u32 << (*it).min(31);
                 let set = Some(tasks.iter().fold(0, bits));
@@ -57,12 +65,15 @@ impl Truth {
             (Request::DescribeResources(arn), Reply::Resources(it, registered, remaining)) => {
                 if it.status == InstanceStatus::Missing {
                     (k.changed, k.looks) = (now, 0);
+                    (k.failures, k.failed) = (k.failures + 1, now);
                 } else if it.ours {
+                    k.failures = 0;
                     k.resources = Some((now, *arn, *registered, *remaining));
                 }
             }
             (Request::DescribeResources(_), Reply::Failed(_)) => {
                 (k.changed, k.looks) = (now, 0);
+                (k.failures, k.failed) = (k.failures + 1, now);
             }
             _ => {}
         }
@@ -151,6 +162,14 @@ impl Truth {
                 "it was started again in this minute".into()
             });
         }
+        // What it has not been told, an earlier process may have.
+        let group = self.judge.known.capacity.group;
+        let right = sample.group == Some(Group(0)) || sample.group == group;
+        if !right {
+            self.wrong("sampled-wrongly", || {
+                format!("for {:?}, and {group:?} was told", sample.group)
+            });
+        }
         let Some((told, arn, registered, remaining)) = self.judge.known.capacity.resources else {
             return self.wrong("sampled-wrongly", || "ECS has not been heard".into());
         };
@@ -218,15 +237,19 @@ impl Truth {
         let bound = if heard.is_some() && !active {
             // Somebody else set it ACTIVE: it is seen with the next look.
             REFRESH + 135_000
-        } else if self.calm(&[Service::Ecs]) > self.started {
-            // After a failure, the next look is a few minutes off.
-            400_000
         } else if heard.is_some() {
             135_000
         } else {
             200_000
         };
-        if now > from + bound {
+        // The two minutes between looks are doubled by each that fails, up to 16 minutes.
+        let retry = 120_000 << k.capacity.failures.min(3);
+        let retry = if k.capacity.failures > 0 {
+            k.capacity.failed + retry
+        } else {
+            0
+        };
+        if now > from.max(retry) + bound {
             self.wrong("not-sampled", || format!("since {from}"));
         }
     }

@@ -91,6 +91,9 @@ impl Truth {
         }
         if status == Status::Success {
             self.judge.sent_success = true;
+            if leaving && (self.now < self.earliest() || self.judge.latched) {
+                self.told_before_executables("SUCCESS");
+            }
             if leaving
                 && self.spec.policy.signal_drained
                 && self.now < self.earliest()

@@ -33,14 +33,18 @@ struct Known {
     replacing: Option<Ms>,
     odd: Option<Ms>,
     garbage: bool,
-    /// Told by Auto Scaling that it is pending.
+    /// Told by Auto Scaling that it is pending; that it is, from a new root volume, though metadata says otherwise.
     pending: bool,
+    arrived: bool,
+    arrived_until: Ms,
     /// Introspection named another machine's instance when it was asked last.
     impostor: bool,
     // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
     seen: u32,
     stopped: u32,
     ecs_stopped: u32,
+    /// On the last list, and not stopped.
+    listed: u32,
     /// The last local read that worked: sent, and whether it was empty.
     read: Option<(Ms, bool)>,
     /// The last of the API.
@@ -49,6 +53,8 @@ struct Known {
     blind: bool,
     /// The last word of ECS on a registration.
     look: Option<(Ms, Arn, InstanceStatus, bool)>,
+    /// MISSING, and nothing else since: of which, told first and last, how often.
+    missing: Option<(Arn, Ms, Ms, u8)>,
     /// Since when ECS has been saying ACTIVE of the registration that it said something of last.
     active: Option<Ms>,
     member: Option<Ms>,
@@ -81,9 +87,33 @@ struct Known {
     group: Option<Group>,
     /// Of the last look.
     connected: bool,
+    /// Since when nothing new was told that is worth a look at ECS, what was told, and the looks since then.
+    sign: Ms,
+    signs: Signs,
+    looks: [u16; KINDS],
     capacity: capacity::Known,
     denied: bool,
     complete_denied: bool,
+}
+
+/// What was told, as far as a change of it is worth a look at ECS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Signs {
+    named: Option<Arn>,
+    seen: u32,
+    stopped: u32,
+    ecs_stopped: u32,
+    empty: Option<bool>,
+    blind: bool,
+    look: Option<(Arn, InstanceStatus, bool)>,
+    target: Option<Target>,
+    reason: bool,
+    warned: bool,
+    hand: Option<Ms>,
+    /// The last answer of ECS that failed, that changed the placement, or that named tasks.
+    failed: Ms,
+    changed: Ms,
+    ran: (bool, bool),
 }
 
 /// How often something was asked.
@@ -100,7 +130,7 @@ const KINDS: usize = 21;
 pub(super) struct Judge {
     known: Known,
     violations: Vec<Violation>,
-    excused: [u16; 14],
+    excused: [u16; 15],
     pub(super) trouble: [Ms; 6],
     /// A person has set it DRAINING.
     pub(super) person: bool,
@@ -186,7 +216,16 @@ pub(super) struct Judge {
     forgot: bool,
     /// When a change of the placement was sent or answered last.
     placing: Ms,
-    executing: Ms,
+    pub(super) executing: Ms,
+    /// The executables before this drain, and after it, have been answered, the latter since a task was seen last.
+    before_ran: bool,
+    after_ran: bool,
+    opened: Ms,
+    /// Those after a drain that was over in time were started then.
+    after_sent: Option<Ms>,
+    /// By hand since, and until.
+    hand_since: Option<Ms>,
+    hand_until: Ms,
     pub(super) due_on_stop: bool,
     pub(super) line: String,
 }
@@ -262,6 +301,8 @@ impl Judge {
         self.lost_beat = false;
         self.finishing = false;
         self.booted_since_way = false;
+        self.after_ran = false;
+        self.before_ran &= way != Way::Join;
         if way != Way::Join {
             self.joined = None;
         } else {
@@ -291,6 +332,7 @@ impl Judge {
         (self.served, self.pooled, self.hand, self.hand_changed) = (false, false, None, None);
         (self.forgot, self.state_lost, self.decided) = (false, false, false);
         (self.member_seen, self.verified_on_disk, self.whose_lost) = (None, 0, false);
+        self.before_ran = false;
     }
 
     /// Nothing could be done meanwhile.
@@ -376,6 +418,7 @@ impl Truth {
 
     pub(super) fn process_started(&mut self) {
         self.judge.known = Known::default();
+        self.judge.after_sent = None;
         self.judge.known.capacity.started = Some(self.minute());
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
@@ -389,10 +432,33 @@ impl Truth {
     }
 
     pub(super) fn hand(&mut self, hand: Option<Option<Ms>>) {
+        // It may say for how long a drain lasts that goes on already.
+        let k = &self.judge.known;
+        let begun = [self.judge.hand_since, k.reason, k.warned].into_iter();
+        let since = begun.flatten().min().unwrap_or(self.now);
+        let goes_on = hand.is_some() || self.reasons();
+        self.judge.hand_since = goes_on.then_some(since);
         self.judge.hand = hand.map(|_| self.now);
         self.judge.hand_changed = Some(self.now);
         self.judge.hand_unsure = false;
         self.judge.reason_gone = self.now;
+        match hand {
+            Some(timeout) => {
+                let until = since + timeout.unwrap_or(self.spec.policy.drain_timeout);
+                self.judge.hand_until = until.max(self.now);
+            }
+            // Past its deadline they had their time.
+            None => {
+                self.judge.before_ran |= self.now >= self.judge.hand_until;
+                self.judge.before_ran &= self.reasons();
+            }
+        }
+    }
+
+    /// Whether anything but a hand asks for a drain.
+    fn reasons(&self) -> bool {
+        let k = &self.judge.known;
+        k.reason.is_some() || k.warned.is_some() || k.odd.is_some()
     }
 
     /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.
@@ -420,11 +486,14 @@ impl Truth {
     /// Since when it knows that it leaves. That the root volume is replaced, no other reason tells.
     fn leaves_since(&self) -> Option<Ms> {
         let k = &self.judge.known;
-        if self.scaling.way == Some(Way::Replace) {
+        let since = if self.scaling.way == Some(Way::Replace) {
             k.replacing.or(k.odd)
         } else {
             k.reason
-        }
+        };
+        since
+            .map(|it| it.max(k.arrived_until))
+            .filter(|_| !self.arrives())
     }
 
     fn launching(&self) -> bool {
@@ -484,6 +553,14 @@ impl Truth {
         }
         j.told
             .map(|it| it + self.spec.policy.drain_timeout + j.lenient)
+    }
+
+    /// When a MISSING has to have been asked for again: at growing intervals, each no longer than all before together and
+    /// a bit, and than a minute.
+    fn missing_due(&self) -> Ms {
+        self.judge.known.missing.map_or(0, |(_, first, last, _)| {
+            last + ((last - first) * 5 / 4 + 5_000).min(60_000)
+        })
     }
 
     fn join_since(&self) -> Ms {

@@ -161,6 +161,22 @@ pub const RULES: &[(&str, &str)] = &[
         "drained in time, signal_drained is set, and CONTINUE is sent before anything was signalled: the machine dies of it",
     ),
     (
+        "told-before-executables",
+        "drained in time, and CONTINUE or SUCCESS is sent before the executables after the drain have ended, since a task was seen last",
+    ),
+    (
+        "drains-before-executables",
+        "DRAINING is asked for before the executables before it have ended, their time is over, or the deadline has come",
+    ),
+    (
+        "executables-run-on",
+        "executables are not ended though the drain is called off or goes on, or are started while they run",
+    ),
+    (
+        "looks-too-often",
+        "rule 13: ECS is looked at again though nothing new was told since the last look, and no while has passed",
+    ),
+    (
         "sampled-twice",
         "two samples for one minute, over all processes; or one for the minute in which a process was started again",
     ),
@@ -170,7 +186,7 @@ pub const RULES: &[(&str, &str)] = &[
     ),
     (
         "sampled-wrongly",
-        "a sample of another minute than now, with other figures than ECS's last word gives, or by a word older than 12 min",
+        "a sample of another minute than now, for another group than was told, with other figures than ECS's last word gives, or by a word older than 12 min",
     ),
     (
         "not-sampled",
@@ -239,6 +255,10 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
     (
         "forgotten-with-the-file",
         "FAILURE after SUCCESS, where the file was lost or could not be written (in time), and it is no member now, or may not be looked at",
+    ),
+    (
+        "missing-for-long",
+        "CONTINUE though the registration lives: ECS had said MISSING of it three times or more over 30 s or more, and nothing else",
     ),
     (
         "undid-a-person-unknowing",

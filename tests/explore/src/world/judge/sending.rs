@@ -1,10 +1,11 @@
 //! What it asks for, just before that leaves.
 
-use super::{Count, bit, kind};
+use super::{Count, KINDS, bit, kind};
 use crate::wire::{
-    ActionResult, Arn, Group, HookName, InstanceStatus, Ms, OnTimeout, Request, Target,
+    ActionResult, Arn, Group, HookName, InstanceStatus, Ms, Occasion, OnTimeout, Request, Target,
 };
-use crate::world::truth::{FOREIGN, MANAGED, Service, Task, Truth, Way, What, service};
+use crate::world::faults::Lasting;
+use crate::world::truth::{FOREIGN, MANAGED, NEVER, Service, Task, Truth, Way, What, service};
 
 impl Truth {
     pub(super) fn known_running(&self) -> Option<usize> {
@@ -37,6 +38,9 @@ impl Truth {
                 });
                 if *request == Request::SetDraining(*arn) {
                     self.drains_while_joining(*arn);
+                    self.drains_before_executables(*arn);
+                } else {
+                    self.judge.before_ran = false;
                 }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
                     self.wrong("changed-unseen", || format!("{request}"));
@@ -48,6 +52,7 @@ impl Truth {
                 let undone = *arn == FOREIGN && self.faults.deny_describe;
                 if matches!(request, Request::SetActive(_))
                     && !undone
+                    && !self.arrives()
                     && self.judge.known.reason.is_some_and(|it| it + 200 < now)
                     && self.up
                 {
@@ -74,10 +79,72 @@ impl Truth {
                 self.judge.known.writes.rotate_right(1);
                 self.judge.known.writes[0] = (now, false);
             }
-            Request::RunExecutables(_) => {
-                self.judge.executing = now + self.spec.policy.executable_timeout;
-            }
+            Request::RunExecutables(occasion) => self.sending_executables(*occasion),
             _ => {}
+        }
+    }
+
+    /// Executables of this process that run.
+    pub(super) fn running_executables(&self, which: Occasion) -> Option<Ms> {
+        self.events.iter().find_map(|it| match &it.what {
+            What::Arrive(flight) | What::Deliver(flight, _) => (flight.process == self.process
+                && flight.request == Request::RunExecutables(which)
+                && self.has_executables(which))
+            .then_some(flight.sent),
+            What::Timer(_) => None,
+        })
+    }
+
+    fn sending_executables(&mut self, which: Occasion) {
+        let now = self.now;
+        if let Some(sent) = self.running_executables(which) {
+            self.wrong("executables-run-on", || {
+                format!("{which:?}, and those of {sent} run")
+            });
+        }
+        let over = self.judge.known.read.is_some_and(|it| it.1) && now < self.earliest();
+        if which == Occasion::AfterDrain {
+            self.judge.after_sent = over.then_some(now);
+        }
+        self.judge.executing = now + self.spec.policy.executable_timeout;
+    }
+
+    /// DRAINING waits for the executables before it: until the deadline, or until they have had their time.
+    fn drains_before_executables(&mut self, arn: Arn) {
+        let now = self.now;
+        let policy = &self.spec.policy;
+        let j = &self.judge;
+        let hand = if j.hand.is_some() {
+            j.hand_until
+        } else {
+            NEVER
+        };
+        let warned = j.known.warned.zip(policy.on_rebalance);
+        let deadline = self
+            .earliest()
+            .min(hand)
+            .min(warned.map_or(NEVER, |(since, lasts)| since + lasts));
+        let hang = self
+            .running_executables(Occasion::BeforeDrain)
+            .is_some_and(|sent| sent + policy.executable_timeout <= now);
+        if policy.executables.before_drain
+            && !j.before_ran
+            && !hang
+            && now < deadline
+            && !self.clock_unsure()
+        {
+            self.wrong("drains-before-executables", || format!("#{arn}"));
+        }
+    }
+
+    /// Whoever is told of a drain that is over in time is told so after the executables.
+    pub(super) fn told_before_executables(&mut self, what: &'static str) {
+        let opened = self.judge.opened;
+        if self.spec.policy.executables.after_drain && !self.judge.after_ran && !self.clock_unsure()
+        {
+            self.wrong("told-before-executables", || {
+                format!("{what}; a task was seen last at {opened}")
+            });
         }
     }
 
@@ -102,6 +169,19 @@ impl Truth {
         {
             self.wrong("drains-while-joining", || format!("#{arn}"));
         }
+    }
+
+    /// From a new root volume, and told by Auto Scaling that it arrives: what metadata goes on saying is of before.
+    /// Where it is terminated after all, metadata says the same as before, and Auto Scaling is asked once a minute.
+    pub(super) fn arrives(&self) -> bool {
+        let k = &self.judge.known;
+        let unheard = k.pending && self.now < self.scaling.since + 66_000;
+        k.arrived
+            && match self.scaling.way {
+                None | Some(Way::Join) => true,
+                Some(Way::Leave | Way::Replace) => unheard,
+                _ => false,
+            }
     }
 
     pub(super) fn told_of_join(&self) -> bool {
@@ -131,8 +211,50 @@ impl Truth {
         }
     }
 
+    /// A look at ECS has a sign to follow, or a while has passed. Where it joins, or introspection is away, there is
+    /// nothing else to look at.
+    fn count_look(&mut self, request: &Request) {
+        let now = self.now;
+        let blind = self.judge.known.blind || !self.introspection_up();
+        let k = &mut self.judge.known;
+        // Of those that have vanished only ECS knows anything.
+        let vanished = k.seen & !k.listed & !k.stopped & !k.ecs_stopped != 0;
+        // The list is empty and ECS counts tasks; or it was another machine's just now.
+        let disagree =
+            k.read.is_some_and(|it| it.1) && k.look.is_some_and(|it| !it.3 && it.1 != FOREIGN);
+        let odd = k.impostor || now < self.faults.until(Lasting::Impostor) + 20_000;
+        let blind = blind || vanished || disagree || odd;
+        let joined = self.judge.joined.is_some() || self.leaving() || !self.launched();
+        let joins = self.launching() || !joined;
+        let k = &mut self.judge.known;
+        if joins || blind {
+            k.looks = [0; KINDS];
+            return;
+        }
+        let looks = &mut k.looks[kind(request)];
+        *looks += 1;
+        let (looks, sign, signs) = (u64::from(*looks), k.sign, k.signs);
+        // At growing intervals, up to once a minute.
+        let while_since = (now - sign) / 5_000 + 1;
+        let retry = signs.failed > 0 && now < signs.failed + 30_000;
+        let owed = 1 + u64::from(retry);
+        if looks > owed + u64::from(while_since.ilog2()) + (now - sign) / 60_000 {
+            self.wrong("looks-too-often", || {
+                format!("{looks} times since {sign}: {request}; {signs:?}")
+            });
+        }
+    }
+
     fn count(&mut self, request: &Request) {
         let now = self.now;
+        if matches!(
+            request,
+            Request::DescribeContainerInstance(_)
+                | Request::DescribeTasks(..)
+                | Request::ListTasks(_)
+        ) {
+            self.count_look(request);
+        }
         if matches!(
             service(request),
             Service::Ecs | Service::Group | Service::Stack
@@ -254,6 +376,9 @@ impl Truth {
             return;
         }
         let drained = early && known.is_none() || self.judge.latched;
+        if drained {
+            self.told_before_executables("CONTINUE");
+        }
         let says = self.spec.policy.signal_drained
             && self.spec.policy.stack
             && self.scaling.way.is_some_and(Way::ends);
@@ -359,7 +484,13 @@ impl Truth {
                 && status != InstanceStatus::Active
                 && right(arn)
         });
-        if !looked && self.current.is_some() {
+        // Who lives and is said to be MISSING three times over half a minute, by all that can be known is gone.
+        let gone = k.missing.is_some_and(|(arn, first, last, times)| {
+            right(arn) && times >= 3 && last >= first + 30_000 && now <= last + 61_000
+        });
+        if !looked && gone && self.current.is_some() {
+            self.judge.excuse("missing-for-long");
+        } else if !looked && self.current.is_some() {
             self.wrong("completed-without-a-look-at-ecs", || {
                 format!("the last: {:?}", k.look)
             });

@@ -1,6 +1,6 @@
 //! What the process is told, just before it is.
 
-use super::{Count, bit, kind, pooled};
+use super::{Count, KINDS, Signs, bit, kind, pooled};
 use crate::wire::{
     ActionResult, Arn, Fault, Group, InstanceStatus, Ms, Occasion, Reply, Request, Target,
     TaskStatus,
@@ -12,6 +12,79 @@ use crate::world::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service
 impl Truth {
     /// Just before a reply is given to the process.
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
+        self.take_in(flight, reply);
+        self.signs(flight, reply);
+        self.missing_again(flight, reply);
+    }
+
+    fn missing_again(&mut self, flight: &Flight, reply: &Reply) {
+        let (Request::SetDraining(arn)
+        | Request::SetActive(arn)
+        | Request::DescribeResources(arn)
+        | Request::DescribeContainerInstance(arn)) = flight.request
+        else {
+            return;
+        };
+        let now = self.now;
+        let k = &mut self.judge.known;
+        let missing = match reply {
+            Reply::ContainerInstance(it) | Reply::Resources(it, ..) => {
+                it.status == InstanceStatus::Missing
+            }
+            Reply::Failed(Fault::Missing) => true,
+            Reply::Failed(_) => return,
+            _ => false,
+        };
+        let before = k.missing.filter(|it| it.0 == arn);
+        k.missing = missing.then(|| match before {
+            Some((_, first, _, times)) => (arn, first, now, times.saturating_add(1)),
+            None => (arn, now, now, 1),
+        });
+    }
+
+    /// What is new in what it was told, that a look at ECS may follow.
+    fn signs(&mut self, flight: &Flight, reply: &Reply) {
+        let now = self.now;
+        let hand = self.judge.hand_changed;
+        let ran = (self.judge.before_ran, self.judge.after_ran);
+        let k = &mut self.judge.known;
+        let before = k.signs;
+        let ecs = service(&flight.request) == Service::Ecs;
+        // Absence is not knowledge, and is asked for again.
+        let gone = |status| matches!(status, InstanceStatus::Missing | InstanceStatus::Inactive);
+        let failed = ecs
+            && match (&flight.request, reply) {
+                (_, Reply::Failed(_)) => true,
+                (_, Reply::ContainerInstance(it) | Reply::Resources(it, ..)) => gone(it.status),
+                (Request::DescribeTasks(_, ids), Reply::ApiTasks(tasks)) => tasks.len() < ids.len(),
+                _ => false,
+            };
+        let changed = matches!(
+            flight.request,
+            Request::SetDraining(_) | Request::SetActive(_) | Request::StopTask(..)
+        );
+        k.signs = Signs {
+            named: k.named,
+            seen: k.seen,
+            stopped: k.stopped,
+            ecs_stopped: k.ecs_stopped,
+            empty: k.read.map(|it| it.1),
+            blind: k.blind,
+            look: k.look.map(|it| (it.1, it.2, it.3)),
+            target: k.shown,
+            reason: k.reason.is_some(),
+            warned: k.warned.is_some(),
+            hand,
+            failed: if failed { now } else { before.failed },
+            changed: if changed { now } else { before.changed },
+            ran,
+        };
+        if k.signs != before {
+            (k.sign, k.looks) = (now, [0; KINDS]);
+        }
+    }
+
+    fn take_in(&mut self, flight: &Flight, reply: &Reply) {
         let now = self.now;
         let to = service(&flight.request);
         let launching = self.launching();
@@ -91,6 +164,7 @@ impl Truth {
                     k.seen |= listed;
                 }
                 k.stopped &= !listed;
+                k.listed = listed;
                 k.looked = true;
                 k.blind = false;
                 let ignored = self.ignored;
@@ -112,6 +186,7 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
+                    (j.after_ran, j.opened) = (false, now);
                     j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
                     if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
@@ -224,6 +299,10 @@ impl Truth {
                 j.known.group = it.map(|it| it.0);
                 let says = |what| it.is_some_and(|(_, state)| state.starts_with(what));
                 j.known.pending = says("Pending");
+                j.known.arrived |= j.known.pending
+                    && self.scaling.replaced
+                    && self.scaling.way == Some(Way::Join)
+                    && j.known.shown == Some(Target::Terminated);
                 if j.known.pending && j.known.target.flatten().is_some_and(pooled) {
                     // It has left the pool, and metadata shows garbage.
                     (j.known.target, j.known.reason) = (None, None);
@@ -303,11 +382,15 @@ impl Truth {
                 if j.executing <= flight.sent + self.spec.policy.executable_timeout {
                     j.executing = now;
                 }
-                if *occasion == Occasion::Ready {
-                    j.known.ready_ran = *succeeded;
-                    if *succeeded {
-                        j.known.joined.get_or_insert(now);
+                match occasion {
+                    Occasion::Ready => {
+                        j.known.ready_ran = *succeeded;
+                        if *succeeded {
+                            j.known.joined.get_or_insert(now);
+                        }
                     }
+                    Occasion::BeforeDrain => j.before_ran = true,
+                    Occasion::AfterDrain => j.after_ran |= flight.sent >= j.opened,
                 }
             }
             _ => {}
@@ -328,6 +411,7 @@ impl Truth {
         let k = &mut j.known;
         if let Ok(Some(target)) = target {
             k.shown = Some(target);
+            k.arrived &= matches!(target, Target::Terminated | Target::Unknown);
         }
         if target == Ok(Some(Target::InService)) {
             k.service.get_or_insert(now);
@@ -390,6 +474,7 @@ impl Truth {
             k.warned.get_or_insert(now);
         } else if rebalance.is_ok() && maintenance.is_ok() && k.warned.take().is_some() {
             j.reason_gone = now;
+            j.before_ran &= k.reason.is_some() || j.hand.is_some();
         }
         // The answer is of when the question arrived, which may have been sent before.
         if let Ok(Some(target)) = target

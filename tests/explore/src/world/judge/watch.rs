@@ -1,7 +1,7 @@
 //! What has lasted for too long.
 
 use super::{bit, pooled};
-use crate::wire::{InstanceStatus, OnTimeout, Target, TaskKind};
+use crate::wire::{InstanceStatus, Ms, Occasion, OnTimeout, Target, TaskKind};
 use crate::world::faults::Lasting;
 use crate::world::scene::Begin;
 use crate::world::truth::{Action, NEVER, Service, Task, Truth, Way};
@@ -69,10 +69,14 @@ impl Truth {
     /// After each boundary: what has lasted for too long.
     pub(in crate::world) fn watch(&mut self) {
         self.watch_drained();
+        if self.arrives() {
+            self.judge.known.arrived_until = self.now;
+        }
         if !self.alive || self.stopping || self.asleep || !self.up || self.judge.finishing {
             return;
         }
         self.watch_another();
+        self.watch_executables();
         self.watch_standalone();
         self.watch_placement();
         self.watch_hook();
@@ -125,6 +129,52 @@ impl Truth {
                 format!("told at {told}")
             });
         }
+    }
+
+    /// Executables that nobody waits for any more: the drain is called off, or goes on.
+    fn watch_executables(&mut self) {
+        let now = self.now;
+        let after = self.running_executables(Occasion::AfterDrain);
+        let before = self.running_executables(Occasion::BeforeDrain);
+        let Some(sent) = before.or(after) else { return };
+        let j = &self.judge;
+        let reopened = after.is_some_and(|sent| Some(sent) == j.after_sent && j.opened > sent)
+            && now > j.opened + 1_000
+            && now < self.earliest()
+            && !j.known.impostor
+            && !self.clock_unsure();
+        let by_hand = j.reason_gone >= j.known.target_at.max(self.scaling.since);
+        let bound = if by_hand { 3_000 } else { 15_000 };
+        let calm = self.calm(&[Service::Metadata, Service::Group]);
+        let called_off = self
+            .nothing_asks()
+            .is_some_and(|gone| now > gone.max(calm) + bound);
+        if reopened || called_off {
+            let why = if reopened { "goes on" } else { "is called off" };
+            self.wrong("executables-run-on", || {
+                format!("since {sent}, and the drain {why}")
+            });
+        }
+    }
+
+    /// Since when nothing asks for a drain, and that is known.
+    fn nothing_asks(&self) -> Option<Ms> {
+        let j = &self.judge;
+        let k = &j.known;
+        let policy = &self.spec.policy;
+        let alone = !self.scaling.in_group && self.spec.begin == Begin::Alone;
+        let back =
+            alone || k.target == Some(Some(Target::InService)) && self.scaling.state.is_some();
+        let warning = policy.on_rebalance.is_some() && self.rebalance
+            || policy.on_maintenance.is_some() && self.maintenance.is_some();
+        let asks = self.reasons()
+            || j.hand.is_some()
+            || warning
+            || !back
+            || j.state_lost
+            || j.hand_unsure
+            || self.spot.is_some();
+        (!asks).then(|| j.reason_gone.max(k.target_at).max(self.scaling.since))
     }
 
     /// A standalone task that is seen here, and that ECS knows, is told to stop.
@@ -190,6 +240,7 @@ impl Truth {
         if it.status == InstanceStatus::Active {
             let Some(reason) = reason else { return };
             if !self.introspection_up()
+                || self.arrives()
                 || self.scaling.state == Some("Warmed:Pending") && !self.scaling.been_in_service
             {
                 return;
@@ -216,7 +267,7 @@ impl Truth {
                 _ => (it.since.max(k.active.unwrap_or(0)), 12_000),
             };
             if policy.executables.before_drain {
-                bound += 10_000;
+                bound += policy.executable_timeout + 2_000;
             }
             if j.trouble[Service::Ecs as usize] > reason {
                 bound += 12_000;
@@ -232,7 +283,8 @@ impl Truth {
             if j.clock_set {
                 bound += 5_000;
             }
-            if now > from.max(reason).max(calm) + bound {
+            let calm = calm.max(self.missing_due());
+            if now > from.max(reason).max(k.arrived_until).max(calm) + bound {
                 self.wrong("stays-active", || {
                     format!(
                         "#{arn} since {}, a reason is known since {reason}",
@@ -241,29 +293,10 @@ impl Truth {
                 });
             }
         } else if it.status == InstanceStatus::Draining && !it.by_person {
-            let alone = !self.scaling.in_group && self.spec.begin == Begin::Alone;
-            let back =
-                alone || k.target == Some(Some(Target::InService)) && self.scaling.state.is_some();
-            let warning = policy.on_rebalance.is_some() && self.rebalance
-                || policy.on_maintenance.is_some() && self.maintenance.is_some();
-            if reason.is_some()
-                || j.hand.is_some()
-                || k.warned.is_some()
-                || warning
-                || !back
-                || j.state_lost
-                || j.hand_unsure
-                || j.whose_lost
-                || self.spot.is_some()
-            {
+            let Some(gone) = self.nothing_asks().filter(|_| !j.whose_lost) else {
                 return;
-            }
-            let gone = j
-                .reason_gone
-                .max(k.target_at)
-                .max(self.scaling.since)
-                .max(it.since)
-                .max(calm);
+            };
+            let gone = gone.max(it.since).max(calm);
             // Whose it is may take a look; what was ambiguous, a longer one.
             let bound = if self.judge.ambiguous_placement {
                 30_000
@@ -387,7 +420,7 @@ impl Truth {
                     && ready
                     && !self.faults.deny_describe
                     && self.spot.is_none()
-                    && k.reason.is_none()
+                    && (k.reason.is_none() || self.arrives())
                     && now
                         > it.member.max(calm).max(self.calm(&[
                             Service::Ecs,

@@ -133,7 +133,8 @@ impl Truth {
             }
             Move::LostReply => f.lose_next = true,
             Move::Throttled => f.throttle_next = true,
-            Move::Missing => f.missing_next = true,
+            Move::Missing => f.missing_next = 1,
+            Move::MissingThrice => f.missing_next = 3,
             Move::StaleDescribe => f.arm(Lasting::Stale, 6_000),
             Move::Target404 => {
                 self.scaling.target?;

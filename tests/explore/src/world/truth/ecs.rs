@@ -255,8 +255,9 @@ impl Truth {
 
     /// ECS does not find what it has.
     fn missing(&mut self) -> bool {
-        std::mem::take(&mut self.faults.missing_next)
-            || self.faults.felt(Lasting::Missing, self.now)
+        let next = self.faults.missing_next;
+        self.faults.missing_next = next.saturating_sub(1);
+        next > 0 || self.faults.felt(Lasting::Missing, self.now)
     }
 
     /// `DescribeContainerInstances`, with the resources.
@@ -319,16 +320,19 @@ impl Truth {
             return Reply::ContainerInstance(missing);
         };
         let stale = stale && self.now - it.since < 10_000;
+        // What is stale is of just before the last change.
+        let at = if stale {
+            it.since.saturating_sub(1)
+        } else {
+            self.now
+        };
         let counted = |id: &usize, task: &Task| {
-            task.arn == arn
-                && task.left(self.now)
-                && self.now < task.asked
-                && self.now < task.api_stopped(*id)
+            task.arn == arn && task.left(at) && at < task.asked && at < task.api_stopped(*id)
         };
         let (mut running, mut pending) = (0, 0);
         for (id, task) in self.tasks.iter().enumerate() {
             if counted(&id, task) {
-                *(if task.runs <= self.now {
+                *(if task.runs <= at {
                     &mut running
                 } else {
                     &mut pending

@@ -198,6 +198,8 @@ pub(super) struct Flight {
     pub(super) sent: Ms,
     /// When it arrived: of that moment is the answer.
     pub(super) arrived: Ms,
+    /// Nobody waits for the answer any more.
+    pub(super) dropped: bool,
     pub(super) request: Request,
 }
 

@@ -1,12 +1,31 @@
 //! What a request comes to.
 
-use super::{EPOCH, FOREIGN, Flight, Service, Truth, latency, service};
-use crate::wire::{Fault, Group, InstanceStatus, Ms, Occasion, Reply, Request, Target};
+use super::{EPOCH, FOREIGN, Flight, Service, Truth, What, latency, service};
+use crate::wire::{Fault, Group, InstanceStatus, Ms, Occasion, Reply, Request, Target, Ticket};
 use crate::world::faults::Lasting;
 use crate::world::scene::Begin;
 
 impl Truth {
     // Requests.
+
+    /// Nobody waits for it any more. Executables are ended with that; what has left for a socket goes on its way.
+    pub(in crate::world) fn cancel(&mut self, ticket: Ticket) {
+        let place = self.events.iter().position(|it| match &it.what {
+            What::Arrive(flight) | What::Deliver(flight, _) => flight.ticket == ticket,
+            What::Timer(_) => false,
+        });
+        let Some(place) = place else { return };
+        let (What::Arrive(flight) | What::Deliver(flight, _)) = &mut self.events[place].what else {
+            return;
+        };
+        flight.dropped = true;
+        let request = flight.request.clone();
+        if matches!(request, Request::RunExecutables(_)) {
+            self.events.swap_remove(place);
+            self.judge.executing = self.judge.executing.min(self.now);
+        }
+        self.say(|| format!("   xx {request}"));
+    }
 
     /// Carries out what arrives. `None`: no answer ever comes.
     pub(in crate::world) fn arrive(&mut self, flight: &Flight) -> Option<(Reply, Ms)> {
@@ -191,7 +210,7 @@ impl Truth {
         (reply, takes)
     }
 
-    fn has_executables(&self, occasion: Occasion) -> bool {
+    pub(in crate::world) fn has_executables(&self, occasion: Occasion) -> bool {
         let there = self.spec.policy.executables;
         match occasion {
             Occasion::BeforeDrain => there.before_drain,
