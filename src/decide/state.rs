@@ -1018,8 +1018,10 @@ impl State {
             return;
         };
         if let Some(join) = join {
-            // Taken away before it was decided: nobody waits for it any more.
+            // Taken away before it was decided, nobody waits for it any more. Where nobody has seen the target
+            // come, it may be of before the root volume was replaced.
             remembered.over |= join.outcome().is_none()
+                && self.target_changed
                 && matches!(self.target, Some(TargetLifecycleState::Terminated));
             self.parting = join.into_signal(turn);
         } else if self.drain.is_none()

@@ -661,6 +661,11 @@ impl Tasks {
             self.suspicions = 0;
             return;
         }
+        // A look that was sent since the last change has been the first one.
+        let looked = |seen: &Seen<_>| seen.sent >= self.changed_at;
+        if self.suspicions == 0 && here.view().is_some_and(looked) {
+            self.suspicions = 1;
+        }
         let delay = match self.suspicions {
             0 => ARRIVAL_GRACE,
             again => growing(ARRIVAL_GRACE * 2, SUSPICION_CAP, again - 1, turn.seed),
