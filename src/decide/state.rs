@@ -1189,7 +1189,7 @@ impl State {
             self.leftovers.advance(
                 self.registration.as_ref(),
                 &self.tasks,
-                drain.started_at,
+                drain.stops_from(turn.policy),
                 &drain.reason,
                 turn,
             );
