@@ -223,7 +223,7 @@ pub fn narrate(note: &Note, state: &State) {
         Note::StoppingTask { task } => {
             info!(
                 task = short(task),
-                "stopping a standalone task (standalone_tasks = \"stop\")"
+                "stopping a standalone task (drain.standalone_tasks)"
             );
         }
         Note::TaskStopAccepted { task } => {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_config::{ExecutableFailure, ResultOnTimeout, SignalOnTimeout};
+use ecs_lifecycle_config::{ExecutableFailure, ResultOnTimeout, SignalOnTimeout, StandaloneTasks};
 
 use crate::Policy;
 use crate::executables::Executables;
@@ -190,6 +190,14 @@ impl Drain {
                 own,
                 |first, other| if other.at < first.at { other } else { first },
             )
+    }
+
+    /// From when on standalone tasks are stopped, where the policy says so.
+    pub(crate) fn stops_from(&self, policy: &Policy) -> Option<Moment> {
+        match policy.drain.standalone_tasks {
+            StandaloneTasks::Stop => Some(self.started_at + policy.drain.standalone_stop_after),
+            StandaloneTasks::Wait | StandaloneTasks::Ignore => None,
+        }
     }
 
     fn has_action(&self) -> bool {

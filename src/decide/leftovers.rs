@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ecs_lifecycle_config::{DaemonTasks, StandaloneTasks};
+use ecs_lifecycle_config::DaemonTasks;
 
 use crate::Policy;
 use crate::health::Dependency;
@@ -147,17 +147,12 @@ impl Leftovers {
         &mut self,
         here: Option<&Registration>,
         tasks: &Tasks,
-        started_at: Moment,
+        stops_from: Option<Moment>,
         reason: &DrainReason,
         turn: &mut Turn<'_>,
     ) {
         let Some(here) = here else { return };
-        let stop_now = match turn.policy.drain.standalone_tasks {
-            StandaloneTasks::Stop => {
-                turn.reached(started_at + turn.policy.drain.standalone_stop_after)
-            }
-            StandaloneTasks::Wait | StandaloneTasks::Ignore => false,
-        };
+        let stop_now = stops_from.is_some_and(|from| turn.reached(from));
         self.classify(here, tasks, stop_now, turn);
         if stop_now {
             self.stop_standalone(tasks, turn.now);

@@ -1212,7 +1212,7 @@ impl State {
             self.leftovers.advance(
                 self.registration.as_ref(),
                 &self.tasks,
-                drain.started_at,
+                drain.stops_from(turn.policy),
                 &drain.reason,
                 turn,
             );

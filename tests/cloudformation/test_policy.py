@@ -103,6 +103,12 @@ class Policy(unittest.TestCase):
         # With all that the agent may be asked to do, word by word.
         self.assertEqual(self.in_template(StandaloneTasks="stop"), self.written())
 
+    def test_template_accepts_what_the_agent_accepts(self):
+        manual = (template.ROOT / "docs" / "configuration.md").read_text()
+        (words,) = re.findall(r"Accepts\s([^.]*)\.\n#standalone_tasks", manual)
+        parameter = template.load()["Parameters"]["StandaloneTasks"]
+        self.assertEqual(re.findall('"(.*?)"', words), parameter["AllowedValues"])
+
     def test_template_leaves_out_what_it_does_not_need(self):
         for policy in ("wait", "ignore"):
             allowed = self.in_template(StandaloneTasks=policy)

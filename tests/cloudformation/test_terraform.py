@@ -180,7 +180,7 @@ class Own(unittest.TestCase):
         self.assertEqual(set(bare["aws_iam_role_policy_attachment.others"]["for_each"]), policies)
 
     def test_policy_statement_by_statement(self):
-        for tasks in ("wait", "stop", "ignore"):
+        for tasks in template.load()["Parameters"]["StandaloneTasks"]["AllowedValues"]:
             ours = json.loads(module.Module(**OWN, standalone_tasks=tasks)["aws_iam_role_policy.agent"]["policy"])
             (theirs,) = Resolved(StandaloneTasks=tasks)["InstanceRole"]["Policies"]
             theirs = named(theirs["PolicyDocument"])

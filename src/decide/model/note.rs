@@ -95,7 +95,7 @@ pub enum Note {
     FallbackToApi { away_for: Duration },
     /// Introspection is back.
     BackToIntrospection,
-    /// Tasks were stopped on behalf of `standalone_tasks = "stop"`.
+    /// Tasks were stopped on behalf of `standalone_tasks`.
     StoppingTask { task: String },
     /// ECS has taken the order to stop a task.
     TaskStopAccepted { task: String },

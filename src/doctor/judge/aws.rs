@@ -291,7 +291,7 @@ pub(super) fn untried(settings: &Settings, findings: &mut Findings) {
     } else {
         findings.ok(
             Check::StopTask,
-            &"not needed: drain.standalone_tasks is not \"stop\"",
+            &"not needed: drain.standalone_tasks stops no task",
         );
     }
     match &settings.cloudformation.resource {

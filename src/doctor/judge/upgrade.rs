@@ -126,7 +126,7 @@ fn stop_task(settings: &Settings, findings: &mut Findings) {
     if settings.drain.standalone_tasks.are_stopped() {
         findings.warn(
             check,
-            &"drain.standalone_tasks is \"stop\": the role of cloudformation/cluster.yaml allows ecs:StopTask \
+            &"drain.standalone_tasks stops tasks: the role of cloudformation/cluster.yaml allows ecs:StopTask \
               only with StandaloneTasks=stop",
             &"set the parameter StandaloneTasks to stop in the update that brings the new template",
         );
