@@ -1,5 +1,5 @@
-//! One drain: an episode with an identity. What latches, latches here: how it ended, the signal, the
-//! completion. A task that appears revokes the end; nothing else does.
+//! One drain, from its reason to its completion. It remembers how it ended, whether it has signalled, and
+//! whether it has completed the lifecycle action. Only a task that appears can revoke the end of a drain.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ use crate::turn::Turn;
 pub const GLOBAL_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
 /// How long the completion waits for the signal's answer.
 const SIGNAL_HEAD_START: Duration = Duration::from_secs(1);
-/// How old a look at ECS may be that a completion rests on.
+/// The maximum age of the look at ECS that a completion relies on.
 const LOOK_LIMIT: Duration = Duration::from_secs(60);
-/// A deadline that has passed while the process was away decides nothing before the world was looked at,
-/// for so long.
+/// If the deadline has passed while the process was not running, the drain waits this long for a first look
+/// at the tasks and at ECS before it times out.
 const LOOK_GRACE: Duration = Duration::from_secs(30);
-/// A drain that seems to be over at its deadline may take so long to be sure.
+/// A drain that seems to be over at its deadline gets this long to confirm it.
 const CONFIRM_GRACE: Duration = Duration::from_secs(6);
 
 /// How a drain ended, and when.
@@ -38,14 +38,14 @@ struct Over {
     at: Moment,
 }
 
-/// What a drain looks at.
+/// The parts of the state that a drain reads.
 #[derive(Clone, Copy)]
 pub(crate) struct World<'a> {
     here: Option<&'a Registration>,
     tasks: &'a Tasks,
     leftovers: &'a Leftovers,
     identity: &'a Identity,
-    /// What answers on the ECS agent's port is of another machine: nobody says who we are by now.
+    /// Another machine's ECS agent answers on the port, so the identity of this one is unknown.
     impostor: bool,
 }
 
@@ -80,13 +80,13 @@ impl<'a> World<'a> {
             .or_else(lacking)
     }
 
-    /// Whether nothing is left, as this machine's own ECS agent shows.
+    /// Whether nothing is left, as the ECS agent of this machine shows.
     fn is_empty(&self, turn: &Turn<'_>) -> bool {
         let agreed = self.tasks.agreed_at(self.here);
         self.lacking(turn).is_none() && agreed.is_none_or(|at| self.identity.read_at >= Some(at))
     }
 
-    /// Whether everything was looked at once.
+    /// Whether the tasks, the identity and ECS were each looked at once.
     fn was_looked_at(&self) -> bool {
         self.tasks.answers > 0
             && self.identity.answers > 0
@@ -101,17 +101,17 @@ impl<'a> World<'a> {
 pub struct Drain {
     /// Why.
     pub reason: DrainReason,
-    /// Since when: before this process, where it was taken up again.
+    /// When it began. This can be before the start of this process.
     pub started_at: Moment,
     /// Its lifecycle action, where the reason has one.
     pub hold: Hold,
     limits: Limits,
     leave_at: Option<Moment>,
-    /// When this process took it up from an earlier one.
+    /// When this process resumed it, if an earlier process began it.
     resumed_at: Option<Moment>,
     nothing_ever_ran: bool,
     over: Option<Over>,
-    /// How long it was over in vain.
+    /// How long it was over before a task appeared. This time does not count towards the deadline.
     spent: Duration,
     report_at: Moment,
     before: Executables,
@@ -167,8 +167,8 @@ impl Drain {
             at: own.at + self.spent,
             ..own
         };
-        // The global clock starts at `Terminating:Wait`, which may be a little before we saw the target
-        // state; and what is completed after its end is not completed by us.
+        // GlobalTimeout counts from `Terminating:Wait`, which can begin a little before the agent sees the
+        // target state. A completion that is sent after GlobalTimeout has no effect.
         let global = self
             .has_action()
             .then(|| self.hold.search.found())
@@ -214,12 +214,12 @@ impl Drain {
         self.over.map(|over| over.outcome)
     }
 
-    /// Whether all that follows from the end was told, or there is nothing to tell.
+    /// Whether the signal and the completion are done, or are not needed.
     pub fn is_told(&self) -> bool {
         self.told_at.is_some() && self.hold.is_closed() && self.signal.is_none()
     }
 
-    /// Whether executables of the user's run, before or after it.
+    /// Which of the user's executables are running: those before the drain or those after it.
     pub fn runs_executables(&self) -> Option<ExecutableEvent> {
         if self.before.are_running() {
             Some(ExecutableEvent::BeforeDrain)
@@ -230,22 +230,22 @@ impl Drain {
         }
     }
 
-    /// Whether it is over, with what the user wants run after it.
+    /// Whether it is over, including the executables of `after-drain`.
     pub fn is_over(&self) -> bool {
         self.over.is_some() && self.after.over().is_some()
     }
 
-    /// Whether DRAINING may be asked for: what the user wants run before it has ended, or has had its time.
+    /// Whether DRAINING may be set: the executables of `before-drain` have ended, or the drain is over.
     pub(crate) fn may_place(&self) -> bool {
         self.before.over().is_some() || self.over.is_some()
     }
 
-    /// The machine goes down at `moment`, whatever this drain has come to.
+    /// The machine goes down at `moment`, even if the drain is not over by then.
     pub(crate) fn leave_at(&mut self, moment: Option<Moment>) {
         self.leave_at = moment;
     }
 
-    /// What of it is to be remembered.
+    /// Writes what a restart needs into `memory`.
     pub(crate) fn remember(&self, memory: &mut RememberedDrain) {
         memory.reason = self.reason.key();
         memory.started_at = self.started_at;
@@ -255,7 +255,7 @@ impl Drain {
         memory.completed = self.hold.is_closed() && self.has_action();
     }
 
-    /// Takes in that the reason, or its limits, are others now. Returns whether the reason changed.
+    /// Takes over a new reason or new limits. Returns whether the reason changed.
     pub(crate) fn change(
         &mut self,
         reason: DrainReason,
@@ -270,7 +270,7 @@ impl Drain {
         }
         self.limits = limits;
         if supersedes {
-            // Another lifecycle action, or the first after a mere warning: with a deadline of its own.
+            // This is another lifecycle action, or the first one after a warning. It has its own deadline.
             self.started_at = turn.now;
             self.spent = Duration::ZERO;
             self.reason = reason;
@@ -322,13 +322,13 @@ impl Drain {
         }
     }
 
-    /// Ends what it has started beside the loop.
+    /// Cancels the executables that are still running.
     pub(crate) fn end(&mut self, turn: &mut Turn<'_>) {
         self.before.give_up(turn);
         self.after.give_up(turn);
     }
 
-    /// Finds out whether it is over, and runs what the user wants run around it.
+    /// Finds out whether it is over, and runs the user's executables before and after it.
     pub(crate) fn conclude(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
         self.reopen(world, turn);
         let deadline = self.deadline(turn.policy);
@@ -341,8 +341,8 @@ impl Drain {
         }
     }
 
-    /// Holds the lifecycle action, and tells of the end once it is `remembered`: written down, or the disk
-    /// has had its time.
+    /// Sends heartbeats. Signals and completes once the end of the drain is `remembered`: it is written to
+    /// disk, or the time for that is up.
     pub(crate) fn tell(&mut self, world: World<'_>, remembered: bool, turn: &mut Turn<'_>) {
         let verdict = if remembered {
             self.verdict(world, turn)
@@ -365,7 +365,7 @@ impl Drain {
         }
     }
 
-    /// A task that appears after all, and is waited for, revokes the end: the drain goes on.
+    /// If a task appears that the drain has to wait for, the drain continues.
     fn reopen(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
         let Some(over) = self.over.filter(|over| over.outcome.in_time()) else {
             return;
@@ -376,7 +376,7 @@ impl Drain {
         self.spent += turn.now.since(over.at);
         self.over = None;
         self.told_at = None;
-        // What was sent may have been taken: nothing else is signalled then.
+        // CloudFormation may have accepted the signal that was sent, so no other one is sent.
         self.signalled |= self.signal.take().is_some_and(|signal| signal.was_sent());
         self.after.give_up(turn);
         self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
@@ -426,7 +426,7 @@ impl Drain {
         })
     }
 
-    /// An instance that has never left the pool, and whose ECS agent does not register: it waits there.
+    /// Whether the instance has never left the warm pool. Its ECS agent does not register there.
     fn nothing_ran(&self, world: World<'_>, turn: &mut Turn<'_>) -> bool {
         self.nothing_ever_ran
             && world.here.is_none()
@@ -434,10 +434,10 @@ impl Drain {
             && turn.reached(self.started_at + turn.policy.ecs.introspection_grace)
     }
 
-    /// Where nothing seems to be left, what is still to be confirmed is waited for a little longer. And a
-    /// deadline that has passed while the process was away waits until the world was looked at once.
+    /// If no task seems to be left, the drain waits a little longer for the confirmation. If the deadline has
+    /// passed while the process was not running, it waits for a first look at the tasks and at ECS.
     fn may_time_out(&self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) -> bool {
-        // Where nothing is lacking, only who we are has yet to be read.
+        // If nothing is lacking, only the identity has to be read again.
         let confirming = match world.lacking(turn) {
             Some(Lacking::Tasks | Lacking::Vanished) => false,
             Some(Lacking::Introspection) => world.tasks.were_read(),
@@ -452,7 +452,7 @@ impl Drain {
             ) => true,
         } && world.here.is_some()
             && !world.tasks.waits(world.leftovers, turn.policy);
-        // Where a task is seen to run, no look could say otherwise.
+        // If a task is running, no further look can change the result.
         let runs = world.tasks.waits(world.leftovers, turn.policy)
             && !world.leftovers.may_ignore(turn.policy);
         let looked = match self.resumed_at {
@@ -496,7 +496,7 @@ impl Drain {
         }
     }
 
-    /// What becomes of the lifecycle action now.
+    /// Decides whether the lifecycle action is completed now, and with which result.
     fn verdict(&mut self, world: World<'_>, turn: &mut Turn<'_>) -> Verdict {
         let Some(over) = self.over.filter(|_| self.after.over().is_some()) else {
             return Verdict::NotYet;
@@ -523,7 +523,7 @@ impl Drain {
         self.signal_to_send(turn.policy).is_none() || turn.reached(told_at + SIGNAL_HEAD_START)
     }
 
-    /// `CONTINUE` says that nothing runs here: true of the moment that it is sent at.
+    /// `CONTINUE` says that no task runs here. This has to be true at the moment it is sent.
     fn may_continue(&self, world: World<'_>, told_at: Moment, turn: &mut Turn<'_>) -> bool {
         if !self.signal_had_its_time(told_at, turn) || !self.hold.completion.is_due(turn) {
             return false;
@@ -535,15 +535,15 @@ impl Drain {
             return false;
         }
         let fresh = self.is_fresh(world, turn);
-        // Past the deadline missing evidence revokes nothing.
+        // After the deadline, missing evidence does not revoke that the instance is drained.
         let deadline = self.deadline(turn.policy).at;
         let grace = self.resumed_at.map_or(deadline, |at| deadline.max(at)) + LOOK_GRACE;
         let missing = world.tasks.is_away() || world.here.is_none_or(Registration::looks_fail);
         fresh || missing && turn.reached(grace) && !world.tasks.waits(world.leftovers, turn.policy)
     }
 
-    /// Whether what is seen is of now: nothing here a moment ago, and ECS places nothing. Every try follows
-    /// local reads of its own, of what runs and of who we are.
+    /// Whether the evidence is fresh: no task ran here a moment ago, and ECS places none. Each attempt to
+    /// complete needs new local reads of the tasks and of the identity.
     fn is_fresh(&self, world: World<'_>, turn: &Turn<'_>) -> bool {
         let Some(from) = self.reads_from(world.here) else {
             return false;
@@ -559,20 +559,20 @@ impl Drain {
         world.tasks.nothing_since(from, turn) && local && closed && !world.impostor
     }
 
-    /// From when on the local reads have to be that the next completion rests on: what ECS has placed before it
-    /// was asked may have arrived since.
+    /// The local reads for the next completion must not be older than this. A task that ECS placed before the
+    /// last look at ECS can arrive after it.
     fn reads_from(&self, here: Option<&Registration>) -> Option<Moment> {
         let seen = here.and_then(Registration::sure_view).map(|seen| seen.sent);
         let completion = &self.hold.completion;
         completion.due().max(completion.refused_at()).max(seen)
     }
 
-    /// From when on a look at ECS has to be, for the completion that is due.
+    /// The look at ECS for the completion that is due must not be older than this.
     pub(crate) fn wants_look(&self, turn: &mut Turn<'_>) -> Option<Moment> {
         self.completes(turn).then(|| turn.now - LOOK_LIMIT)
     }
 
-    /// From when on local reads have to be, for the completion that is due.
+    /// The local reads for the completion that is due must not be older than this.
     pub(crate) fn wants_reads(
         &self,
         here: Option<&Registration>,
@@ -589,8 +589,8 @@ impl Drain {
         self.told_at.is_some() && self.has_action() && self.hold.completion.is_due(turn)
     }
 
-    /// Whether a heartbeat may be sent: until the deadline; past it only for executables, and for a
-    /// completion that is not accepted yet, for one more HeartbeatTimeout.
+    /// Whether heartbeats may be sent. After the deadline they are sent only while executables run, or for
+    /// one more HeartbeatTimeout while the completion is not accepted yet.
     fn may_hold(&self, deadline: Deadline, turn: &mut Turn<'_>) -> bool {
         if !turn.reached(deadline.at) {
             return true;
@@ -622,7 +622,7 @@ impl Drain {
             SignalOnTimeout::Failure => SignalStatus::Failure,
             SignalOnTimeout::None => return None,
         };
-        // A Spot notice and the warm pool are no business of a stack that waits for a termination.
+        // The stack waits for a termination. It gets no signal for a Spot interruption or the warm pool.
         let wanted = matches!(self.reason, DrainReason::Terminated(_))
             && policy.cloudformation.signal_drained
             && policy.cloudformation.resource.is_some()

@@ -1,7 +1,7 @@
 //! The user's own executables: those that say whether the instance is ready, and those around a drain.
 //!
 //! The core asks for a whole directory at once and hears how it went. Everything else goes on meanwhile,
-//! heartbeats above all. Where nobody waits for them any more, they are ended.
+//! heartbeats above all. Executables are cancelled when their result is not needed any more.
 
 use crate::model::{Action, ExecutableEvent, ExecutableFacts, ExecutablesReport, Failure, Note};
 use crate::pace::Pace;
@@ -37,7 +37,7 @@ impl Executables {
         self.running
     }
 
-    /// Nobody waits for them any more. That they were never run, or not to their end, is no failure.
+    /// Cancels them. It is no failure if they were not started or did not end.
     pub(crate) fn give_up(&mut self, turn: &mut Turn<'_>) {
         if std::mem::take(&mut self.running) {
             let event = self.event;

@@ -1,4 +1,4 @@
-//! One join: has a new instance become a member of its cluster?
+//! One join: a new instance becomes a member of its cluster.
 //!
 //! *membership*: the ECS agent has an ARN, ECS shows it ACTIVE with the agent connected, and every executable
 //! of `ready.d` succeeds, in this order. *hold*: the launching action, kept waiting meanwhile. *stack*: which
@@ -34,10 +34,10 @@ const STACK_PATIENCE: Duration = Duration::from_secs(30);
 const COMPLETION_HEAD_START: Duration = Duration::from_secs(30);
 /// A deadline that has passed while the process was away waits so long for a look at the world.
 const LOOK_GRACE: Duration = Duration::from_secs(60);
-/// Nothing is given up without one more look, which may take so long.
+/// The time for one more look before a join times out.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
-/// Which resource waits for a signal?
+/// Which resource of the stack waits for a signal.
 #[derive(Clone, Debug, PartialEq)]
 enum Stack {
     Finding(Pace),
@@ -217,7 +217,7 @@ impl Join {
         ))
     }
 
-    /// Ends what it has started beside the loop.
+    /// Cancels the executables that are still running.
     pub(crate) fn end(&mut self, turn: &mut Turn<'_>) {
         self.ready.give_up(turn);
     }
@@ -262,8 +262,8 @@ impl Join {
         }
     }
 
-    /// Holds the lifecycle action, and tells of the end once it is `remembered`: written down, or the disk
-    /// has had its time. Returns whether all is told.
+    /// Sends heartbeats. Signals and completes once the end of the join is `remembered`: it is written to disk,
+    /// or the time for that is up. Returns whether everything is sent.
     pub(crate) fn tell(&mut self, remembered: bool, turn: &mut Turn<'_>) -> bool {
         let holding = self.may_hold(turn);
         let Some((outcome, at)) = self.over.filter(|_| remembered) else {
@@ -288,7 +288,7 @@ impl Join {
         told && (self.hold.is_closed() || given_up)
     }
 
-    /// Looks whether it is a member, ever more seldom, until it is.
+    /// Looks at growing intervals until it is a member.
     fn look(&mut self, here: &mut Registration, turn: &mut Turn<'_>) {
         if self.remembered.into == JoinTarget::WarmPool
             || self.has_member(Some(here))
@@ -358,7 +358,7 @@ impl Join {
         let grace = grace.max(Some(deadline + LAST_LOOK)).unwrap_or(deadline);
         // A member that the last look has shown has its executables yet to run.
         let late = self.failed_command.is_none() && self.has_member(here);
-        // That it is still DRAINING is our own doing.
+        // It is still DRAINING because the agent has set it.
         if (!looked || late || resumed && returning) && !turn.reached(grace) {
             return None;
         }

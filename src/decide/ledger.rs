@@ -1,5 +1,5 @@
-//! Every request that is under way. It outlives what it was wanted for: an answer is never dropped, as its
-//! ticket says what was asked, and when.
+//! The requests in flight. A request stays here even if its answer is not needed any more: answers are never
+//! dropped, because the ticket says what was asked, and when.
 
 use crate::model::{Action, Moment, Ticket};
 

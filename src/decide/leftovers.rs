@@ -1,9 +1,9 @@
-//! What does draining leave running?
+//! Handles the tasks that DRAINING does not stop.
 //!
-//! DRAINING replaces services' tasks and stops daemons last, but leaves standalone tasks alone. Who asked
-//! for a task only the ECS API knows, so it is asked where the policy depends on it, where a person has been
-//! waiting long enough to want to know, and where a task has vanished. What ECS does not know yet is asked
-//! again, ever more seldom.
+//! DRAINING replaces the tasks of services and stops daemon tasks last. It does not stop standalone tasks.
+//! Only the ECS API knows which service started a task. The agent asks it if the policy depends on it, if the
+//! drain has made no progress for a while, and if a task has vanished. If ECS does not know a task yet, the
+//! agent asks again, at growing intervals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,9 +22,9 @@ use crate::turn::Turn;
 const CLASSIFY_EVERY: Duration = Duration::from_secs(10);
 /// How soon a task that ECS does not know, or does not call STOPPED, is asked about again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// And how late.
+/// The longest interval between two such questions.
 const ASK_AGAIN_CAP: Duration = Duration::from_secs(60);
-/// Orders to stop that are under way at once: ECS throttles beyond a burst.
+/// The maximum number of `StopTask` calls in flight, because ECS throttles larger bursts.
 const STOPS_AT_ONCE: usize = 10;
 
 /// The part of a drain that deals with tasks that draining does not stop.
@@ -33,22 +33,22 @@ pub struct Leftovers {
     kinds: BTreeMap<String, TaskKind>,
     classify: Pace,
     asked_at: Option<Moment>,
-    /// Asked about in vain: how often, and when next.
+    /// Tasks that ECS did not know: how often the agent has asked, and when it asks next.
     again: BTreeMap<String, (u32, Moment)>,
     wondering: bool,
-    /// Somebody is asking at present: about every task, whether it is stopping or not.
+    /// A person is asking for the status. It shows the kind of every task, stopping or not.
     asked_by_hand: bool,
     stops: BTreeMap<String, Pace>,
     stopped: BTreeSet<String>,
 }
 
 impl Leftovers {
-    /// Who asked for a task, where that is known.
+    /// The kind of a task, if it is known.
     pub fn kind(&self, arn: &str) -> Option<&TaskKind> {
         self.kinds.get(arn)
     }
 
-    /// Whether the policy says not to wait for this task. One of unknown kind is waited for.
+    /// Whether the policy ignores this task. The drain waits for a task of unknown kind.
     pub fn is_ignored(&self, arn: &str, policy: &Policy) -> bool {
         match self.kinds.get(arn) {
             Some(TaskKind::Standalone) => policy.drain.standalone_tasks.are_ignored(),
@@ -70,22 +70,22 @@ impl Leftovers {
         }
     }
 
-    /// A person would like to know by now.
+    /// The drain stands still, so the next report should name the kinds of the tasks.
     pub(crate) fn wonder(&mut self) {
         self.wondering = true;
     }
 
-    /// Somebody asks whose the tasks are.
+    /// A person asks for the kinds of the tasks.
     pub(crate) fn ask_by_hand(&mut self) {
         self.asked_by_hand = true;
     }
 
-    /// Whether somebody waits for ECS's answer about one of these.
+    /// Whether a person waits for the answer of ECS about the kinds.
     pub fn is_asked_by_hand(&self) -> bool {
         self.asked_by_hand
     }
 
-    /// Takes over what the ECS API has told.
+    /// Takes over the kinds from an answer of the ECS API.
     pub(crate) fn learn(&mut self, tasks: &[ApiTask]) {
         for task in tasks {
             self.kinds.insert(task.task.arn.clone(), task.kind.clone());
@@ -182,7 +182,7 @@ impl Leftovers {
         stop_now: bool,
         turn: &mut Turn<'_>,
     ) {
-        // The list that is read instead says the kinds as well.
+        // While introspection is away, `ListTasks` is used instead, and its answer has the kinds.
         let local = tasks.source() == Source::Introspection;
         let all = self.asked_by_hand || self.may_ignore(turn.policy);
         let wanted = local && (stop_now || self.wondering || all);
@@ -204,7 +204,7 @@ impl Leftovers {
         if turn.is_flying(|action| matches!(action, Action::ClassifyTasks { .. })) {
             return;
         }
-        // What is new waits a little for its like; what has vanished does not.
+        // New tasks wait a little, so that one call serves several. Vanished tasks do not wait.
         let earliest = match self.asked_at {
             Some(asked) if vanished.is_empty() && !self.asked_by_hand => asked + CLASSIFY_EVERY,
             _ => turn.now,

@@ -13,7 +13,7 @@
 //!
 //! Only episodes latch: one [`Drain`], one [`Join`]. Each holds one lifecycle action ([`hold`]): found, kept
 //! waiting, completed. Beside them, for as long as the process lives: who we are and whether ECS places tasks
-//! here ([`registration`]), what runs here ([`tasks`]), whose it is (`leftovers`).
+//! here ([`registration`]), what runs here ([`tasks`]), and which service started each task (`leftovers`).
 //!
 //! The [`Phase`] is derived, for people. Nothing is decided by it.
 
@@ -51,31 +51,31 @@ pub use wants::Intent;
 
 pub(crate) use turn::Turn;
 
-/// What the core decides by: the validated configuration.
+/// The validated configuration. The core decides by it.
 pub type Policy = ecs_lifecycle_config::Settings;
 
-/// What a step leads to.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The state from now on.
     pub state: State,
-    /// What to do, in order, each with the ticket that its answer carries.
+    /// The requests to send, in order. Each answer carries the ticket of its request.
     pub actions: Vec<(Ticket, Action)>,
-    /// What nobody waits for any more: it is ended, and has no answer.
+    /// Requests to cancel, because their answers are not needed any more. They get no answer.
     pub cancelled: Vec<Ticket>,
-    /// What to say, in order.
+    /// The messages to log, in order.
     pub notes: Vec<Note>,
     /// Whether the process ends now, with nothing further done.
     pub exit: bool,
-    /// When to come back with a [`Event::Tick`], if nothing else happens before. Of the very moment of
-    /// the step: to ask later would be to miss what comes due in between.
+    /// When to send the next [`Event::Tick`] if no other event comes first. It is computed for the moment
+    /// of the step. If it were computed later, the core could miss a moment in between.
     pub wake: Option<Moment>,
 }
 
-/// As many rounds as one step takes at the most: what one part has decided may let another go on.
+/// The maximum number of rounds in a step. A decision of one part can allow another part to continue.
 const ROUNDS: usize = 8;
 
-/// Takes one event in, and decides.
+/// Takes in one event and returns what follows from it.
 pub fn step(mut state: State, event: Event, now: Moment, policy: &Policy) -> Step {
     let before = state.phase().name();
     let mut turn = state.turn(now, policy);

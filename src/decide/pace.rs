@@ -80,23 +80,23 @@ impl Pace {
 /// repeatable, and two instances of a fleet still do not march in step.
 pub fn retry_delay(kind: FailureKind, failures: u32, seed: u64) -> Duration {
     let (first, cap) = match kind {
-        // A moment's trouble: be back quickly, a machine is waiting to be terminated.
+        // This is often short. Retry quickly, because an instance is waiting to be terminated.
         FailureKind::Unreachable
         | FailureKind::Timeout
         | FailureKind::Server
         | FailureKind::Malformed => (500, 10_000),
-        // The bucket is shared by the account: leave it time to fill.
+        // The whole account shares the request quota, so it gets time to refill.
         FailureKind::Throttled => (4_000, 20_000),
         // Credentials arrive late at boot, and are renewed by the SDK.
         FailureKind::Credentials => (1_000, 10_000),
-        // The other side said no: it may come round (a REGISTERING instance does).
+        // The service refused. It may accept later, for example once an instance is not REGISTERING any more.
         FailureKind::Refused
         | FailureKind::NoActiveAction
         | FailureKind::NotSignalable
         | FailureKind::AlreadySignalled => (1_000, 5_000),
-        // Not known yet, or not any more: asked again as long as it matters, ever more seldom.
+        // It is not known yet, or not any more. The agent asks again at growing intervals.
         FailureKind::Missing => (1_000, 60_000),
-        // Only a person can mend it: look again now and then, as they may.
+        // Only a person can fix this. Retry from time to time, in case they have.
         FailureKind::Denied => (10_000, 60_000),
     };
     jitter(

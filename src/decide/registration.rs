@@ -1,7 +1,7 @@
-//! Which container instance is this, and does ECS place tasks on it?
+//! Knows which container instance this is, and whether ECS places tasks on it.
 //!
-//! The ECS agent says which ARN it has; an agent that lost its data has another one, at any moment. What is
-//! believed of an ARN is the newest answer *sent* about it, whichever call brought it.
+//! The ECS agent tells its ARN. An ECS agent that loses its data gets another ARN, at any time. For each ARN,
+//! the answer to the request that was *sent* last counts, whichever call it was.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use crate::wants::Placement as Want;
 const IDENTITY_POLL: Duration = Duration::from_secs(2);
 /// How often afterwards, while nothing depends on it.
 const IDENTITY_REFRESH: Duration = Duration::from_secs(60);
-/// An ECS agent may take its time at boot before its silence is worth a warning.
+/// How long the ECS agent may take at boot before a warning is logged.
 const IDENTITY_QUIET: Duration = Duration::from_secs(300);
-/// How often a look that has to come before a change may fail: a few seconds, while the hook waits.
+/// How often the look before a change may fail. This takes a few seconds, while the hook waits.
 const LOOKS_BEFORE_A_CHANGE: u32 = 4;
-/// ECS has said so often and so long that it does not know the ARN that it does not.
+/// If ECS has answered MISSING this often and for this long, the ARN counts as unknown to it.
 const MISSING_COUNT: u32 = 3;
 const MISSING_FOR: Duration = Duration::from_secs(15);
-/// For so long after ECS has first said so it may just not know it yet.
+/// For this long after the first MISSING, ECS may not know the ARN yet.
 const MISSING_YOUNG_FOR: Duration = Duration::from_mins(2);
 /// How seldom a container instance is looked at that is neither ACTIVE nor DRAINING.
 const VAIN_CAP: Duration = Duration::from_secs(60);
@@ -114,21 +114,21 @@ impl Identity {
     }
 }
 
-/// On which machine is it?
+/// The machine that a container instance is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Proof {
-    /// Nobody has said.
+    /// It is unknown.
     None,
     /// ECS has shown this machine's instance id.
     Ours,
-    /// ECS has shown another one's: nothing is done to it.
+    /// ECS has shown another instance id, so the agent does not change it.
     Foreign,
 }
 
 /// A change that may have been made although no good answer came.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Doubt {
-    /// `None`: nobody knows which, as it was another process that sent it.
+    /// `None` if another process sent it, so that the status is unknown.
     draining: Option<bool>,
     until: Moment,
 }
@@ -153,14 +153,14 @@ pub struct Registration {
     /// Looks in a row that showed neither ACTIVE nor DRAINING.
     vain: u32,
     said_gone: bool,
-    /// Whether ECS has shown it ACTIVE, or DRAINING, before our first change: whose DRAINING it is.
+    /// The status before the agent's first change. It shows whether the agent set DRAINING.
     prior: Option<ContainerInstanceStatus>,
     changed: bool,
-    /// What is wanted is asked for once more, although it was seen to be so: that was long ago.
+    /// Send the change once more. The status was seen to be right, but that was long ago.
     again: bool,
     /// This process has sent a change.
     sent: bool,
-    /// Another machine's was set to DRAINING before anybody could look: to be taken back.
+    /// It is another machine's and was set to DRAINING before a look was possible. Undo that.
     undo: bool,
 }
 
@@ -228,7 +228,7 @@ impl Registration {
         self.closed_since.is_some()
     }
 
-    /// Since when.
+    /// Since when ECS places nothing here.
     pub(crate) fn closed_since(&self) -> Option<Moment> {
         self.closed_since
     }
@@ -256,7 +256,7 @@ impl Registration {
         self.undo
     }
 
-    /// Whether it was in service before we changed it: open where nobody has looked.
+    /// Whether it was in service before the agent changed it; unknown without a look.
     pub(crate) fn was_active(&self) -> Option<bool> {
         self.prior
             .as_ref()
@@ -305,7 +305,7 @@ impl Registration {
         self.sent
     }
 
-    /// Whether ECS has shown DRAINING before we have changed anything: somebody else's.
+    /// Whether ECS has shown DRAINING before the agent changed it: somebody else has set it.
     pub(crate) fn is_drained_by_another(&self) -> bool {
         let draining = self.prior == Some(ContainerInstanceStatus::Draining);
         draining && !self.changed && self.proof == Proof::Ours
@@ -317,7 +317,7 @@ impl Registration {
     pub(crate) fn begin_again(&mut self, ours: bool, now: Moment) {
         self.again = self.view.is_some();
         (self.look, self.set, self.vain) = (Pace::at(now), Pace::at(now), 0);
-        // A look that somebody else wanted later is wanted when this drain needs it.
+        // A look that was planned for later is needed as soon as this drain needs it.
         self.look_from = self.doubt.map(|doubt| doubt.until);
         if !ours {
             self.prior = None;
@@ -385,7 +385,7 @@ impl Registration {
                     self.set.retry_in(delay, turn.now);
                 } else {
                     self.set.succeeded();
-                    // Where it was accepted and yet is not so, it is asked for again, not at once.
+                    // If the change was accepted but the status differs, it is sent again after a while.
                     self.set.set(turn.now + Duration::from_secs(1));
                 }
             }
@@ -399,7 +399,7 @@ impl Registration {
                     });
                     self.look_from(until.max(turn.now));
                     self.view = None;
-                    // What a look shows then may be of before: it is asked for once more all the same.
+                    // A later look may show the status from before the change, so it is sent once more anyway.
                     self.again = true;
                 }
                 if failure.kind == FailureKind::Refused {
@@ -411,7 +411,7 @@ impl Registration {
         }
     }
 
-    /// It is not what it is taken for: only a look tells. Where none is allowed, what was INACTIVE still is.
+    /// The status is not what was believed, so a look is needed. If looks are denied, INACTIVE stays.
     fn refused(&mut self, sent: Moment, turn: &Turn<'_>) {
         match &mut self.view {
             Some(seen)
@@ -482,7 +482,7 @@ impl Registration {
             view.status,
             ContainerInstanceStatus::Active | ContainerInstanceStatus::Draining
         );
-        // Whoever has set it ACTIVE has taken back whatever DRAINING there was before: the next is ours.
+        // ACTIVE ends any earlier DRAINING, so the next DRAINING is the agent's own.
         if known && (!self.changed || view.status == ContainerInstanceStatus::Active) {
             self.prior = Some(view.status.clone());
         }
@@ -496,7 +496,7 @@ impl Registration {
         if known {
             self.vain = 0;
         } else {
-            // Asked again as long as it matters, ever more seldom.
+            // ECS is asked again at growing intervals, as long as it matters.
             let delay = self.vain_delay(self.vain, turn);
             self.vain = self.vain.saturating_add(1);
             self.look.retry_in(delay, turn.now);
@@ -515,7 +515,7 @@ impl Registration {
         }
         let closed = view.status.takes_no_tasks() || given_up;
         if closed && self.closed_since.is_none() {
-            // What ECS does not know has taken no tasks since it first said so.
+            // ECS places no tasks on an instance that it does not know.
             let unknown_since = self.missing_since.filter(|_| given_up);
             self.closed_since = Some(unknown_since.unwrap_or(turn.now));
             if view.status == ContainerInstanceStatus::Draining {
@@ -531,7 +531,7 @@ impl Registration {
             self.set.ask(turn.now);
         }
         match &mut self.view {
-            // What ECS has deregistered it forgets in the end.
+            // ECS forgets a deregistered container instance after a while.
             Some(seen) if missing && seen.value.status == ContainerInstanceStatus::Inactive => {
                 seen.sent = sent;
             }
@@ -539,10 +539,10 @@ impl Registration {
         }
     }
 
-    /// How long a question waits that was asked in vain: ever longer, and until the next answer settles whether
-    /// ECS knows it.
+    /// How long to wait before ECS is asked again about an ARN that it did not know. The intervals grow up to the
+    /// moment at which the next answer is final.
     fn vain_delay(&self, count: u32, turn: &Turn<'_>) -> Duration {
-        // What ECS may merely not know yet is asked more often than what is gone.
+        // If ECS may not know the ARN yet, it is asked more often than for one that is gone.
         let young = |since: Moment| turn.now.since(since) < MISSING_YOUNG_FOR;
         let cap = match self.missing_since.is_some_and(young) {
             true => MISSING_FOR,
@@ -556,7 +556,7 @@ impl Registration {
         }
     }
 
-    /// Whether it may be set to DRAINING although nobody has seen whose DRAINING that would be.
+    /// Whether it may be set to DRAINING although its status before that is unknown.
     pub(crate) fn may_change_blindly(&self, needs_prior: bool) -> bool {
         let hopeless = self.looks_failed >= LOOKS_BEFORE_A_CHANGE || self.look_denied;
         self.prior.is_none()
@@ -564,7 +564,7 @@ impl Registration {
             && (!needs_prior || hopeless)
     }
 
-    /// Makes it what is wanted, and looks where somebody has asked for it.
+    /// Sends the change that is wanted, and the look that was asked for.
     pub(crate) fn advance(&mut self, want: Want, needs_prior: bool, turn: &mut Turn<'_>) {
         let (setting, looking) = {
             let arn = &self.target.arn;
@@ -629,16 +629,16 @@ impl Registration {
             self.view
                 .as_ref()
                 .is_some_and(|seen| match (&seen.value.status, draining) {
-                    // What was found so may have been taken back a moment ago: a look can be out of date.
+                    // A look can be out of date, and the status may have been changed back since.
                     (ContainerInstanceStatus::Draining, true) => self.changed,
                     (ContainerInstanceStatus::Active, false) => true,
-                    // What is deregistered takes no tasks, and cannot be changed.
+                    // A deregistered container instance takes no tasks and cannot be changed.
                     (ContainerInstanceStatus::Inactive, _) => true,
                     _ => false,
                 });
         // A role that may not look may still set: once more changes nothing, and its answer says the status.
         let asked = by_setting && self.look_from.is_some_and(|from| turn.reached(from));
-        // What nobody has sent need not be taken back.
+        // If no change was sent, there is nothing to undo.
         let again = self.again && (draining || self.changed || self.sent);
         if so_already && !asked && !again {
             return;

@@ -28,9 +28,9 @@ use crate::turn::Turn;
 use crate::wants::{self, Intent, Placement};
 use crate::whereabouts::{Place, Question, Whereabouts};
 
-/// How long whatever rests on the state directory waits for it. A stuck disk must not hold up the drain.
+/// The longest wait for a write to the state directory. A stuck disk must not stop the drain.
 const MEMORY_HEAD_START: Duration = Duration::from_millis(250);
-/// By how much the reading before may have been late for a target to count as seen to come.
+/// A target state counts as seen to change if the reading before it is at most this much late.
 const FLIP_SLACK: Duration = Duration::from_secs(2);
 /// A machine that has not been up for longer may have booted with a new root volume.
 const JUST_BOOTED: Duration = Duration::from_mins(5);
@@ -62,16 +62,16 @@ pub struct State {
     identity: Identity,
     /// The container instance that the ECS agent says we are.
     pub registration: Option<Registration>,
-    /// The one before that, until the new one is known to be on this machine.
+    /// The container instance before it, until the new one is known to be on this machine.
     displaced: Option<Registration>,
     former: Former,
-    /// An ARN of another machine's, that whoever answers on the ECS agent's port has named.
+    /// The ARN of another machine that was named on the ECS agent's port.
     foreign: Option<String>,
-    /// What answers there now is of another machine.
+    /// Another machine's ECS agent answers on the port now.
     impostor: bool,
     /// What runs here, while there is a reason to drain.
     pub tasks: Tasks,
-    /// Whose it is.
+    /// Which service started each task.
     pub leftovers: Leftovers,
     /// Where Auto Scaling says the instance is, where it was asked.
     whereabouts: Whereabouts,
@@ -81,26 +81,26 @@ pub struct State {
     pub drain: Option<Drain>,
     /// The join, from its beginning until all is told.
     pub join: Option<Join>,
-    /// What a join has decided on and could not signal before the instance was taken away.
+    /// The signal of a join that could not be sent before the instance was terminated.
     parting: Option<Signal>,
     memory: Memory,
     recalled: Option<Memory>,
     /// An old instance that has just booted and remembers no join: its root volume may have been replaced.
     blank: bool,
-    /// No earlier process has left anything that this one could read.
+    /// There was no state file from an earlier process that could be read.
     without_memory: bool,
-    /// A person has said something that is not written yet, before the machine was known.
+    /// A command by hand came before the machine was known, and is not written yet.
     hand_said: bool,
     written: Memory,
     writing: Memory,
-    /// What is not on the disk yet, and since when.
+    /// What has to be written to the disk, and since when.
     unwritten: Option<(Memory, Moment)>,
     write: Pace,
     intent: Intent,
     /// The condition of what we depend on.
     pub health: Health,
     ledger: Ledger,
-    /// Since when the phase is what it is.
+    /// When the present phase began.
     pub since: Moment,
     /// The machine is shut down, and goes down at this moment at the latest.
     leave_at: Option<Moment>,
@@ -118,16 +118,16 @@ pub enum Phase<'a> {
     Joining(&'a Join),
     /// A drain is in progress.
     Draining(&'a Drain),
-    /// The drain is over; the world is being told.
+    /// The drain is over. The signal and the completion are sent.
     Completing(&'a Drain),
-    /// All told: watched until the machine dies or the reason is gone.
+    /// Everything is sent. The agent watches until the machine ends or the reason is gone.
     Done(&'a Drain),
     /// The drain was called off: the container instance is put back to ACTIVE.
     Returning,
 }
 
 impl Phase<'_> {
-    /// Which one it is, without what belongs to it.
+    /// The name of the phase.
     pub fn name(&self) -> PhaseName {
         match self {
             Self::Starting => PhaseName::Starting,
@@ -142,7 +142,7 @@ impl Phase<'_> {
 }
 
 impl State {
-    /// The state of an agent that starts at `now`, with what an earlier one has written down.
+    /// The state of an agent that starts at `now`, with the memory of an earlier process.
     pub fn new(recalled: Option<Memory>, now: Moment, wall_at_boot: WallTime) -> Self {
         Self {
             instance: None,
@@ -229,7 +229,7 @@ impl State {
         &self.memory
     }
 
-    /// The container instance, where its capacity may be spoken of; else why not.
+    /// The container instance whose capacity may be published, or why it may not.
     pub fn standing(&self) -> Result<&ContainerInstance, Silence> {
         let (target, here) = (self.target.as_ref(), self.registration.as_ref());
         let returning = self.puts_back();
@@ -243,7 +243,7 @@ impl State {
         )
     }
 
-    /// Whether ECS is being asked whose the tasks are, for somebody who waits for the answer.
+    /// Whether a person waits while ECS is asked for the kinds of the tasks.
     pub fn is_asked_by_hand(&self) -> bool {
         self.leftovers.is_asked_by_hand()
             && self
@@ -256,7 +256,7 @@ impl State {
         self.exiting
     }
 
-    /// Hands out a turn, with what it may change of the state inside.
+    /// Starts a turn, and moves the parts of the state into it that it may change.
     pub(crate) fn turn<'a>(&mut self, now: Moment, policy: &'a Policy) -> Turn<'a> {
         let seed = self
             .instance
@@ -276,7 +276,7 @@ impl State {
         }
     }
 
-    /// Takes that back.
+    /// Moves these parts back into the state.
     pub(crate) fn end_turn(&mut self, turn: &mut Turn<'_>) {
         self.ledger = std::mem::take(&mut turn.ledger);
         self.health = std::mem::take(&mut turn.health);
@@ -311,7 +311,7 @@ impl State {
                 }
             }
             Event::Answered { ticket, answer } => {
-                // What was cancelled has no answer.
+                // A cancelled request gets no answer.
                 if let Some(flight) = turn.ledger.land(ticket) {
                     self.absorb_answer(answer, &flight, turn);
                 }
@@ -421,7 +421,7 @@ impl State {
         }
     }
 
-    /// What a person says before the machine is known replaces what an earlier process has written down.
+    /// A command by hand before the machine is known replaces the one that an earlier process wrote down.
     fn recall_hand(&mut self, by_hand: Option<DrainByHand>) {
         if self.instance.is_none() {
             let recalled = self.recalled.get_or_insert_default();
@@ -552,7 +552,7 @@ impl State {
             .map(|memory| {
                 let by_hand = memory.by_hand;
                 let ours = memory.instance_id == instance.instance_id;
-                // What a person has said to this process has no instance id yet.
+                // A command by hand to this process has no instance id yet.
                 match (ours, memory.instance_id.is_empty()) {
                     (true, _) => memory,
                     (false, true) => Memory {
@@ -586,7 +586,7 @@ impl State {
         let known = verified || self.memory.container_instance.as_ref() == Some(&target);
         let drain = self.memory.drain.as_ref();
         let changed = known && drain.is_some_and(|drain| drain.ours);
-        // A process that starts into a drain without a memory may follow one that was lost.
+        // Without a memory, this process may follow one whose memory was lost during a drain.
         let may_follow = changed || self.without_memory && drain.is_some();
         let until = self.started_at + turn.policy.aws.request_timeout;
         let resumed = (may_follow && until > turn.now).then_some(until);
@@ -607,7 +607,7 @@ impl State {
         }
     }
 
-    /// Whoever answers on the ECS agent's port is of another machine: what was known before still holds.
+    /// Another machine's ECS agent answers on the port. What was known before stays valid.
     fn expose(&mut self, turn: &Turn<'_>) {
         match &self.registration {
             Some(here) if here.is_foreign() && !here.has_to_undo() => {
@@ -710,13 +710,13 @@ impl State {
         }
         self.intent = self.find_intent(turn);
         self.reconcile(turn);
-        // Before the drain is looked at: a shutdown whose time is over completes nothing.
+        // This comes before the drain, because a shutdown whose time is over completes nothing.
         if self.leaves(turn) {
             return;
         }
         self.conclude(turn);
         self.read(turn);
-        // How an episode ended is on its way to the disk before anybody is told.
+        // The end of an episode is written to disk before it is signalled or completed.
         self.memorize();
         self.write_down(turn);
         let remembered = self.is_remembered(turn);
@@ -746,7 +746,7 @@ impl State {
             return Intent::Drain(reason);
         }
         if !self.is_ready() {
-            // A person's word needs no metadata, where nothing has to be joined first.
+            // A drain by hand needs no metadata, unless the instance has to join first.
             let settled = self
                 .memory
                 .join
@@ -794,7 +794,7 @@ impl State {
         wants::is_old(&self.memory, instance, turn.now, self.wall_at_boot, new_for)
     }
 
-    /// What Auto Scaling wants, or has wanted and not taken back.
+    /// The reason to drain that comes from Auto Scaling, also if metadata does not name it any more.
     fn asked_by_auto_scaling(
         &self,
         instance: &Instance,
@@ -878,7 +878,7 @@ impl State {
             .then_some(event)
     }
 
-    /// A reason that nobody takes the instance away for, at least not yet.
+    /// A reason to drain that does not terminate the instance, or not yet.
     fn warning(&self, turn: &mut Turn<'_>) -> Option<DrainReason> {
         if let Some(event) = self.imminent(turn) {
             Some(DrainReason::Maintenance {
@@ -939,10 +939,10 @@ impl State {
     }
 
     fn begin_drain(&mut self, reason: DrainReason, limits: Limits, turn: &mut Turn<'_>) {
-        // What was not seen to come was going on already: its hook's clock may be nearly up.
+        // The change was not seen, so the hook may have been waiting for long and may time out soon.
         let started_into = !self.flip_seen;
         let before = self.memory.drain.take();
-        // Taken out of service by us and not put back since, for whatever reason that was.
+        // The agent has set it to DRAINING and has not set it back to ACTIVE since.
         let ours = before.as_ref().is_some_and(|before| before.ours);
         let same = before.filter(|before| before.reason == reason.key());
         let resumed = same.is_some();
@@ -1018,8 +1018,8 @@ impl State {
             return;
         };
         if let Some(join) = join {
-            // Taken away before it was decided, nobody waits for it any more. Where nobody has seen the target
-            // come, it may be of before the root volume was replaced.
+            // The instance was terminated before the join ended, so no signal is needed. A target that was not
+            // seen to change may be out of date: the root volume may have been replaced.
             remembered.over |= join.outcome().is_none()
                 && self.target_changed
                 && matches!(self.target, Some(TargetLifecycleState::Terminated));
@@ -1039,7 +1039,7 @@ impl State {
         }
     }
 
-    /// The reason is gone, on positive evidence: what was ours is to be put back.
+    /// The reason is known to be gone, so the container instance is put back to ACTIVE if the agent drained it.
     fn call_off(&mut self, turn: &mut Turn<'_>) {
         if let Some(mut drain) = self.drain.take() {
             drain.end(turn);
@@ -1101,7 +1101,7 @@ impl State {
         true
     }
 
-    /// What a restart could not find out again.
+    /// Collects what a restart could not find out again.
     fn memorize(&mut self) {
         if let Some(here) = &self.registration {
             self.memory.container_instance = Some(here.target.clone());
@@ -1118,8 +1118,8 @@ impl State {
         }
     }
 
-    /// Whose DRAINING it is: ours, unless ECS has shown that it was DRAINING before we changed it. Nobody
-    /// having looked, it stays open, and then it is put back: out of service for good is the worse mistake.
+    /// The agent has set DRAINING, unless ECS showed DRAINING before the agent's change. Without such a look, it is
+    /// put back to ACTIVE: an instance that stays out of service for ever is the worse mistake.
     fn memorize_whose(&mut self) {
         let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
         let blindly = self.drain.as_ref().is_some_and(Drain::may_place)
@@ -1137,7 +1137,7 @@ impl State {
         }
     }
 
-    /// Whether all that matters is on the disk, or has had its time to get there.
+    /// Whether everything important is on the disk, or the time to wait for it is over.
     fn is_remembered(&mut self, turn: &mut Turn<'_>) -> bool {
         if self.memory == self.written {
             self.unwritten = None;
@@ -1151,7 +1151,7 @@ impl State {
         turn.reached(since + MEMORY_HEAD_START)
     }
 
-    /// Whether the state directory has to be written: only ever a difference, one write at a time.
+    /// Whether the state directory has to be written: only after a change, and one write at a time.
     fn write_down(&mut self, turn: &mut Turn<'_>) {
         let flying = turn.is_flying(|action| matches!(action, Action::Remember(_)));
         let differs = self.instance.is_some() && self.memory != self.written;
@@ -1162,7 +1162,7 @@ impl State {
         }
     }
 
-    /// Starts what is read from this machine.
+    /// Starts the reads from this machine.
     fn read(&mut self, turn: &mut Turn<'_>) {
         let flying = turn.is_flying(|action| matches!(action, Action::ReadInstance));
         if self.instance.is_none() && !flying && self.read_instance.is_due(turn) {
@@ -1217,7 +1217,7 @@ impl State {
                 turn,
             );
         }
-        // Who has shown that nothing is left? It may be an impostor.
+        // The evidence may come from another machine's ECS agent, so the identity is read again.
         if let Some(from) = self.tasks.agreed_at(self.registration.as_ref()) {
             self.identity.read_again(from, turn);
         }
@@ -1260,7 +1260,7 @@ impl State {
         }
     }
 
-    /// Makes the container instance what it is wanted to be.
+    /// Sets the container instance to the status that is wanted.
     fn place(&mut self, remembered: bool, turn: &mut Turn<'_>) {
         let puts_back = self.puts_back();
         let want = match (&self.intent, &self.drain) {

@@ -1,4 +1,4 @@
-//! What still runs here?
+//! Watches the tasks that still run here.
 //!
 //! The ECS agent on this machine is the truth about containers, and free to ask; the ECS API is the truth
 //! about what may still be placed here, and is asked once, at the end. Nothing is left when both agree:
@@ -25,25 +25,25 @@ use crate::pace::{Pace, growing};
 use crate::registration::{Registration, Seen};
 use crate::turn::Turn;
 
-/// A failed read or two is what a restart of the ECS agent looks like: no word about those.
+/// A restart of the ECS agent makes a read or two fail. These are not logged.
 const QUIET: Duration = Duration::from_secs(3);
-/// A task that was on its way when DRAINING came may arrive this late without raising suspicion.
+/// A task that was placed before DRAINING can arrive this late.
 const ARRIVAL_GRACE: Duration = Duration::from_secs(5);
-/// As many tasks are few.
+/// If at most this many tasks are left, they are read more often.
 const FEW: usize = 10;
-/// For so long after something has moved, the next thing may do so at any moment: a container may take no time
-/// to stop.
+/// For this long after a change, tasks are read more often. The next change can follow soon, as a container
+/// can stop at once.
 const ASTIR: Duration = Duration::from_secs(5);
-/// How seldom ECS is asked why a task that came late is not told to stop.
+/// The longest interval at which ECS is asked why a late task is not told to stop.
 const SUSPICION_CAP: Duration = Duration::from_secs(300);
-/// How long ago a local read may have been answered that a completion rests on.
+/// The maximum age of the local read that a completion relies on.
 const READ_LIMIT: Duration = Duration::from_secs(1);
-/// What ECS shows may be so old.
+/// The answers of ECS can be out of date by this much.
 const OUTDATED: Duration = Duration::from_secs(10);
 /// The longest wait before ECS is asked again whether it agrees that nothing is left.
 const DISAGREEMENT_CAP: Duration = Duration::from_secs(10);
 
-/// Who is believed about the tasks.
+/// The source of the list of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The ECS agent's introspection.
@@ -52,7 +52,7 @@ pub enum Source {
     Api,
 }
 
-/// What has yet to be seen before nothing is left here.
+/// The evidence that is still missing before the instance counts as drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lacking {
     /// The ECS agent's introspection does not answer.
@@ -63,11 +63,11 @@ pub enum Lacking {
     Vanished,
     /// A second local read that shows nothing.
     SecondRead,
-    /// DRAINING, for long enough.
+    /// DRAINING has not lasted long enough.
     Placement,
     /// A look at ECS that agrees, sent at this moment or later.
     Agreement(Moment),
-    /// A list of the API's, sent at this moment or later: counts cannot tell what is ignored.
+    /// A list from the ECS API, sent at this moment or later. The counts include ignored tasks.
     List(Moment),
     /// A local read that shows nothing, sent at this moment or later.
     LastRead(Moment),
@@ -75,13 +75,13 @@ pub enum Lacking {
     ApiSettle,
 }
 
-/// A task that the last list does not have.
+/// A task that is missing from the last list.
 #[derive(Clone, Debug, PartialEq)]
 struct Vanished {
     task: Task,
-    /// When ECS was first asked that has called it STOPPED since.
+    /// When the first request was sent whose answer says STOPPED.
     stopped: Option<Moment>,
-    /// That word counts.
+    /// Whether that answer counts.
     believed: bool,
 }
 
@@ -136,7 +136,7 @@ pub struct Tasks {
     open: BTreeMap<String, String>,
     /// Those of them that the last local list does not have.
     vanished: BTreeMap<String, Vanished>,
-    /// As many as were ever there at once.
+    /// The largest number of tasks at any one time.
     most: usize,
     /// Listed, and not on an earlier list.
     late: BTreeSet<String>,
@@ -217,7 +217,7 @@ impl Tasks {
         self.away_since.is_some()
     }
 
-    /// Who is believed at present.
+    /// The source in use.
     pub fn source(&self) -> Source {
         self.source
     }
@@ -241,7 +241,7 @@ impl Tasks {
             .collect()
     }
 
-    /// Another drain begins, or the same one for another action: what was seen has to be seen again.
+    /// Another drain or another lifecycle action begins, so all evidence has to be renewed.
     pub(crate) fn look_again(&mut self, now: Moment) {
         (self.local, self.api) = (Empty::default(), Empty::default());
         (self.disagreements, self.said_disagrees) = (0, false);
@@ -275,14 +275,14 @@ impl Tasks {
                 self.take(tasks, turn.now);
                 let nothing = !self.waits(leftovers, turn.policy);
                 self.local.saw(nothing, sent, turn.now);
-                // The end is near, or has yet to be confirmed. A read that takes long is not made more often.
+                // The drain may be over soon, or has to be confirmed. Slow reads are not made more often.
                 if self.local.reads == 1 || self.may_end(leftovers, turn) {
                     let took = turn.now.since(sent);
                     next = turn.now + (every / 4).max(took * 8).min(every);
                 }
             }
             Err(failure) => {
-                // No answer is not "no tasks": whatever was seen before it has to be seen again.
+                // A missing answer does not mean "no tasks", so earlier evidence has to be renewed.
                 self.away_since.get_or_insert(turn.now);
                 self.local = Empty::default();
                 turn.bad(Dependency::Introspection, &failure, QUIET);
@@ -291,8 +291,8 @@ impl Tasks {
         self.read.set(next.max(turn.now));
     }
 
-    /// Whether what is waited for may be gone at any moment: a few tasks, and all of them are told to stop, or
-    /// something has just moved.
+    /// Whether the drain may be over soon: there are few tasks left, and all of them are told to stop or one
+    /// has just changed.
     fn may_end(&self, leftovers: &Leftovers, turn: &Turn<'_>) -> bool {
         let waited = |task: &&Task| !leftovers.is_ignored(&task.arn, turn.policy);
         let mut left = self.running.values().filter(waited);
@@ -300,8 +300,8 @@ impl Tasks {
             && (turn.now.since(self.changed_at) < ASTIR || left.all(Task::is_stopping))
     }
 
-    /// What was open and is listed as STOPPED is closed; what is not listed at all has vanished. ECS's word, in
-    /// a list that was sent at `by_ecs`, closes nothing by itself.
+    /// An open task that is listed as STOPPED is closed. An open task that is not listed has vanished. A list of
+    /// the ECS API, sent at `by_ecs`, does not close a task by itself.
     fn settle_open(&mut self, tasks: &[Task], arn: Option<&str>, by_ecs: Option<Moment>) {
         let first = !std::mem::replace(&mut self.was_read, true);
         let before = std::mem::take(&mut self.running);
@@ -361,8 +361,8 @@ impl Tasks {
         }
     }
 
-    /// That ECS calls a vanished task STOPPED counts where the container instance that it was on is still the
-    /// one that we are, and a look after that shows it there: of what is deregistered, ECS says so at once.
+    /// If ECS says that a vanished task is STOPPED, this counts only if its container instance is still this one
+    /// and a later look shows it registered. ECS calls the tasks of a deregistered one STOPPED at once.
     fn believe_stopped(&mut self, here: &mut Registration, now: Moment) {
         for (arn, gone) in &mut self.vanished {
             if self.open.get(arn) != Some(&here.target.arn) {
@@ -433,7 +433,7 @@ impl Tasks {
         self.list.ask(turn.now + delay);
     }
 
-    /// What is still to be seen before nothing is left; `None`: nothing is.
+    /// The evidence that is missing before the instance counts as drained; `None` if it is drained.
     pub(crate) fn lacking(
         &self,
         here: Option<&Registration>,
@@ -466,7 +466,7 @@ impl Tasks {
                 let Some(here) = here.filter(settled) else {
                     return Some(Lacking::Placement);
                 };
-                // A look from before it was settled may have missed what was placed a moment earlier.
+                // A look from before `placement_settle` had passed may have missed a task that was just placed.
                 let from =
                     from.max(here.closed_since().unwrap_or(from) + policy.ecs.placement_settle);
                 let Some(seen) = here.sure_view().filter(|seen| seen.sent >= from) else {
@@ -503,7 +503,7 @@ impl Tasks {
         }
     }
 
-    /// When ECS was asked that has agreed that nothing is left, where nothing is seen here.
+    /// When the look was sent in which ECS agreed that no task is left.
     pub(crate) fn agreed_at(&self, here: Option<&Registration>) -> Option<Moment> {
         let from = self.local.from.filter(|_| self.local.reads >= 2)?;
         let seen = here?.sure_view()?;
@@ -520,14 +520,14 @@ impl Tasks {
             && seen.answered.is_some_and(|at| turn.now.since(at) <= limit)
     }
 
-    /// Whoever has answered was of another machine.
+    /// The answers came from the ECS agent of another machine.
     pub(crate) fn was_another(&mut self, now: Moment) {
         self.is_elsewhere();
         self.local = Empty::default();
         self.read.ask(now);
     }
 
-    /// The container instance is another one: what the API has said was of the one before.
+    /// The container instance has changed. The answers of the API were about the one before.
     pub(crate) fn is_elsewhere(&mut self) {
         self.api = Empty::default();
     }
@@ -595,7 +595,7 @@ impl Tasks {
         }
     }
 
-    /// Asks whether ECS agrees: at once for the first time, ever later while it does not.
+    /// Asks ECS whether it agrees, at once the first time, then at growing intervals.
     fn ask_ecs(&mut self, from: Moment, here: &mut Registration, turn: &mut Turn<'_>) {
         let again = here
             .view()
@@ -635,9 +635,9 @@ impl Tasks {
         }
     }
 
-    /// A task that nobody has seen before, after DRAINING, and that is not told to stop: it may have been on
-    /// its way, or somebody may have set the instance back. What ECS says then may be a little old: it is asked
-    /// again, ever more seldom.
+    /// Asks ECS about a task that appears after DRAINING and is not told to stop. It may have been placed before,
+    /// or somebody may have set the container instance back. An answer of ECS can be out of date, so it is asked
+    /// again at growing intervals.
     fn suspect_newcomers(&mut self, here: &mut Registration, turn: &mut Turn<'_>) {
         let first = std::mem::take(&mut self.first);
         let Some(closed) = here.closed_since() else {
@@ -649,7 +649,7 @@ impl Tasks {
         };
         let running = &self.running;
         let untold = |arn: &String| running.get(arn).is_some_and(|task| !task.is_stopping());
-        // More than ECS had counted when it took no more: they were placed since.
+        // There are more tasks than ECS counted at DRAINING, so some were placed later.
         let counted = here
             .view()
             .map_or(0, |seen| seen.value.running + seen.value.pending);
@@ -678,8 +678,8 @@ impl Tasks {
         }
     }
 
-    /// Nothing has moved for long, and ECS has not even told all tasks to stop, or some have vanished: ask it
-    /// why, at ever longer intervals. A task that is stopping already needs no such question, however long it takes.
+    /// If nothing has changed for long, and ECS has not told all tasks to stop or some have vanished, ECS is asked
+    /// at growing intervals. A task that is already stopping needs no such question.
     fn suspect_a_stall(
         &mut self,
         leftovers: &mut Leftovers,
@@ -694,7 +694,7 @@ impl Tasks {
         if !untold {
             return;
         }
-        // What has not been read again cannot have moved.
+        // A change can only be seen in a new read.
         let least = turn.policy.ecs.introspection_poll_interval * 2;
         let after = turn.policy.drain.recheck_after.max(least);
         if turn.reached(self.changed_at + after.saturating_mul(1 << self.stalls.min(16))) {

@@ -1,4 +1,4 @@
-//! One step in the making: what it may look at, and what it has decided so far.
+//! The context of one step: the time, the policy, and the results so far.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: Moment,
     /// The configuration.
     pub(crate) policy: &'a Policy,
-    /// What jitter comes from.
+    /// The seed for jitter.
     pub(crate) seed: u64,
     /// What the wall clock shows at the boot clock's zero.
     pub(crate) wall_at_boot: WallTime,
@@ -27,8 +27,8 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Whether a moment has come. If not yet, the step wakes up for it: every check of a moment goes
-    /// through here, so that no second list of wake-ups can fall out of step.
+    /// Whether a moment has come. If not, the core is woken at that moment. Every check of a moment goes
+    /// through here, so no separate list of wake-ups can become wrong.
     pub(crate) fn reached(&mut self, at: Moment) -> bool {
         if at > self.now {
             self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
@@ -43,7 +43,7 @@ impl Turn<'_> {
         ticket
     }
 
-    /// Nobody waits for it any more: it is ended, and has no answer.
+    /// Cancels a request whose answer is not needed any more. It gets no answer.
     pub(crate) fn cancel(&mut self, which: impl Fn(&Action) -> bool) {
         while let Some(ticket) = self.ledger.find(&which).map(|flight| flight.ticket) {
             self.ledger.land(ticket);

@@ -1,4 +1,4 @@
-//! What is wanted, derived afresh in every step from what is believed. Pure, and small.
+//! Pure functions that derive what is wanted from what is believed, anew in every step.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::model::{
     TargetLifecycleState, WallTime,
 };
 
-/// An instance that was launched longer ago than this, of which nothing is remembered, has joined long
-/// since: the agent is new there, or has lost its state.
+/// If the instance was launched longer ago than this and nothing is remembered, it has joined already. The
+/// agent was installed later, or has lost its state.
 pub(crate) const NEW_FOR: Duration = Duration::from_hours(1);
 
 /// What the agent is for at present.
@@ -29,13 +29,13 @@ pub enum Intent {
 pub(crate) enum Placement {
     /// `DRAINING`
     Draining,
-    /// `ACTIVE`, as it was this agent that had set it to DRAINING.
+    /// `ACTIVE`, because this agent has set it to DRAINING.
     Active,
-    /// Nobody's business.
+    /// The agent does not change it.
     Leave,
 }
 
-/// Why the instance should be drained because of Auto Scaling, by what metadata says now.
+/// The reason to drain that follows from the target lifecycle state, if there is one.
 pub(crate) fn asked_by_auto_scaling(
     target: Option<&TargetLifecycleState>,
     was_in_service: bool,
@@ -49,7 +49,7 @@ pub(crate) fn asked_by_auto_scaling(
     }
 }
 
-/// Whether the reason that Auto Scaling once had is known to be gone. Silence is no such knowledge.
+/// Whether the reason of Auto Scaling is known to be gone. A missing target state does not prove it.
 pub(crate) fn is_taken_back(
     remembered: &RememberedDrain,
     target: Option<&TargetLifecycleState>,
@@ -64,7 +64,7 @@ pub(crate) fn is_taken_back(
         remembered.reason.of_auto_scaling(),
         Some(DrainReason::WarmPool(_))
     ) && target == Some(&TargetLifecycleState::InService);
-    // Metadata still says the same, and it means something else: an instance that was taken for an old one.
+    // The target state is the same, but it means no drain: a new instance was taken for an old one.
     let misread = match &remembered.reason {
         ReasonKey::Target(then) => target == Some(then),
         _ => false,
@@ -79,11 +79,11 @@ pub(crate) fn way_in(
     pooled: bool,
 ) -> Option<JoinTarget> {
     match target {
-        // Nobody has said that it leaves the pool.
+        // Nothing says that the instance leaves the warm pool.
         None | Some(TargetLifecycleState::Unknown(_)) if pooled => under_way,
-        // What is let in first, and then leaves its group for a while, has still to be told of.
+        // The instance was joining when it went to Standby or was detached. Its join still has to be reported.
         Some(TargetLifecycleState::Standby | TargetLifecycleState::Detached) => under_way,
-        // Silence and nonsense are no word against it.
+        // A missing or unknown target state does not contradict it.
         None | Some(TargetLifecycleState::InService | TargetLifecycleState::Unknown(_)) => {
             Some(JoinTarget::Service)
         }
@@ -119,7 +119,7 @@ pub(crate) fn joins(
         Some(join) => join.into != into || !join.over,
         None => instance.pending_time.is_some_and(|pending| {
             let pending = pending.moment(wall_at_boot);
-            // A wall clock that is behind `pendingTime` is wrong: then what has been up for long is not new.
+            // A wall clock behind `pendingTime` is wrong. Then only a short uptime shows that it is new.
             let may_be = pending <= now || now.since(Moment::default()) < new_for;
             may_be && now.since(pending) < new_for
         }),

@@ -1,9 +1,9 @@
-//! Is the lifecycle action told how it went?
+//! Completes the lifecycle action.
 //!
-//! "No active Lifecycle Action found" has two meanings: too early, or already done. Only a look at the
-//! instance tells them apart, and only what is listed as over is over; refused twice, a while apart, during
-//! the wait itself is over, too. What is too early is tried again ever more seldom: a fleet behind a slow
-//! load balancer must not march in step.
+//! "No active Lifecycle Action found" means too early, or already completed. The lifecycle state of the instance
+//! tells them apart: only the states that are listed as over are over. The action is also over if it is refused
+//! twice during the wait, a while apart. A completion that is too early is retried at growing intervals, so that
+//! a fleet behind a slow load balancer does not send its requests at the same time.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::model::{
 use crate::pace::{Pace, jitter};
 use crate::turn::Turn;
 
-/// Two refusals so far apart, both during the wait, or where Auto Scaling does not know the instance, are no
-/// mistake.
+/// Two refusals this far apart are final, if both come during the wait or if Auto Scaling does not know the
+/// instance.
 const APART: Duration = Duration::from_secs(15);
 /// The instance is looked at no more often than this.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// What is too early is tried again after this at first, and after that at last.
+/// The shortest and the longest interval before a completion that was too early is retried.
 const SOONEST: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(60);
 
@@ -35,17 +35,17 @@ pub struct Completion {
     complete: Pace,
     look: Option<Pace>,
     refusals: u32,
-    /// Since when the action is on its way, as far as known.
+    /// When the action began, as far as is known.
     since: Moment,
     /// When the last look was asked for.
     looked_at: Option<Moment>,
-    /// When the last refusal was heard: whatever was seen before it has to be seen again.
+    /// When the last refusal arrived. Evidence from before it has to be renewed.
     refused_at: Option<Moment>,
-    /// Since when refusals have met a wait, or an instance that Auto Scaling does not know.
+    /// When a refusal first came during a wait, or for an instance that Auto Scaling does not know.
     closed_since: Option<Moment>,
     doubts: bool,
     denied: bool,
-    /// The last try has failed in another way than by being too early.
+    /// The last attempt has failed, and not because it was too early.
     fails: bool,
     closed: bool,
 }
@@ -79,27 +79,27 @@ impl Completion {
         self.closed = true;
     }
 
-    /// Whether completing is denied, and so pointless to wait for.
+    /// Whether completing is denied. Then nothing is gained by waiting.
     pub(crate) fn is_denied(&self) -> bool {
         self.denied
     }
 
-    /// When the last refusal was heard.
+    /// When the last refusal arrived.
     pub(crate) fn refused_at(&self) -> Option<Moment> {
         self.refused_at
     }
 
-    /// Whether the next try has to be justified now.
+    /// Whether the next attempt is due, so that its evidence is needed now.
     pub(crate) fn is_due(&self, turn: &mut Turn<'_>) -> bool {
         !self.closed && self.look.is_none() && self.complete.is_due(turn)
     }
 
-    /// Whether the hook that is taken for ours may be another by now.
+    /// Whether the hook may have been replaced by another one.
     pub(super) fn doubts_the_hook(&mut self) -> bool {
         std::mem::take(&mut self.doubts)
     }
 
-    /// Another hook is ours now: what was refused was of the one before.
+    /// The hook has changed. The refusals were about the one before.
     pub(super) fn start_over(&mut self, now: Moment) {
         if !self.closed {
             *self = Self {
@@ -118,8 +118,8 @@ impl Completion {
         }
     }
 
-    /// The action ends at `end`, whatever is sent: the next try is no further away than a quarter of what is
-    /// left. Where trying fails, no further than `limit` either: the hook may lapse.
+    /// The action ends at `end`, so the next attempt is at most a quarter of the remaining time away. If attempts
+    /// fail, it is also at most `limit` away, because the hook can time out.
     pub(super) fn hurry_before(
         &mut self,
         limit: Option<Duration>,
@@ -187,17 +187,17 @@ impl Completion {
         }
     }
 
-    /// Where the instance is, is asked more seldom than whether it may be completed: the answer costs more.
+    /// The lifecycle state is read less often than a completion is tried, because that call costs more.
     fn wants_look(&self, now: Moment) -> bool {
         let seldom = (now.since(self.since) / 3).max(LOOK_EVERY);
         self.closed_since.is_some() || self.looked_at.is_none_or(|at| now.since(at) >= seldom)
     }
 
-    /// Three eighths of the time that the action has been on its way, and with jitter half of that at the
-    /// least: the longer the wait takes to begin, the more seldom it is asked for.
+    /// Three eighths of the age of the action, and at least half of that with jitter. The longer the wait takes
+    /// to begin, the longer the intervals.
     fn early_delay(&self, turn: &Turn<'_>) -> Duration {
         if let Some(since) = self.closed_since {
-            // To be confirmed once.
+            // A second refusal confirms it.
             return (since + APART).since(turn.now).max(SOONEST);
         }
         let delay = (turn.now.since(self.since) * 3 / 8).min(SELDOM);
@@ -239,7 +239,7 @@ impl Completion {
                     });
                 }
             }
-            // Not to know is no reason not to try: a refused completion does no harm.
+            // If the state is unknown, the completion is tried anyway. A refused one does no harm.
             Err(failure) => {
                 turn.failed(flight.action.operation(), &failure, look);
                 self.look = None;
@@ -269,17 +269,17 @@ impl Completion {
         }
     }
 
-    /// The action has been on its way since `since`.
+    /// The action began at `since`.
     pub(super) fn began_at(&mut self, since: Moment) {
         self.since = since;
     }
 
-    /// Whether it has asked where the instance is.
+    /// Whether it waits for the lifecycle state.
     pub(super) fn is_looking(&self) -> bool {
         self.look.is_some()
     }
 
-    /// Looks at the instance after a refusal, whatever is still wanted to be completed.
+    /// Reads the lifecycle state after a refusal.
     pub(super) fn look(&mut self, turn: &mut Turn<'_>) {
         let asking = turn.is_flying(|action| matches!(action, Action::FindGroup { tags: false }));
         if let Some(look) = &mut self.look

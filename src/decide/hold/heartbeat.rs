@@ -1,9 +1,9 @@
-//! Is the hook kept waiting?
+//! Sends heartbeats, so that the hook does not time out.
 //!
-//! The next heartbeat, or its retry, is never further away than a quarter of what is left of the
-//! HeartbeatTimeout, or one second. What is left counts from when the last one was *sent* that was accepted,
-//! or refused as too early: a slow answer must not stretch the interval. The first one comes up to half an
-//! interval sooner, by the instance: those of a fleet that is terminated at once are spread from then on.
+//! The next heartbeat or its retry is at most a quarter of the remaining HeartbeatTimeout away, or one second.
+//! The remaining time counts from when the last heartbeat was *sent* that was accepted or refused as too early,
+//! because a slow answer must not lengthen the interval. The first heartbeat comes up to half an interval
+//! sooner, depending on the instance. This spreads the heartbeats of a fleet that is terminated at once.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const LEAST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
     pace: Pace,
-    /// From when on the HeartbeatTimeout counts; `None` where the action went on before this process.
+    /// When the HeartbeatTimeout began to count; `None` if the action is older than this process.
     base: Option<Moment>,
     timeout: Option<Duration>,
     denied: bool,
@@ -46,24 +46,24 @@ impl Heartbeat {
         self.denied
     }
 
-    /// Never further away than this.
+    /// The longest interval before the next heartbeat.
     pub(super) fn limit(&self, now: Moment) -> Duration {
         self.left(now).map_or(LEAST, |left| (left / 4).max(LEAST))
     }
 
-    /// How long the hook waits at least, as far as known.
+    /// How much longer the hook waits at least, if it is known.
     fn left(&self, now: Moment) -> Option<Duration> {
         let (base, timeout) = self.base.zip(self.timeout)?;
         Some((base + timeout).since(now))
     }
 
-    /// Whether the hook has lapsed, whenever within a HeartbeatTimeout its wait began.
+    /// Whether the hook has timed out, even if its wait began one HeartbeatTimeout later.
     pub(super) fn has_lapsed(&self, now: Moment) -> bool {
         let end = self.base.zip(self.timeout);
         end.is_some_and(|(base, timeout)| base + timeout * 2 <= now)
     }
 
-    /// Takes in how one went; returns whether it shows that the wait has begun.
+    /// Takes in the answer to a heartbeat. Returns whether it shows that the wait has begun.
     pub(super) fn absorb(
         &mut self,
         result: Told,
@@ -96,7 +96,7 @@ impl Heartbeat {
                 true
             }
             Err(failure) if failure.kind == FailureKind::NoActiveAction => {
-                // The wait has not come yet, or the action is over: the next one will tell.
+                // The wait has not begun yet, or the action is over. The next heartbeat will show it.
                 self.pace.succeeded();
                 turn.good(Dependency::AutoScaling);
                 self.base = self.base.max(Some(sent));
@@ -106,7 +106,7 @@ impl Heartbeat {
             }
             Err(failure) => {
                 let delay = retry_delay(failure.kind, self.pace.failures(), turn.seed);
-                // What is denied is not granted by asking more often.
+                // More attempts do not help if the permission is missing.
                 let delay = match failure.kind {
                     FailureKind::Denied => delay,
                     _ if self.has_lapsed(turn.now) => delay,

@@ -20,14 +20,14 @@ use crate::model::{
 };
 use crate::turn::Turn;
 
-/// What becomes of a lifecycle action.
+/// What to do with a lifecycle action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is held up.
+    /// Keep it waiting.
     NotYet,
-    /// It is completed with this.
+    /// Complete it with this result.
     Send(LifecycleActionResult),
-    /// It will never be completed by us.
+    /// Never complete it.
     Never(Nothing),
 }
 
@@ -35,13 +35,13 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
     transition: LifecycleTransition,
-    /// What was sent earlier was about another action, of the same hook perhaps.
+    /// Answers to earlier requests are ignored: they can be about an earlier action of the same hook.
     began: Moment,
-    /// Which hook?
+    /// Finds the hook.
     pub search: Search,
-    /// Is it kept waiting?
+    /// Sends its heartbeats.
     pub heartbeat: Heartbeat,
-    /// Is it told how it went?
+    /// Completes it.
     pub completion: Completion,
 }
 
@@ -116,7 +116,7 @@ impl Hold {
                     matches!(&result, Err(failure) if failure.kind == FailureKind::NoActiveAction);
                 let begun = self.heartbeat.absorb(result, hook, flight.sent, turn);
                 if begun {
-                    // The wait has begun: what was refused as too early is accepted from now on.
+                    // The wait has begun, so a completion that was too early is accepted from now on.
                     self.completion.hurry(turn.now);
                     self.search.trust();
                 } else if early {
@@ -133,7 +133,7 @@ impl Hold {
         }
     }
 
-    /// The hook is another one: nothing is known of how that is kept waiting.
+    /// The hook has changed, and the heartbeats of the new one are unknown.
     fn start_over(&mut self, now: Moment) {
         self.heartbeat = Heartbeat::new(true, now);
         self.completion.start_over(now);
@@ -182,5 +182,5 @@ impl Hold {
     }
 }
 
-/// The answer that carries nothing but yes.
+/// An answer without content.
 pub(crate) type Told = Result<Accepted, crate::model::Failure>;

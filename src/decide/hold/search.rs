@@ -1,9 +1,9 @@
-//! Which lifecycle action is ours to complete?
+//! Finds the lifecycle hook that the agent has to complete.
 //!
-//! Two calls at most: which group, and which hooks it has. Ours is the configured one, else the only
-//! hook of the transition that is not AWS's own. Where that is not clear, nothing is completed: to release
-//! somebody else's hook could end an instance that they still need, or let one into service too early.
-//! A tag may name a group that the instance has left: what Auto Scaling says of the group replaces it.
+//! This takes two calls at most: one for the group, one for its hooks. It is the configured hook, or else the
+//! only hook of the transition that is not AWS's own. If that is ambiguous, nothing is completed. Completing
+//! somebody else's hook could terminate an instance that they still need, or put one into service too early.
+//! A tag can name a group that the instance has left, so the answer of Auto Scaling replaces the tag.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ pub const MANAGED_DRAINING_HOOK: &str = "ecs-managed-draining-termination-hook";
 /// CodeDeploy installs launching hooks of its own, named like this and an id.
 const CODE_DEPLOY_HOOKS: &str = "CodeDeploy-managed-automatic-launch-deployment-hook-";
 
-/// HeartbeatTimeout is 30 s at the least: what is assumed of a hook that may not be described.
+/// The minimum HeartbeatTimeout. It is assumed if the agent may not describe the hook.
 const LEAST_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How soon it is looked again whether there is a hook by now.
+/// The interval before the agent looks for a hook again.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The hook that is ours.
@@ -38,7 +38,7 @@ pub struct Found {
     pub heartbeat_timeout: Duration,
     /// How long it can be kept waiting at the most, where known.
     pub global_timeout: Option<Duration>,
-    /// Who else may complete it: see [`foreign_target`].
+    /// Another party that can complete it: see [`foreign_target`].
     pub foreign_target: Option<String>,
 }
 
@@ -80,7 +80,7 @@ pub struct Search {
     tags: bool,
     pace: Pace,
     result: Option<Result<Found, NoHook>>,
-    /// The hooks are looked at again, although there is a result.
+    /// Describe the hooks again, although there is a result.
     again: bool,
     /// When Auto Scaling is asked whether the tag's group is the right one.
     verify: Pace,
@@ -101,7 +101,7 @@ impl Search {
         }
     }
 
-    /// A hook that nobody knows yet may lapse soon: it is not waited for longer than for a heartbeat.
+    /// An unknown hook can time out soon, so a retry is never later than a heartbeat would be.
     fn hurry(&mut self, now: Moment) {
         let left = (self.began + LEAST_HEARTBEAT_TIMEOUT).since(now);
         if self.result.is_none() && !left.is_zero() {
@@ -119,12 +119,12 @@ impl Search {
         self.result.as_ref()?.as_ref().err()
     }
 
-    /// Whether nobody knows yet.
+    /// Whether it is still unknown.
     pub fn is_open(&self) -> bool {
         self.result.is_none()
     }
 
-    /// Auto Scaling has refused, although the instance waits: the hook may be another by now.
+    /// Auto Scaling has refused although the instance waits, so the hook may have been replaced.
     pub(super) fn ask_again(&mut self, now: Moment) {
         if self.result.is_some() && !std::mem::replace(&mut self.again, true) {
             self.pace.ask(now);
@@ -153,8 +153,8 @@ impl Search {
         self.found().is_some() && self.group.as_ref().is_some_and(|(_, sure)| !sure)
     }
 
-    /// Nobody has said that an action is under way in the tag's group: it may be a former one, while the hook of
-    /// the right one lapses.
+    /// Nothing shows a lifecycle action in the tag's group. It may be a former group, while the hook of the
+    /// current one times out.
     pub(super) fn doubt(&mut self, now: Moment) {
         if self.verify.failures() == 0 {
             self.verify.ask(now);
@@ -212,7 +212,7 @@ impl Search {
             return;
         };
         if self.group.as_ref().is_some_and(|(known, _)| known != group) {
-            // Of a group that it turned out not to be in.
+            // The answer is about a group that the instance is not in.
             return;
         }
         let settings = &turn.policy.autoscaling;
@@ -250,7 +250,7 @@ impl Search {
                 if failure.kind != FailureKind::Denied {
                     self.hurry(turn.now);
                 }
-                // What is configured in full needs no description, only a careful heartbeat.
+                // If group and hook are configured, only the shortest HeartbeatTimeout is assumed.
                 if let (FailureKind::Denied, Some(name)) = (failure.kind, configured) {
                     let found = Found {
                         hook: HookRef {
@@ -266,7 +266,7 @@ impl Search {
                 } else if failure.kind == FailureKind::Refused
                     && settings.auto_scaling_group_name.is_none()
                 {
-                    // No group of that name: a tag may say anything, and Auto Scaling knows.
+                    // The group of the tag does not exist. Auto Scaling is asked for the right one.
                     self.group = None;
                     self.tags = false;
                 }

@@ -1,21 +1,21 @@
-//! What does a lifecycle state mean for a lifecycle action?
+//! Maps a lifecycle state to the stage of a lifecycle action.
 
 use crate::model::{LifecycleState, LifecycleTransition, TargetLifecycleState};
 
-/// Where an instance is on the way through a transition.
+/// The stage of a lifecycle action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Its wait has not begun, or nobody can tell: everything that is not listed as something else.
+    /// The wait has not begun, or it is unknown. This is every state that is not listed below.
     Before,
     /// It waits for its hooks.
     Waiting,
-    /// It has left the wait behind.
+    /// The wait is over.
     Over,
 }
 
-/// A function of the transition, of where metadata says the instance is taken, and of where Auto Scaling says
-/// it is. The target runs ahead of the state: `Warmed:Running` is behind an instance that leaves the pool, and
-/// ahead of one that is sent there.
+/// The stage depends on the transition, the target lifecycle state and the current one. The target is ahead of
+/// the current state: an instance that leaves the warm pool comes from `Warmed:Running`, and one that is sent
+/// there has not reached it yet.
 pub fn stage(
     transition: LifecycleTransition,
     target: Option<&TargetLifecycleState>,

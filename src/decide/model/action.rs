@@ -24,7 +24,7 @@ pub enum Action {
     ReadContainerInstance,
     /// Ask the ECS agent for its tasks.
     ReadTasks {
-        /// Of which it matters whether they have stopped.
+        /// The tasks for which the agent needs to know whether they have stopped.
         open: BTreeSet<String>,
     },
     /// Write down what a restart could not find out again.
@@ -83,7 +83,7 @@ pub enum Action {
     RunExecutables {
         /// Which directory.
         event: ExecutableEvent,
-        /// What they are told.
+        /// The facts for their environment.
         facts: ExecutableFacts,
     },
     /// Send the figures of a drain to the CloudWatch agent.
@@ -98,7 +98,7 @@ pub enum Action {
     Heartbeat(HookRef),
     /// `cloudformation:SignalResource`
     Signal {
-        /// At the end of what: of a join, or of a drain.
+        /// `Launching` for a join, `Terminating` for a drain.
         transition: LifecycleTransition,
         /// Which resource.
         target: StackResource,
@@ -115,7 +115,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whom it asks, and for what, as IAM spells it where it is one of AWS's.
+    /// The service that it calls, and the operation, in the spelling of IAM for AWS.
     pub fn operation(&self) -> Operation {
         use Dependency::{AutoScaling, CloudFormation, Ecs, Introspection, Metadata};
         let (dependency, name) = match self {
@@ -151,7 +151,7 @@ impl Action {
 /// Which call it is, of all that the agent can make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// Whose answer it waits for.
+    /// The service that answers.
     pub dependency: Dependency,
     /// `ecs:DescribeContainerInstances`, …
     pub name: &'static str,

@@ -29,14 +29,14 @@ pub enum Event {
         /// Whether it is the whole machine that is being shut down.
         shutdown: bool,
     },
-    /// Somebody on the machine wants it drained.
+    /// A person on the machine asks for a drain.
     DrainByHand {
         /// How long it may take; `None` for `drain.timeout`.
         timeout: Option<Duration>,
     },
-    /// Somebody on the machine does not want that any more.
+    /// A person on the machine calls off that drain.
     UndrainByHand,
-    /// Somebody on the machine asks for the state, and would like to know whose the tasks are.
+    /// A person on the machine asks for the status, with the kinds of the tasks.
     StatusAsked,
     /// Outcome of an action.
     Answered {

@@ -40,7 +40,7 @@ pub enum TargetLifecycleState {
     WarmedStopped,
     /// To be terminated from the warm pool.
     WarmedTerminated,
-    /// One that this version does not know: reported, and acted on by nobody.
+    /// One that this version does not know. It is logged and not acted on.
     Unknown(String),
 }
 
@@ -188,7 +188,7 @@ impl Task {
     }
 }
 
-/// Who asked for a task. From the ECS API; introspection does not know it.
+/// The kind of a task, by what started it. Only the ECS API knows it, not introspection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskKind {
     /// Of a replica service: draining replaces it.
@@ -214,7 +214,7 @@ impl fmt::Display for TaskKind {
 pub struct ApiTask {
     /// The task.
     pub task: Task,
-    /// Who asked for it.
+    /// What started it.
     pub kind: TaskKind,
 }
 
@@ -248,7 +248,7 @@ impl ContainerInstanceStatus {
         }
     }
 
-    /// Whether ECS places no task here. That ECS does not know it is no such word.
+    /// Whether ECS places no task here. MISSING does not count as that.
     pub fn takes_no_tasks(&self) -> bool {
         matches!(self, Self::Draining | Self::Inactive)
     }

@@ -31,7 +31,7 @@ pub enum Note {
         from: Option<TargetLifecycleState>,
         to: Option<TargetLifecycleState>,
     },
-    /// A target state that nobody has told this version of.
+    /// A target lifecycle state that this version does not know.
     UnknownTarget(String),
     /// To the warm pool, but it has never been in service: nothing to drain.
     NeverInService(TargetLifecycleState),
@@ -172,9 +172,9 @@ pub enum Note {
         failure: Failure,
         retry_in: Option<Duration>,
     },
-    /// Somebody on the machine wants it drained.
+    /// A person on the machine has asked for a drain.
     DrainAskedByHand { timeout: Option<Duration> },
-    /// And does not want that any more.
+    /// A person on the machine has called off that drain.
     UndrainAskedByHand,
     /// The figures of a drain have not reached the CloudWatch agent.
     MetricsNotSent { failure: Failure },
