@@ -431,6 +431,8 @@ impl Truth {
     }
 
     pub(super) fn hand(&mut self, hand: Option<Option<Ms>>) {
+        // Past its deadline they had their time.
+        self.judge.before_ran |= self.judge.hand.is_some() && self.now >= self.judge.hand_until;
         // It may say for how long a drain lasts that goes on already.
         let k = &self.judge.known;
         let begun = [self.judge.hand_since, k.reason, k.warned].into_iter();
@@ -446,18 +448,16 @@ impl Truth {
                 let until = since + timeout.unwrap_or(self.spec.policy.drain_timeout);
                 self.judge.hand_until = until.max(self.now);
             }
-            // Past its deadline they had their time.
-            None => {
-                self.judge.before_ran |= self.now >= self.judge.hand_until;
-                self.judge.before_ran &= self.reasons();
-            }
+            None => self.judge.before_ran &= self.reasons(),
         }
     }
 
     /// Whether anything but a hand asks for a drain.
     fn reasons(&self) -> bool {
         let k = &self.judge.known;
-        k.reason.is_some() || k.warned.is_some() || k.odd.is_some()
+        // The pool's targets may be a reason: that it has been in service, it may know from elsewhere.
+        let pool = k.target.flatten().is_some_and(pooled);
+        k.reason.is_some() || k.warned.is_some() || k.odd.is_some() || pool
     }
 
     /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.

@@ -40,7 +40,8 @@ impl Truth {
                     self.drains_while_joining(*arn);
                     self.drains_before_executables(*arn);
                 } else {
-                    self.judge.before_ran = false;
+                    // Unless another machine's is set back.
+                    self.judge.before_ran &= self.reasons() || self.judge.hand.is_some();
                 }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
                     self.wrong("changed-unseen", || format!("{request}"));
@@ -132,6 +133,7 @@ impl Truth {
             && !hang
             && now < deadline
             && !self.clock_unsure()
+            && !(j.clock_set && self.spot.is_some())
         {
             self.wrong("drains-before-executables", || format!("#{arn}"));
         }
