@@ -128,13 +128,9 @@ impl Truth {
         let hang = self
             .running_executables(Occasion::BeforeDrain)
             .is_some_and(|sent| sent + policy.executable_timeout <= now);
-        if policy.executables.before_drain
-            && !j.before_ran
-            && !hang
-            && now < deadline
-            && !self.clock_unsure()
-            && !(j.clock_set && self.spot.is_some())
-        {
+        let unsure = self.clock_unsure() || j.clock_set && self.spot.is_some();
+        let wait = policy.executables.before_drain && now < deadline && !unsure;
+        if wait && !j.before_ran && !hang {
             self.wrong("drains-before-executables", || format!("#{arn}"));
         }
     }
