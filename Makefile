@@ -1,4 +1,4 @@
-# Everything a person runs. Each target sets up what it needs, below target/.
+# The commands for people. Each target sets up what it needs below target/.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -16,15 +16,15 @@ AUDITABLE2CDX_VERSION = 0.1.0
 ZIGBUILD_VERSION = 0.24.1
 ZIGLANG_VERSION = 0.17.0
 PULUMI_AWS_VERSION = 7.51.1
-# make packages: e.g. aarch64-unknown-linux-gnu; empty: this machine.
+# The target of make packages, such as aarch64-unknown-linux-gnu. If it is empty, this machine is the target.
 TARGET ?=
 PACKAGE_TOOLS = docs $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm \
 	$(if $(TARGET),$(TOOLS)/bin/cargo-auditable target/zig/ready)
 RELEASE_TOOLS = docs $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm $(TOOLS)/bin/cargo-auditable \
 	$(TOOLS)/bin/auditable2cdx target/zig/ready
-# make release: which.
+# The architectures of make release.
 ARCHITECTURES ?= x86_64 aarch64
-# make ami: x86_64 or arm64.
+# The architecture of make ami: x86_64 or arm64.
 ARCH ?= x86_64
 FUZZ_TARGETS = metadata introspection configuration state
 FUZZ_RUNS = 10000000
@@ -42,12 +42,12 @@ demo: $(AGENT) ## Watch an instance drain, against a simulated AWS (half a minut
 
 .PHONY: demo-scale
 demo-scale: ## Watch a cluster scale with its load, against a simulated AWS (a minute after the build)
-	@# A debug build: its clock can run as fast as the simulated one.
+	@# This needs a debug build, whose clock can run as fast as the simulated one.
 	$(CARGO) build --quiet --package ecs-lifecycle-agent
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin demo-scale -- target/debug/ecs-lifecycle-agent target/demo-scale
 
 .PHONY: bench
-bench: $(AGENT) ## Print latencies, calls, memory, size (seven minutes; BESIDE=PATH: of another binary, too)
+bench: $(AGENT) ## Print latencies, calls, memory, size (seven minutes; BESIDE=PATH compares another binary)
 	$(CARGO) run --quiet --package ecs-lifecycle-rig --bin bench -- --agent $(AGENT) --out target/bench \
 		$(if $(BESIDE),--beside $(BESIDE))
 
@@ -55,7 +55,7 @@ bench: $(AGENT) ## Print latencies, calls, memory, size (seven minutes; BESIDE=P
 
 .PHONY: test
 test: target/python/ready target/peers/ready target/cdk/ready target/provider/ready $(EXPLORE) $(FLEET) ## Run all tests (about a quarter of an hour, after the build)
-	@# Where there can be no packages, their tests say so.
+	@# If the packages cannot be built, their tests say so.
 	$(MAKE) packages || [ -z "$$ECS_LIFECYCLE_REQUIRE_SYSTEMD" ]
 	tests/systemd/rootfs.sh || [ $$? = 77 ]
 	packer/tools.sh || [ $$? = 77 ]
@@ -63,27 +63,28 @@ test: target/python/ready target/peers/ready target/cdk/ready target/provider/re
 	rm -rf target/operations && mkdir -p target/operations
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
-	@# Every single move, and a part of the rest; everything: make explore.
+	@# This runs every single move and a part of the rest. make explore runs everything.
+	$(EXPLORE) found tests/explore/found.txt
 	$(EXPLORE) singles --expected tests/explore/expected.txt
 	$(EXPLORE) random --count 20000 --seed 1 --expected tests/explore/expected.txt
 	$(EXPLORE) reduction --count 1000 --expected tests/explore/expected.txt
 	$(FLEET) --check
-	@# By themselves: a thousand agents each, with seconds where the others have minutes.
+	@# These run alone: each starts a thousand agents, with seconds where the other tests have minutes.
 	$(MAKE) faults
 	$(MAKE) crash
-	@# Last, as it compares what the agent has called in all of them with its policy.
+	@# This is last, because it compares the agent's calls in all tests with its policy.
 	$(MAKE) test-cloudformation
 test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
 
 .PHONY: test-cloudformation
-test-cloudformation: target/python/ready target/peers/ready target/cdk/ready target/provider/ready ## Templates, policy, Terraform module, CDK app (three minutes)
+test-cloudformation: target/python/ready target/peers/ready target/cdk/ready target/provider/ready ## Test templates, policy, Terraform module, CDK app (three minutes)
 	target/python/bin/python -B -m unittest discover --start-directory tests/cloudformation
 
 .PHONY: lint
-lint: $(TOOLS)/bin/cargo-deny ## Check form, lints, licences, documentation
+lint: $(TOOLS)/bin/cargo-deny ## Check formatting, lints, licences, documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	@# All targets are those that `cargo test` runs.
+	@# --all-targets means those that cargo test runs, without these two.
 	$(CARGO) clippy --package ecs-lifecycle-agent --test faults --test crash -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny --log-level error check bans licenses sources
@@ -98,31 +99,31 @@ audit: $(TOOLS)/bin/cargo-deny ## Check dependencies for known vulnerabilities (
 ##@ Check it in depth
 
 .PHONY: faults
-faults: ## Every call × every fault × every phase, against the real binary (three minutes)
+faults: ## Test every call × every fault × every phase with the real binary (three minutes)
 	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test faults
 
 .PHONY: crash
-crash: ## Kill it at every request, and a thousand random drains (six minutes)
+crash: ## Kill the agent at every request and in a thousand random drains (six minutes)
 	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test crash
 
 .PHONY: explore
-explore: $(EXPLORE) ## The adversary against the core: single moves, pairs, 200,000 random stories (a quarter of an hour)
+explore: $(EXPLORE) ## Run the adversary against the core: single moves, pairs, 200,000 random stories (a quarter of an hour)
 	$(EXPLORE) singles --expected tests/explore/expected.txt --stories target/stories
 	$(EXPLORE) reduction --count 10000 --expected tests/explore/expected.txt
 	$(EXPLORE) random --count 200000 --expected tests/explore/expected.txt --stories target/stories
 	$(EXPLORE) pairs --expected tests/explore/expected.txt --stories target/stories
 
 .PHONY: fleet
-fleet: $(FLEET) ## A thousand instances drain at once, in virtual time: writes docs/fleets.md (a minute)
+fleet: $(FLEET) ## Drain a thousand instances at once in virtual time, and write docs/fleets.md (a minute)
 	$(FLEET) --write
 
 .PHONY: soak
-soak: $(AGENT) ## A week's worth of polling while everything flaps: are memory and files flat? (a quarter of an hour)
+soak: $(AGENT) ## Poll as often as in a week while everything flaps, and check memory and files (a quarter of an hour)
 	$(CARGO) run --quiet --release --package ecs-lifecycle-rig --bin soak -- --agent $(AGENT) --out target/soak
 
 .PHONY: fuzz
 fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz every parser, ten million inputs each (nightly Rust; an hour or more)
-	@# No sanitizer: the agent has no unsafe code, and it would take several times as long.
+	@# There is no sanitizer: the agent has no unsafe code, and it would take several times as long.
 	@for target in $(FUZZ_TARGETS); do \
 		mkdir -p target/fuzz/corpus/$$target target/fuzz/findings/$$target && \
 		PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) +nightly fuzz run --sanitizer none --fuzz-dir fuzz \
@@ -158,15 +159,15 @@ clean: ## Remove everything that was built
 ##@ Release it
 
 .PHONY: release
-release: $(RELEASE_TOOLS) ## The files of a release, for both architectures, unsigned (ARCHITECTURES=x86_64: one)
+release: $(RELEASE_TOOLS) ## Build the unsigned files of a release for both architectures (ARCHITECTURES=x86_64: for one)
 	packaging/release.sh $(ARCHITECTURES)
 
 .PHONY: reproducible
-reproducible: $(RELEASE_TOOLS) ## The release twice, in different folders, compared bit by bit (half an hour)
+reproducible: $(RELEASE_TOOLS) ## Build the release twice in different folders and compare the bytes (half an hour)
 	packaging/reproducible.sh $(ARCHITECTURES)
 
 .PHONY: repository
-repository: ## Signed dnf and apt repositories of the release's packages (KEY=…, one that gpg has)
+repository: ## Make signed dnf and apt repositories of the release's packages (KEY=…: a key in gpg)
 	packaging/repository.sh target/repository "$(KEY)" target/release-files/*.rpm target/release-files/*.deb
 
 .PHONY: $(AGENT)
@@ -181,31 +182,31 @@ $(EXPLORE):
 $(FLEET):
 	$(CARGO) build --quiet --profile explore --package ecs-lifecycle-fleet
 
-# What the tests need of Python: each requirement says what for.
+# The Python packages of the tests. The file says what each of them is for.
 target/python/ready: tests/requirements.txt
 	rm -rf target/python
 	$(PYTHON) -m venv target/python
 	target/python/bin/pip install --quiet --requirement tests/requirements.txt
 	touch $@
 
-# The names that Terraform's AWS provider knows: bindings that are generated from it.
+# Bindings generated from Terraform's AWS provider, which have the names that it knows.
 target/provider/ready: target/python/ready
 	rm -rf target/provider
 	target/python/bin/pip download --quiet --no-deps --dest target/provider pulumi_aws==$(PULUMI_AWS_VERSION)
 	touch $@
 
-# For the CDK app of examples/cdk, which takes Node, too.
+# The environment of the CDK app in examples/cdk, which also needs Node.
 target/cdk/ready: examples/cdk/requirements.txt
 	rm -rf target/cdk
 	$(PYTHON) -m venv target/cdk
 	target/cdk/bin/pip install --quiet --requirement examples/cdk/requirements.txt
 	touch $@
 
-# AWS's own cfn-signal, and a CloudFormation of somebody else's: tests/peers.
+# AWS's own cfn-signal and an independent emulator of CloudFormation, for tests/peers.
 target/peers/ready: tests/peers/setup.sh tests/peers/requirements.txt
 	tests/peers/setup.sh $(PYTHON)
 
-# Links with the symbols of an older C library, statically, and for another architecture.
+# The linker for an older C library, for static binaries and for the other architecture.
 target/zig/ready:
 	rm -rf target/zig
 	$(PYTHON) -m venv target/zig

@@ -1,12 +1,12 @@
 #!/bin/bash
 # Builds the packages: target/packages/*.deb and *.rpm.
 #
-#   build.sh [TARGET]     e.g. aarch64-unknown-linux-gnu; default: this machine
+#   build.sh [TARGET]     TARGET is such as aarch64-unknown-linux-gnu; the default is this machine
 #
-# Without a TARGET the binary is linked with the C library of this machine, and the build fails if that
-# makes a binary that does not start on Amazon Linux 2023. With one, it is that of a release: compile.sh.
+# Without a TARGET the binary is linked with the C library of this machine, and the build fails if that makes a
+# binary that does not start on Amazon Linux 2023. With one, it is built as for a release: compile.sh.
 #
-# Wants the tools that `make packages` installs, and man page and completions below target/dist.
+# It needs the tools that `make packages` installs, and the man page and completions in target/dist.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ for file in config.toml man/ecs-lifecycle-agent.8 completions/{ecs-lifecycle-age
 done
 gzip --no-name --best --to-stdout "$dist/man/ecs-lifecycle-agent.8" >"$dist/man/ecs-lifecycle-agent.8.gz"
 
-# The times of files and packages.
+# Files and packages get this time.
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 mkdir -p "$packages"
 if [ -n "$target" ]; then
@@ -34,9 +34,9 @@ packaging/glibc.sh "$binary" || {
     [ -n "$target" ] || echo "name a target, to link with an older one: make packages TARGET=$(uname -m)-unknown-linux-gnu" >&2
     exit 1
 }
-# Both take the binary as it is: it is stripped, and other than the tools would strip it for this machine.
+# Neither tool may strip the binary: it is stripped already, and they would use the strip of this machine.
 "$cargo" deb --no-build --no-strip --quiet ${target:+--target "$target"} --output "$packages/"
-# It has the time of the source for files that are newer, and their own for older ones.
+# cargo generate-rpm gives this time only to files that are newer, so all of them are made newer.
 find "$binary" "$dist" systemd packaging LICENSE CHANGELOG.md -type f -exec touch {} +
 "$cargo" generate-rpm --source-date "$SOURCE_DATE_EPOCH" ${target:+--target "$target"} --output "$packages/"
 stat --format "%s %n" "$packages"/*

@@ -1,17 +1,17 @@
 #!/bin/bash
-# Builds the binary as a release has it: the same bytes in whatever folder, and the list of its dependencies
-# inside (cargo-auditable). Prints where it is.
+# Builds the binary of a release: the same bytes in any folder, and with the list of its dependencies inside
+# (cargo-auditable). Prints its path.
 #
-#   compile.sh TARGET     e.g. aarch64-unknown-linux-gnu: for glibc 2.34; x86_64-unknown-linux-musl: static
+#   compile.sh TARGET     aarch64-unknown-linux-gnu is linked for glibc 2.34, x86_64-unknown-linux-musl statically
 #
-# Wants the tools that `make release` installs.
+# It needs the tools that `make release` installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=$1
 export PATH=$PWD/target/tools/bin:$PWD/target/zig/bin:$PATH
 cargo=${CARGO:-cargo}
-# Paths are in messages of panics, and in what C compilers write.
+# Panic messages and the output of C compilers contain paths, which must not depend on the folder.
 home=${CARGO_HOME:-$HOME/.cargo}
 export RUSTFLAGS="--remap-path-prefix=$PWD=/source --remap-path-prefix=$home=/cargo ${RUSTFLAGS-}"
 zig=$(realpath target/zig)

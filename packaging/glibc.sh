@@ -1,12 +1,12 @@
 #!/bin/bash
-# Fails where a binary needs a newer C library than Amazon Linux 2023 has.
+# Fails if a binary needs a newer C library than Amazon Linux 2023 has.
 #
 #   glibc.sh BINARY…
 set -euo pipefail
 newest=2.34
 status=0
 for binary in "$@"; do
-    # objdump of any architecture reads the dynamic symbols of every other one.
+    # objdump can read the dynamic symbols of other architectures as well.
     symbols=$(objdump --private-headers "$binary" | grep --only-matching 'GLIBC_[0-9.]*' | sort --unique --version-sort)
     [ -n "$symbols" ] || { echo "$binary: no symbol of glibc: not a dynamic binary?" >&2; exit 1; }
     needs=$(tail -1 <<<"$symbols")

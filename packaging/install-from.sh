@@ -3,7 +3,7 @@
 #
 #   install-from.sh URL [dnf | apt]
 #
-# URL may be a directory that repository.sh has made. Without the second word: dnf if it is there.
+# URL may be a directory made by repository.sh. Without the second argument, dnf is used if it is installed.
 set -euo pipefail
 
 url=$1

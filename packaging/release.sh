@@ -1,10 +1,10 @@
 #!/bin/bash
-# Makes the files of a release, unsigned: target/release-files.
+# Builds the unsigned files of a release in target/release-files.
 #
-#   release.sh [ARCHITECTURE…]      default: x86_64 aarch64
+#   release.sh [ARCHITECTURE…]      the default is x86_64 aarch64
 #
-# For each architecture a .deb, an .rpm and a tarball with a static binary, and an SBOM of each; SHA256SUMS.
-# The same commit gives the same bytes: reproducible.sh.
+# For each architecture there are a .deb, an .rpm, a tarball with a static binary, and an SBOM of each. SHA256SUMS
+# lists them. The same commit gives the same bytes, which reproducible.sh checks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

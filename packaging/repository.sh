@@ -1,11 +1,11 @@
 #!/bin/bash
-# Makes a signed dnf repository and a signed apt repository of packages, and of no others.
+# Makes a signed dnf repository and a signed apt repository that contain only the given packages.
 #
 #   repository.sh DIRECTORY KEY PACKAGE…
 #
-# KEY is one that gpg has the secret part of. DIRECTORY/ecs-lifecycle-agent.asc is its public part; rpm/ has the
-# packages, each signed, and signed metadata; deb/ has an apt repository with the suite "stable".
-# Wants Debian's createrepo-c, gnupg, reprepro and rpm.
+# gpg must have the secret part of KEY. DIRECTORY/ecs-lifecycle-agent.asc is its public part, rpm/ contains the
+# signed packages and signed metadata, and deb/ is an apt repository with the suite "stable". It needs Debian's
+# createrepo-c, gnupg, reprepro and rpm.
 set -euo pipefail
 
 directory=$1

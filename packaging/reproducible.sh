@@ -1,6 +1,6 @@
 #!/bin/bash
-# Does the same commit give the same bytes? Makes the release twice, from clones in folders of different names,
-# and compares. The first one's files stay in target/release-files.
+# Checks that the same commit gives the same bytes: builds the release twice, from clones in folders with different
+# names, and compares the files. Those of the first build stay in target/release-files.
 #
 #   reproducible.sh [ARCHITECTURE…]
 set -euo pipefail
@@ -14,9 +14,9 @@ for folder in one a-folder/of-another/name; do
     git clone --quiet --no-checkout "$top" "$tree"
     git -C "$tree" checkout --quiet --detach "$commit"
     mkdir -p "$tree/target"
-    # The tools are not part of what is compared.
+    # The tools are not part of the comparison, so both builds share them.
     ln -s "$top/target/tools" "$top/target/zig" "$tree/target/"
-    # Another umask: it may not be seen in the result.
+    # A different umask must not change the result.
     (umask 027 && cd "$tree" && CARGO_TARGET_DIR=$top/target make docs && packaging/release.sh "$@") \
         >"$tree.log" 2>&1 || {
         tail -40 "$tree.log"

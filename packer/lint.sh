@@ -1,7 +1,7 @@
 #!/bin/bash
-# Checks the template and every script of packages and image: packer fmt, packer validate, shellcheck.
+# Checks the template and every script of the packages and the image: packer fmt, packer validate, shellcheck.
 #
-# Exit status 77, and why on standard output, where the tools are missing.
+# If the tools are missing, it exits with status 77 and prints the reason.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Builds the current Packer and its amazon plugin into target/tools/bin and target/packer/plugins, from
-# their Go modules. Once: it takes minutes.
+# Builds the current Packer and its amazon plugin from their Go modules, into target/tools/bin and
+# target/packer/plugins. It does so only once, because it takes minutes.
 #
-# Exit status 77, and why on standard output, where this machine cannot.
+# If this machine cannot build them, it exits with status 77 and prints the reason.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 packer=1.15.4
@@ -25,7 +25,7 @@ command -v go >/dev/null || skip "no Go to build Packer with"
 export GOMODCACHE=$PWD/target/go/mod GOCACHE=$PWD/target/go/cache
 export GOTOOLCHAIN=auto GOFLAGS="-modcacherw -buildvcs=false"
 
-# Not `go install MODULE@VERSION`: that asks for the list of all versions, which not every proxy gives.
+# `go install MODULE@VERSION` would need the list of all versions, which not every proxy serves.
 build() {
     local directory
     directory=$(go mod download -json "$1@v$2" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') || return 1

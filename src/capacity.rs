@@ -1,7 +1,7 @@
-//! `capacity`: the figures of this instance, and whether they would be published. Read-only.
+//! The subcommand `capacity`: this instance's figures, and whether they would be published. It only reads.
 //!
-//! Whether they would is decided by the core, as in a running agent: it is started here on what metadata, the
-//! ECS agent and the state file show, and of what it wants only what reads is done.
+//! The core decides whether they would be, as in a running agent. It starts here from metadata, the ECS agent and
+//! the state file, and only its reading actions are carried out.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ use crate::decide::{
 use crate::effects::Effects;
 use crate::terminal;
 
-/// What `--json` prints. Fields may be added; none changes its meaning.
+/// The output of `--json`. Fields may be added, but none changes its meaning.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Report {
@@ -29,17 +29,16 @@ struct Report {
     reason: Option<String>,
 }
 
-/// What was found out.
 struct Found {
     verdict: Verdict,
     container_instance: Option<ContainerInstance>,
     host: Result<HostView, Silence>,
 }
 
-/// Prints it. The exit status is 0 where the figures would be published, else 1.
+/// Prints the report. The exit status is 0 if the figures would be published, else 1.
 #[must_use]
 pub fn run(settings: &Settings, json: bool) -> ExitCode {
-    // One provider of cryptography for the SDK and for reqwest. Only a second call could fail.
+    // The SDK and reqwest share this crypto provider. Only a second call could fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let found = match look(settings) {
         Ok(found) => found,
@@ -74,7 +73,7 @@ fn look(settings: &Settings) -> Result<Found, Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     let found = runtime.block_on(find(settings, &effects, clock));
-    // A name look-up may be stuck: do not wait for it.
+    // A name look-up may still be blocked, and the exit does not wait for it.
     runtime.shutdown_background();
     Ok(found)
 }
@@ -124,7 +123,7 @@ async fn find(settings: &Settings, effects: &Effects, clock: Clock) -> Found {
     }
 }
 
-/// What changes nothing, and asks nobody but this machine.
+/// Whether an action only reads, and only from this machine.
 fn is_read(action: &Action) -> bool {
     matches!(
         action,
@@ -132,7 +131,7 @@ fn is_read(action: &Action) -> bool {
     )
 }
 
-/// Why metadata is not known.
+/// The reason why metadata is unknown, if the answer is a failed read of it.
 fn failure(answer: &Answer) -> Option<Silence> {
     let failure = match answer {
         Answer::Instance(Err(failure)) => failure,

@@ -16,17 +16,17 @@ pub struct Clock {
     fast: Option<Fast>,
 }
 
-/// A clock that runs faster than the machine's, as a simulated world does.
+/// A clock that runs faster than the machine's, for agents in a simulated world.
 #[derive(Clone, Copy, Debug)]
 struct Fast {
     speed: u32,
-    /// Where both clocks show the same: on the boot clock, and in milliseconds since 1970.
+    /// The moment at which the clocks agree: on the boot clock, and in milliseconds since 1970.
     boot: i64,
     wall: i64,
 }
 
 impl Fast {
-    /// `SPEED@MILLISECONDS` of this variable. A build for release never looks at it.
+    /// The variable that sets the clock, as `SPEED@MILLISECONDS` since 1970. Release builds never read it.
     const VARIABLE: &str = "ECS_LIFECYCLE_TEST_CLOCK";
 
     fn from_environment() -> Option<Self> {
@@ -57,12 +57,12 @@ impl Clock {
         }
     }
 
-    /// Now, on the boot clock, which runs on in sleep and is never set.
+    /// The current time on the boot clock, which runs on while the machine is suspended and is never set.
     pub fn now(&self) -> Moment {
         Moment::from_millis(self.fast.map_or_else(boot_time, Fast::now))
     }
 
-    /// Now, as the wall clock has it.
+    /// The current time on the wall clock.
     pub fn wall(&self) -> SystemTime {
         match self.fast {
             Some(_) => self.time_of(self.now()),
@@ -70,7 +70,7 @@ impl Clock {
         }
     }
 
-    /// What the wall clock shows at the boot clock's zero, by what it shows at present.
+    /// The wall-clock time at the boot clock's zero, from what the wall clock shows now.
     pub fn wall_at_boot(&self) -> WallTime {
         WallTime(match self.fast {
             Some(fast) => fast.wall.saturating_sub(fast.boot),
@@ -80,7 +80,7 @@ impl Clock {
         })
     }
 
-    /// Both, and which boot it is.
+    /// Both clocks and the boot id, as the state file needs them.
     pub fn clocks(&self) -> Clocks {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         Clocks {
@@ -90,17 +90,17 @@ impl Clock {
         }
     }
 
-    /// How long from now until `moment`, for a timer.
+    /// How long a timer must run to end at `moment`.
     pub fn until(&self, moment: Moment) -> Duration {
         moment.since(self.now()) / self.fast.map_or(1, |fast| fast.speed.max(1))
     }
 
-    /// Where a wall-clock time lies on the boot clock, by what the wall clock says at present.
+    /// Converts a wall-clock time to the boot clock, from what the wall clock shows now.
     pub fn moment_of(&self, time: SystemTime) -> Moment {
         wall_time(time).moment(self.wall_at_boot())
     }
 
-    /// The wall-clock time of a moment, by what the wall clock says at present.
+    /// Converts a moment to wall-clock time, from what the wall clock shows now.
     pub fn time_of(&self, moment: Moment) -> SystemTime {
         let wall = WallTime::of(moment, self.wall_at_boot());
         UNIX_EPOCH + Duration::from_millis(u64::try_from(wall.0).unwrap_or(0))
@@ -113,7 +113,7 @@ fn boot_time() -> i64 {
     millis.saturating_add(now.tv_nsec / 1_000_000)
 }
 
-/// A time of the standard library's in the core's terms.
+/// Converts a `SystemTime` to the core's `WallTime`, in milliseconds since 1970.
 pub fn wall_time(time: SystemTime) -> WallTime {
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     WallTime(match time.duration_since(UNIX_EPOCH) {

@@ -8,7 +8,7 @@
 //!                   └─────────────────────────────────────────┘
 //! ```
 //!
-//! Effects run beside the loop and come back as events: nothing that is slow can delay anything else.
+//! Effects run beside the loop and their answers come back as events, so that a slow one delays nothing else.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::signals::Stop;
 use crate::status;
 use crate::systemd::Notifier;
 
-/// A wall clock that has moved so far against the boot clock was set, in milliseconds.
+/// If the wall clock has moved this far against the boot clock, it was set. In milliseconds.
 const CLOCK_SET: u64 = 500;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -71,14 +71,14 @@ pub async fn run(
                 narrate::narrate(note, &state);
                 metrics.observe(note);
             }
-            // Nobody waits for these any more.
+            // The core no longer needs the answers to these actions.
             for ticket in step.cancelled {
                 if let Some(task) = under_way.remove(&ticket) {
                     task.abort();
                 }
             }
             if step.exit {
-                // What is under way is dropped with the runtime. Nothing is finished in a hurry.
+                // Actions under way are dropped with the runtime. The agent does not wait for them.
                 return;
             }
             for (ticket, action) in step.actions {
@@ -86,7 +86,7 @@ pub async fn run(
                 let instance = state.instance.clone();
                 let task = tokio::spawn(async move {
                     if let Some(answer) = effects.run(action, instance).await {
-                        // The loop has ended where nobody listens any more.
+                        // Sending fails only if the loop has ended.
                         let _ = answers.send(Event::Answered { ticket, answer });
                     }
                 });
@@ -115,10 +115,10 @@ pub async fn run(
     }
 }
 
-/// The boot clock runs on while the machine sleeps, and timers do not: no sleep is longer than this.
+/// Timers stop while the machine is suspended and the boot clock does not, so no sleep exceeds `LONGEST_SLEEP`.
 async fn sleep_until(wake: Option<decide::Moment>, clock: Clock) {
     let left = wake.map_or(LONGEST_SLEEP, |moment| clock.until(moment));
-    // A timer counts whole milliseconds, and must not end before the moment.
+    // Timers count whole milliseconds, and this one must not end before the moment.
     let rounding = Duration::from_millis(u64::from(!left.is_zero()));
     tokio::time::sleep(left.min(LONGEST_SLEEP) + rounding).await;
 }

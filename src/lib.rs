@@ -1,8 +1,8 @@
 //! The library behind the `ecs-lifecycle-agent` binary: observe → decide → act.
 //!
-//! Read in this order: [`decide`] (the state machine, pure), [`driver`] (the loop), [`effects`] (what carries
-//! out an action), [`clients`] (one file for each service), [`narrate`] (the messages). `docs/architecture.md` has the
-//! picture. It is a library for the sake of its tests; nothing in it is a stable interface.
+//! Read in this order: [`decide`] (the state machine, pure), [`driver`] (the loop), [`effects`] (carries out the
+//! actions), [`clients`] (one file for each service), [`narrate`] (the messages). `docs/architecture.md` has a
+//! diagram. It is a library so that tests can use it; none of its interfaces is stable.
 
 pub use ecs_lifecycle_config as config;
 pub use ecs_lifecycle_decide as decide;

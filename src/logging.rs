@@ -1,4 +1,4 @@
-//! Where the log goes: to the journal with its fields as fields, or to a terminal for reading.
+//! Logging: to the journal with structured fields, or to standard error as text.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -15,13 +15,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::config::{LogLevel, LogSettings, LogTarget};
 use crate::outbox::Outbox;
 
-/// Only our own messages: a library's may hold what must not be logged.
+/// Only the agent's own messages are logged: those of libraries may contain secrets.
 const OURS: &str = env!("CARGO_CRATE_NAME");
 
 /// Starts logging.
 ///
 /// # Errors
-/// Where the journal is wanted and not there, or logging was started before.
+/// Fails if the journal cannot be opened, the log thread cannot start, or logging was started before.
 pub fn start(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error>> {
     let journal = match settings.target {
         LogTarget::Journal => true,
@@ -58,7 +58,7 @@ pub fn start(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A line of the log, whole: tracing writes each at once.
+/// Each `write` is one whole line, because tracing writes each message at once.
 impl io::Write for Outbox<Vec<u8>> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.put(line.to_vec());
@@ -70,8 +70,8 @@ impl io::Write for Outbox<Vec<u8>> {
     }
 }
 
-/// Hands tracing's events to systemd-journal-logger, which speaks the `log` crate's language. The
-/// bridge that tracing has for that flattens the fields into the text.
+/// Passes tracing's events to systemd-journal-logger, which takes records of the `log` crate. tracing's own bridge
+/// to that crate flattens the fields into the text.
 struct Journal(Outbox<Entry>);
 
 impl<S: Subscriber> Layer<S> for Journal {
@@ -83,7 +83,6 @@ impl<S: Subscriber> Layer<S> for Journal {
     }
 }
 
-/// An entry of the journal.
 struct Entry {
     metadata: &'static Metadata<'static>,
     fields: Fields,
@@ -99,7 +98,7 @@ impl Entry {
             Level::DEBUG => log::Level::Debug,
             Level::TRACE => log::Level::Trace,
         };
-        // A person reads the message alone: it has to say what the fields say.
+        // `journalctl` shows only the message by default, so the fields are repeated in it.
         let mut message = fields.message;
         for (name, value) in &fields.others {
             let _ = write!(message, " {name}={value}");

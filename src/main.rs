@@ -15,10 +15,10 @@ use ecs_lifecycle_agent::effects::Effects;
 use ecs_lifecycle_agent::{capacity, doctor, driver, logging, outbox, previous, signals, terminal};
 use tokio::sync::mpsc;
 
-/// `EX_USAGE` of sysexits.h: the command line or the configuration is wrong, and a restart will not
-/// mend it.
+/// `EX_USAGE` of sysexits.h: the command line or the configuration is wrong. systemd does not restart the agent,
+/// because a restart would not help.
 const USAGE: u8 = 64;
-/// Threads for name look-ups: all of them may be stuck.
+/// The most threads for name look-ups, each of which can block.
 const LOOK_UPS: usize = 8;
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let effective = match config::load(&request) {
         Ok(effective) => effective,
         Err(error) => {
-            // It is for the doctor to say what is wrong, with whatever else is.
+            // `doctor` reports an invalid configuration together with its other findings.
             if let Some(Command::Doctor(arguments)) = &cli.command {
                 return doctor::run(arguments, Err(error));
             }
@@ -83,9 +83,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Asks the running agent.
+/// Runs a subcommand that talks to the running agent over its socket.
 fn control(settings: &Settings, ask: impl AsyncFnOnce(Control) -> ExitCode) -> ExitCode {
-    // reqwest wants a provider of cryptography, although nothing is encrypted here.
+    // reqwest requires a crypto provider, although nothing is encrypted here.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let asked = Control::new(&settings.agent.socket)
         .map_err(|error| error.to_string())
@@ -111,12 +111,12 @@ fn run(effective: &Effective) -> Result<(), Box<dyn std::error::Error>> {
             "the configuration uses a name that has changed; it is accepted for now"
         );
     }
-    // One provider of cryptography for the SDK and for reqwest. Only a second call could fail.
+    // The SDK and reqwest share this crypto provider. Only a second call could fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clock = Clock::start();
     let endpoints = Endpoints::from_environment(|name| std::env::var(name).ok());
     let effects = Effects::new(settings, &endpoints, clock);
-    // One thread does for an agent that mostly waits.
+    // One thread is enough for an agent that mostly waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(LOOK_UPS)
         .enable_all()
@@ -131,12 +131,12 @@ fn run(effective: &Effective) -> Result<(), Box<dyn std::error::Error>> {
         driver::run(settings, Arc::new(effects), clock, recalled, stop, asks).await;
         Ok::<_, std::io::Error>(())
     })?;
-    // Effects may be stuck in a name look-up: do not wait for them.
+    // Effects may still be blocked in a name look-up, and the exit does not wait for them.
     runtime.shutdown_background();
     Ok(())
 }
 
-/// Without its socket the agent does its work all the same.
+/// Listens on the control socket. If that fails, the agent runs without it.
 fn listen(socket: &Path) -> mpsc::UnboundedReceiver<Ask> {
     let (send, asks) = mpsc::unbounded_channel();
     match server::bind(socket) {

@@ -1,6 +1,6 @@
-//! Counters of what was done, and the state, as OpenMetrics text: for node exporters on this machine.
+//! Counters and the current state as OpenMetrics text, for exporters on this machine.
 //!
-//! Everything is counted from the notes that are logged, too: a figure and the journal cannot differ.
+//! The counters come from the same notes as the log, so that the two cannot differ.
 //! <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::decide::{Dependency, Moment, Note, Outcome, Phase, PhaseName, Policy, State};
 use crate::outbox;
 
-/// The content type of the text.
+/// The HTTP content type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const OUTCOMES: [Outcome; 3] = [
@@ -35,7 +35,7 @@ const DEPENDENCIES: [Dependency; 6] = [
     Dependency::StateDirectory,
 ];
 
-/// What was counted since the process started.
+/// The counters since the process started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     drains: BTreeMap<&'static str, u64>,
@@ -47,7 +47,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts what was just said.
+    /// Updates the counters from a note.
     pub fn observe(&mut self, note: &Note) {
         match note {
             Note::DrainOver { outcome, took, .. } => {
@@ -63,7 +63,7 @@ impl Metrics {
         }
     }
 
-    /// The text.
+    /// Renders the counters and the state as OpenMetrics text.
     pub fn render(&self, state: &State, now: Moment, policy: &Policy) -> String {
         let mut page = Page::default();
         page.family("build", "info", "The version of the agent.");
@@ -159,7 +159,7 @@ fn count(number: usize) -> f64 {
     whole(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
-/// OpenMetrics text in the making.
+/// The OpenMetrics text while it is written.
 #[derive(Default)]
 struct Page(String);
 
@@ -169,7 +169,7 @@ impl Page {
         let _ = write!(self.0, "# TYPE {name} {kind}\n# HELP {name} {help}\n");
     }
 
-    /// Labels are words of ours: they need no escapes.
+    /// Label values are the agent's own words and need no escaping.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         let labels: Vec<String> = labels
             .iter()

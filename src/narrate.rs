@@ -1,10 +1,10 @@
-//! What the agent says: every message that it can log about its work, in one place.
+//! The text and the level of every note of the core, in one place.
 //!
-//! One line a transition, at the level that an operator should see it at, with the facts as fields: in
-//! the journal they are fields of the entry, on a terminal they follow the text.
+//! Each note is one line with the facts as fields. In the journal these are fields of the entry, on a terminal
+//! they follow the text.
 //!
-//! Levels: `error` needs a person, `warn` may come to need one, `info` is the story of a drain, `debug`
-//! is what only a developer wants.
+//! Levels: `error` needs an operator, `warn` may need one if it goes on, `info` follows a drain, and `debug` is
+//! only for developers.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::decide::{
     short,
 };
 
-/// As many tasks as one line names.
+/// The most tasks that one line names.
 const MOST_NAMED: usize = 10;
 
-/// Says it.
+/// Logs a note.
 #[expect(
     clippy::too_many_lines,
     reason = "a table: one arm a message, nothing else"
@@ -137,6 +137,14 @@ pub fn narrate(note: &Note, state: &State) {
                 theirs,
                 ours,
                 "port 51678 reports a container instance of another machine; ignoring it. Check which process listens there, then restart the ECS agent"
+            );
+        }
+        Note::FormerRegistrations { arns } => {
+            warn!(
+                cluster,
+                container_instance,
+                former = arns.join(", "),
+                "ECS still has former registrations of this instance in the cluster, which are not used any more. Run status for the command that removes them"
             );
         }
         Note::DrainReopened { reason, tasks } => {
@@ -578,7 +586,7 @@ fn no_hook(why: &NoHook) {
     }
 }
 
-/// Most groups have none, and need none.
+/// Most groups have no launching hook and need none, so that is not an error.
 fn no_launch_hook(why: &NoHook) {
     match why {
         NoHook::NotInAGroup | NoHook::None { .. } => {
@@ -606,7 +614,7 @@ fn no_launch_hook(why: &NoHook) {
     }
 }
 
-/// No policy allows or denies a signal: see `clients::cloudformation`.
+/// A signal needs no IAM permission (see `clients::cloudformation`), so the message names none.
 fn signal_denied(failure: &Failure) {
     error!(
         error = failure.message,
@@ -639,7 +647,7 @@ fn id(value: Option<&String>) -> &str {
     value.map_or("-", String::as_str)
 }
 
-/// A duration for a person: whole seconds, or milliseconds under ten seconds.
+/// Formats a duration in whole seconds, or in milliseconds below ten seconds.
 pub fn span(duration: Duration) -> String {
     let rounded = if duration >= Duration::from_secs(10) {
         Duration::from_secs(duration.as_secs())
@@ -649,7 +657,7 @@ pub fn span(duration: Duration) -> String {
     humantime::format_duration(rounded).to_string()
 }
 
-/// The tasks, the first ten by name: `web:8 (service web, stopping, 0a1b2c…)`.
+/// Lists the tasks, ten at most: `web:8 (service web, stopping, 0a1b2c…)`.
 fn list(tasks: &[WaitedFor]) -> String {
     let mut text: Vec<String> = tasks.iter().take(MOST_NAMED).map(one).collect();
     if let Some(more) = tasks.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {

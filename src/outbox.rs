@@ -1,7 +1,7 @@
-//! Messages on their way to the journal or to standard error. Neither may stop the loop: a thread of its own
-//! hands them over, and a queue is before it.
+//! Queues messages for the journal or standard error, so that neither can block the loop. A separate thread writes
+//! them.
 //!
-//! The queue is bounded. A message that finds no room, or that nobody takes, is dropped and counted.
+//! The queue is bounded. A message that does not fit, or that cannot be written, is dropped and counted.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,15 +10,15 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// As many messages wait. A drain logs one or two a second.
+/// The capacity of the queue, in messages. A drain logs one or two a second.
 const ROOM: usize = 512;
-/// How long the start waits to hear that there is somebody to hand messages to.
+/// How long `start` waits until the thread has opened the log.
 const GREETING: Duration = Duration::from_secs(1);
-/// How long the end waits for messages that are still in the queue.
+/// How long `flush` waits for messages that are still in the queue.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
-/// Messages in the queue, with the one that is being handed over.
+/// The messages in the queue, including the one that is being written.
 static WAITING: Mutex<usize> = Mutex::new(0);
 static FEWER: Condvar = Condvar::new();
 
@@ -27,13 +27,13 @@ pub fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// Waits until all messages are handed over, for half a second at the most.
+/// Waits until all messages are written, for half a second at most.
 pub fn flush() {
     let waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = FEWER.wait_timeout_while(waiting, FAREWELL, |waiting| *waiting > 0);
 }
 
-/// The way in.
+/// The sending end of the queue.
 pub struct Outbox<T>(SyncSender<T>);
 
 impl<T> Clone for Outbox<T> {
@@ -43,10 +43,10 @@ impl<T> Clone for Outbox<T> {
 }
 
 impl<T: Send + 'static> Outbox<T> {
-    /// Starts the thread. `open` makes what hands a message over; both may block.
+    /// Starts the thread, which calls `open` and writes each message with its result; both may block.
     ///
     /// # Errors
-    /// Where there can be no thread, or `open` fails at once.
+    /// Fails if the thread cannot start, or if `open` fails within a second.
     pub fn start<D>(open: impl FnOnce() -> io::Result<D> + Send + 'static) -> io::Result<Self>
     where
         D: FnMut(T) -> io::Result<()>,
@@ -66,12 +66,12 @@ impl<T: Send + 'static> Outbox<T> {
             })?;
         match is_open.recv_timeout(GREETING) {
             Ok(Err(error)) => Err(error),
-            // Slow, or stuck: what is logged waits in the queue.
+            // If `open` is still blocked, messages wait in the queue.
             Ok(Ok(())) | Err(_) => Ok(Self(outbox)),
         }
     }
 
-    /// Puts a message into the queue, or drops it.
+    /// Queues a message, or drops it if the queue is full.
     pub fn put(&self, message: T) {
         count(1);
         if self.0.try_send(message).is_err() {

@@ -1,7 +1,7 @@
-//! The version before: it goes on where this one refuses the configuration.
+//! Falls back to the previous version if this one rejects the configuration.
 //!
-//! An upgrade keeps the binary that worked so far (`packaging/README.md`). A key that is gone must not leave
-//! an instance without an agent.
+//! An upgrade keeps the binary that worked so far (`packaging/README.md`), so that a removed key does not leave an
+//! instance without an agent.
 
 use std::env;
 use std::os::unix::process::CommandExt as _;
@@ -11,16 +11,16 @@ use std::process::Command;
 use crate::config::{ConfigError, Settings};
 use crate::{logging, outbox, terminal};
 
-/// Where the packages keep it.
+/// The path at which the packages keep the previous binary.
 pub const KEPT: &str = "/usr/lib/ecs-lifecycle-agent/previous/ecs-lifecycle-agent";
 
-/// Becomes the version before, with the same arguments. It returns where there is none, or where this is it.
+/// Executes the previous version with the same arguments. Returns if that is missing or is this one.
 pub fn hand_over(error: &ConfigError, service: bool) {
     let kept = Path::new(KEPT);
     if !kept.is_file() || env::current_exe().is_ok_and(|this| this == kept) {
         return;
     }
-    // A command says nothing of its own: its output is for a person, or for a script.
+    // Only the service logs this: the output of a command is for a person or a script.
     if service && logging::start(&Settings::default().log).is_ok() {
         tracing::error!(
             problems = error.to_string(),
@@ -28,7 +28,7 @@ pub fn hand_over(error: &ConfigError, service: bool) {
             "this version rejects the configuration; running the previous version instead. Correct the configuration, then restart the service"
         );
     }
-    // The next program has none of this one's threads, and one of them sends the messages.
+    // `exec` ends all threads, including the one that writes the messages.
     outbox::flush();
     let failed = Command::new(kept).args(env::args_os().skip(1)).exec();
     terminal::complain(&format!("{KEPT}: {failed}"));

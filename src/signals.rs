@@ -1,4 +1,4 @@
-//! Signals to the process, and whether they mean the whole machine.
+//! Signals to the process, and whether the whole machine is shutting down.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -11,23 +11,23 @@ use tokio_stream::StreamExt as _;
 
 use crate::threads;
 
-/// The service manager has this long to say what it is doing: the process has to end within two seconds.
+/// How long to wait for systemctl: the process has to end within two seconds.
 const ASKING: Duration = Duration::from_millis(1_500);
 
-/// The process was asked to stop.
+/// A request to stop the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// `SIGTERM`, `SIGINT`
+    /// `SIGTERM` or `SIGINT`.
     pub signal: &'static str,
-    /// Whether it is the whole machine that is being shut down.
+    /// Whether the whole machine is shutting down.
     pub shutdown: bool,
 }
 
-/// Passes on SIGTERM and SIGINT. Only where it makes a difference (`ask_systemd`), systemd is asked
-/// whether the machine is being shut down, or just this service stopped.
+/// Reports SIGTERM and SIGINT. With `ask_systemd`, asks systemd on SIGTERM whether the machine is shutting down or
+/// only this service is being stopped.
 ///
 /// # Errors
-/// Where the handlers cannot be set up.
+/// Fails if the signal handlers cannot be installed.
 pub fn watch(ask_systemd: bool) -> io::Result<mpsc::UnboundedReceiver<Stop>> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let (send, receive) = mpsc::unbounded_channel();
@@ -47,7 +47,7 @@ pub fn watch(ask_systemd: bool) -> io::Result<mpsc::UnboundedReceiver<Stop>> {
     Ok(receive)
 }
 
-/// `systemctl is-system-running` says `stopping` from the moment that a shutdown has begun.
+/// Whether a shutdown has begun: from then on `systemctl is-system-running` prints `stopping`.
 async fn machine_stops() -> bool {
     let ask = threads::aside(|| {
         Command::new("systemctl")
@@ -59,7 +59,7 @@ async fn machine_stops() -> bool {
         Ok(Ok(Ok(output))) => match String::from_utf8_lossy(&output.stdout).trim() {
             "stopping" => return true,
             "initializing" | "starting" | "running" | "degraded" | "maintenance" => return false,
-            // `offline`, `unknown`, nothing: it could not ask.
+            // `offline`, `unknown` or no output: systemctl could not reach systemd.
             _ => {
                 let said = String::from_utf8_lossy(&output.stderr);
                 format!("{}: {}", output.status, said.trim())
@@ -68,7 +68,7 @@ async fn machine_stops() -> bool {
         Ok(Ok(Err(error)) | Err(error)) => error.to_string(),
         Err(_) => "no answer in time".to_owned(),
     };
-    // Not to know means to stop at once: the next start takes the drain up again.
+    // If it is not known, stop at once: the next start resumes the drain.
     tracing::warn!(
         error = trouble,
         "systemctl does not say whether the machine is shut down: stopping at once"

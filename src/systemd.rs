@@ -1,6 +1,6 @@
-//! What systemd is told: ready, the state in one line, and that the loop is alive.
+//! Notifies systemd of readiness, of the state in one line, and that the loop is alive.
 //!
-//! Outside of systemd (`NOTIFY_SOCKET` not set) all of it does nothing.
+//! Outside of systemd, where `NOTIFY_SOCKET` is not set, nothing is sent.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,13 +12,13 @@ use sd_notify::NotifyState;
 
 use crate::decide::Moment;
 
-/// How much longer than the drain itself systemd has to wait before it loses patience at shutdown.
+/// How much longer than the drain systemd waits at shutdown before it kills the agent.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
-/// What systemd did not take is said again after this time.
+/// How long until a notification that failed is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Tells systemd. The watchdog is fed from the loop that decides, and only from there: a loop that is
-/// stuck means a restart.
+/// Sends the notifications. Only the loop that decides feeds the watchdog, so that systemd restarts an agent whose
+/// loop hangs.
 pub struct Notifier {
     socket: Option<OsString>,
     tell_at: Option<Moment>,
@@ -30,7 +30,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// With the watchdog interval that systemd has set, if any.
+    /// Takes the socket and the watchdog interval, if any, from the variables that systemd has set.
     pub fn from_environment() -> Self {
         Self {
             socket: env::var_os("NOTIFY_SOCKET"),
@@ -43,7 +43,7 @@ impl Notifier {
         }
     }
 
-    /// Tells what is new. Where systemd does not take it, it is said again later: the drain goes on.
+    /// Sends what has changed. If systemd does not accept it, it is sent again later and the drain goes on.
     pub fn tell(&mut self, now: Moment, ready: bool, leave_at: Option<Moment>, status: &str) {
         if self.tell_at.is_some_and(|at| now < at) {
             return;
@@ -84,7 +84,7 @@ impl Notifier {
         }
     }
 
-    /// Without waiting: systemd may be busy, and its queue full.
+    /// Never blocks: systemd may be busy and its queue full.
     fn send(&self, news: &[NotifyState<'_>]) -> io::Result<()> {
         let Some(path) = &self.socket else {
             return Ok(());
@@ -100,7 +100,7 @@ impl Notifier {
             .is_some_and(|every| self.fed_at.is_none_or(|fed| now.since(fed) >= every / 4))
     }
 
-    /// When there is something to tell next, as far as that is known.
+    /// When the next notification is due, if that is known.
     pub fn wake_at(&self) -> Option<Moment> {
         self.tell_at.or_else(|| {
             self.watchdog

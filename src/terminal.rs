@@ -1,9 +1,9 @@
-//! What is printed for a person, as opposed to logged.
+//! Output that is printed, as opposed to logged.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-/// Prints to standard output. A reader that has gone away is no failure of ours.
+/// Prints to standard output. It is no failure if the reader has closed the pipe.
 pub fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -12,7 +12,7 @@ pub fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Says on standard error what is wrong.
+/// Prints an error to standard error.
 pub fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{}: {text}", env!("CARGO_PKG_NAME"));
 }

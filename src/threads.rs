@@ -1,19 +1,19 @@
-//! Threads for what may block: a file, a directory, the start of a process.
+//! Threads for work that may block: on a file, on a directory, or on the start of a process.
 //!
-//! tokio's own pool is left to name look-ups, which may fill it.
+//! tokio's own pool is left to name look-ups, which may block all of its threads.
 
 use std::io;
 
 use tokio::sync::oneshot;
 
-/// Does some work on a thread of its own.
+/// Runs some work on a thread of its own.
 ///
 /// # Errors
-/// Where there can be no thread.
+/// Fails if the thread cannot start, or if the work panics.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (send, receive) = oneshot::channel();
     std::thread::Builder::new().spawn(move || {
-        // Whoever asked may have gone away.
+        // The caller may no longer wait for the result.
         let _ = send.send(work());
     })?;
     receive.await.map_err(io::Error::other)

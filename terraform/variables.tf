@@ -6,13 +6,13 @@ variable "cluster" {
 # Which of the two modes.
 
 variable "autoscaling_group_name" {
-  description = "An Auto Scaling group that exists: it gets the two hooks. Null makes a group of its own."
+  description = "Name of an existing Auto Scaling group. The module adds the two hooks to it. If null, the module creates a group."
   type        = string
   default     = null
 }
 
 variable "role_name" {
-  description = "The role of that group's instances: it gets the agent's permissions. Only with autoscaling_group_name."
+  description = "Role of that group's instances. The module adds the agent's permissions to it. Only with autoscaling_group_name."
   type        = string
   default     = null
 
@@ -25,7 +25,7 @@ variable "role_name" {
 # A group of its own.
 
 variable "name" {
-  description = "Name of the group, and of what belongs to it."
+  description = "Name of the group and of its related resources."
   type        = string
   default     = "ecs-hosts"
 }
@@ -42,7 +42,7 @@ variable "subnet_ids" {
 }
 
 variable "security_group_ids" {
-  description = "The security groups of the instances. The agent needs nothing inbound, and HTTPS outbound."
+  description = "The security groups of the instances. The agent needs outbound HTTPS and no inbound access."
   type        = list(string)
   default     = []
 
@@ -53,7 +53,7 @@ variable "security_group_ids" {
 }
 
 variable "image_id" {
-  description = "The AMI that was built by \"make ami\", or an ECS-optimised Amazon Linux 2023 with agent_package."
+  description = "An AMI built with \"make ami\", or an ECS-optimised Amazon Linux 2023 AMI together with agent_package."
   type        = string
   default     = null
 
@@ -64,7 +64,7 @@ variable "image_id" {
 }
 
 variable "agent_package" {
-  description = "Address of the agent's rpm, to be installed at first boot. Empty where the AMI contains the agent."
+  description = "URL of the agent's rpm, which is installed at first boot. Empty if the AMI contains the agent."
   type        = string
   default     = ""
 
@@ -75,49 +75,49 @@ variable "agent_package" {
 }
 
 variable "instance_type" {
-  description = "The type of the instances. Its architecture has to be the AMI's."
+  description = "The instance type. Its architecture must match the AMI."
   type        = string
   default     = "t3.medium"
 }
 
 variable "volume_size" {
-  description = "Size of the root volume in GiB, for the images of containers, too."
+  description = "Size of the root volume in GiB. It also holds the container images."
   type        = number
   default     = 30
 }
 
 variable "min_size" {
-  description = "The least number of instances. So many have to join before the group counts as created."
+  description = "The minimum number of instances. This many must join before the group counts as created."
   type        = number
   default     = 2
 }
 
 variable "max_size" {
-  description = "The greatest number of instances."
+  description = "The maximum number of instances."
   type        = number
   default     = 4
 }
 
 variable "join_timeout" {
-  description = "How long Terraform waits for the first instances. Longer than booting and ready_timeout together."
+  description = "How long Terraform waits for the first instances. Must be longer than booting and ready_timeout together."
   type        = string
   default     = "20m"
 }
 
 variable "default_instance_warmup" {
-  description = "Seconds after which an instance that is in service counts as warm: an instance refresh goes on then."
+  description = "Seconds after which an instance in service counts as warm. An instance refresh then continues."
   type        = number
   default     = 60
 }
 
 variable "http_put_response_hop_limit" {
-  description = "How many hops away instance metadata answers. With 1, tasks in bridge mode do not reach it."
+  description = "Hop limit of instance metadata. With 1, tasks in bridge mode cannot reach it."
   type        = number
   default     = 1
 }
 
 variable "session_manager" {
-  description = "Whether people get a shell on the instances by Session Manager."
+  description = "Whether Session Manager can open a shell on the instances."
   type        = bool
   default     = true
 }
@@ -129,7 +129,7 @@ variable "log_shipping" {
 }
 
 variable "tags" {
-  description = "Tags of the group and its instances. No \"/\" and no space in a key: instances show them in metadata."
+  description = "Tags of the group and its instances. Keys must not contain \"/\" or spaces, as metadata shows the tags."
   type        = map(string)
   default     = {}
 }
@@ -137,19 +137,19 @@ variable "tags" {
 # How the group is refreshed.
 
 variable "min_healthy_percentage" {
-  description = "What an instance refresh leaves in service, in per cent of the desired capacity."
+  description = "Minimum that an instance refresh keeps in service, in per cent of the desired capacity."
   type        = number
   default     = 100
 }
 
 variable "max_healthy_percentage" {
-  description = "What an instance refresh may take the group to, in per cent of the desired capacity."
+  description = "Maximum size of the group during an instance refresh, in per cent of the desired capacity."
   type        = number
   default     = 110
 }
 
 variable "checkpoint_percentages" {
-  description = "After how many per cent an instance refresh stops for checkpoint_delay. The last has to be 100."
+  description = "Percentages at which an instance refresh pauses for checkpoint_delay. The last must be 100."
   type        = list(number)
   default     = null
 }
@@ -169,22 +169,22 @@ variable "refresh_alarms" {
 # Joining and draining.
 
 variable "ready_timeout" {
-  description = "After so long without having joined, a new instance gives itself up (the agent's ready.timeout)."
+  description = "How long a new instance may take to join before its launch is abandoned (the agent's ready.timeout)."
   type        = string
   default     = "10m"
 }
 
 variable "launching_heartbeat_timeout" {
-  description = "Seconds in which a new instance has to boot and start the agent, which then heartbeats."
+  description = "Seconds that a new instance has to boot and start the agent, which then sends heartbeats."
   type        = number
   default     = 600
 }
 
 variable "launching_default_result" {
   description = <<-TEXT
-    What becomes of a new instance whose agent is silent: ABANDON ends it, CONTINUE puts it into service. Null is ABANDON
-    for a group of its own, and CONTINUE for one that exists, where an image without the agent would never get into
-    service. Ask for ABANDON once every image has the agent.
+    What happens to a new instance with a silent agent: ABANDON terminates it, CONTINUE puts it into service. Null
+    means ABANDON for a group that the module creates, and CONTINUE for an existing group, as instances without the
+    agent would otherwise never enter service. Set ABANDON once every image has the agent.
   TEXT
   type        = string
   default     = null
@@ -202,13 +202,13 @@ variable "drain_timeout" {
 }
 
 variable "terminating_heartbeat_timeout" {
-  description = "Seconds after which Auto Scaling goes on without an agent that is silent."
+  description = "Seconds after which Auto Scaling stops waiting for a silent agent."
   type        = number
   default     = 300
 }
 
 variable "standalone_tasks" {
-  description = "What a drain does about tasks of no service: wait, stop or ignore. Only \"stop\" allows ecs:StopTask."
+  description = "What a drain does with standalone tasks: wait, stop or ignore. Only \"stop\" adds ecs:StopTask to the policy."
   type        = string
   default     = "wait"
 
@@ -220,9 +220,9 @@ variable "standalone_tasks" {
 
 variable "terminate_hook_abandon" {
   description = <<-TEXT
-    What becomes of an instance whose drain is not over in time: terminate, or retain, which keeps it, running and
-    charged, outside the desired capacity until a person terminates it. For a group that exists, this sets the hook only:
-    the group's own instance_lifecycle_policy and the agent's drain.result_on_timeout are for you to set.
+    What happens to an instance if its drain times out: terminate, or retain. A retained instance keeps running,
+    outside the desired capacity and at your cost, until you terminate it. For an existing group this sets only the
+    hook. Set the group's instance_lifecycle_policy and the agent's drain.result_on_timeout yourself.
   TEXT
   type        = string
   default     = "terminate"
@@ -233,13 +233,14 @@ variable "terminate_hook_abandon" {
   }
 }
 
-# Scaling by the agents' figures.
+# Scaling on the agents' metrics.
 
 variable "capacity_scaling" {
   description = <<-TEXT
-    Scales the group by the room for tasks that the agents report; null does not. cpu, memory, ports, awsvpc and task_enis
-    are the largest task's. Never beside a capacity provider with managed scaling. For a group that exists, the same
-    [capacity] has to be in its agents' configuration, with [metrics], and the group has to collect its own metrics.
+    Scales the group on the free room for tasks that the agents report; null turns this off. cpu, memory, ports,
+    awsvpc and task_enis describe the largest task. Never combine it with a capacity provider with managed scaling.
+    For an existing group, its agents' configuration needs the same [capacity] and [metrics], and the group must
+    collect its own metrics.
   TEXT
   type = object({
     reserve            = optional(number, 1)

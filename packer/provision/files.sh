@@ -1,5 +1,5 @@
 #!/bin/bash
-# Puts in place what belongs to the image rather than to the agent: the first boot, and the logs.
+# Installs the files of the image that the agent's package does not have: the first boot, and the logs.
 set -euo pipefail
 files=/tmp/ecs-image/files
 
@@ -14,7 +14,7 @@ systemctl enable ecs-image-first-boot.service ecs-image-agent-log.service
 if [ "$CLOUDWATCH_AGENT" = true ]; then
     etc=/opt/aws/amazon-cloudwatch-agent/etc
     install --directory --mode=755 "$etc"
-    # A log group's name has letters, digits and _ - / . # only.
+    # The name of a log group has only letters, digits and _ - / . # in it.
     sed "s#@LOG_GROUP@#${LOG_GROUP//#/\\#}#" "$files/cloudwatch-agent.json" >"$etc/amazon-cloudwatch-agent.json"
     systemctl enable amazon-cloudwatch-agent.service
 fi

@@ -1,15 +1,15 @@
 #!/bin/bash
-# Installs what the image needs, and the lifecycle agent.
+# Installs the packages that the image needs, and the lifecycle agent.
 #
-# The only script that knows a package manager. The image is Amazon Linux; the test of these scripts has
-# no Amazon Linux to run them on, so there is a branch for Debian, on which nothing but the agent is
-# installed: what stands in for Docker and the ECS agent is the test's.
+# This is the only script that uses a package manager. The image is Amazon Linux, but the scripts are tested on
+# Debian. In the branch for Debian only the agent is installed, because the test provides stand-ins for Docker and
+# the ECS agent.
 set -euo pipefail
 packages=/tmp/ecs-image/packages
 
 if command -v dnf >/dev/null; then
     if [ "$UPGRADE" = true ]; then
-        # Amazon Linux pins its repositories to the release of the image: latest means latest.
+        # Amazon Linux pins its repositories to the release of the image, so the latest one has to be named.
         dnf --assumeyes --quiet --releasever=latest upgrade
     fi
     want=(docker ecs-init curl-minimal aws-cfn-bootstrap)
@@ -24,4 +24,4 @@ else
 fi
 
 systemctl enable docker.service ecs.service
-# Enabled by the package's preset: check.sh looks.
+# The package's preset enables the agent, which check.sh verifies.

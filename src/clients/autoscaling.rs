@@ -12,15 +12,15 @@ use crate::decide::{
 
 use super::failure::from_sdk;
 
-/// Auto Scaling's own default for a HeartbeatTimeout.
+/// The HeartbeatTimeout that Auto Scaling sets by default, in seconds.
 const DEFAULT_HEARTBEAT_TIMEOUT: u64 = 3_600;
-/// The most that Auto Scaling grants, and its factor: GlobalTimeout = min(48 h, 100 × HeartbeatTimeout).
+/// The longest GlobalTimeout, in seconds: Auto Scaling sets it to min(48 h, 100 × HeartbeatTimeout).
 const MOST_GLOBAL_TIMEOUT: u64 = 172_800;
 
-/// `DescribeAutoScalingInstances` for this one; `None` where Auto Scaling does not know it (any more).
+/// Calls `DescribeAutoScalingInstances` for this instance; `None` if Auto Scaling does not know it.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if the call does, or if the answer is incomplete.
 pub async fn describe_instance(
     client: &Client,
     instance_id: &str,
@@ -37,7 +37,7 @@ pub async fn describe_instance(
         .iter()
         .find(|found| found.instance_id() == Some(instance_id))
     else {
-        // An empty list is how Auto Scaling says "not mine". An answer without any list is no answer.
+        // For an unknown instance Auto Scaling returns an empty list. An answer without a list is malformed.
         return if answer.auto_scaling_instances.is_some() {
             Ok(None)
         } else {
@@ -56,10 +56,10 @@ pub async fn describe_instance(
     }
 }
 
-/// `DescribeLifecycleHooks`: those of a group, for either transition.
+/// Calls `DescribeLifecycleHooks` for a group, which returns its hooks for both transitions.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if the call does, or if the answer is incomplete.
 pub async fn lifecycle_hooks(client: &Client, group: &str) -> Result<Vec<LifecycleHook>, Failure> {
     let what = format!("autoscaling:DescribeLifecycleHooks of {group}");
     let answer = client
@@ -107,10 +107,10 @@ fn seconds(value: Option<i32>) -> Option<u64> {
         .filter(|value| *value > 0)
 }
 
-/// `RecordLifecycleActionHeartbeat`
+/// Calls `RecordLifecycleActionHeartbeat`, by instance id.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if the call does, or if the answer has no request id.
 pub async fn heartbeat(
     client: &Client,
     hook: &HookRef,
@@ -128,10 +128,10 @@ pub async fn heartbeat(
     accepted(&what, answer.request_id())
 }
 
-/// `CompleteLifecycleAction`, by instance id.
+/// Calls `CompleteLifecycleAction`, by instance id.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if the call does, or if the answer has no request id.
 pub async fn complete(
     client: &Client,
     hook: &HookRef,
@@ -155,8 +155,8 @@ pub async fn complete(
     accepted(&what, answer.request_id())
 }
 
-/// These answers hold nothing, and the SDK reads nothing of them: it takes any status 200 for a yes, that
-/// of a captive portal or of a proxy in trouble, too. AWS's own have a request id.
+/// Requires a request id, which every answer of AWS has. These answers have no content, so the SDK takes any
+/// status 200 for success, even from a captive portal or a broken proxy.
 fn accepted(what: &str, request_id: Option<&str>) -> Result<Accepted, Failure> {
     let request_id = request_id
         .filter(|id| !id.is_empty())

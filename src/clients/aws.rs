@@ -1,6 +1,6 @@
-//! The AWS SDK, set up once: region from metadata, the SDK's own retries off, one timeout for each call.
+//! Sets up the AWS SDK: the region is from metadata, the SDK's own retries are off, and each call has one timeout.
 //!
-//! Proxies, FIPS and dual stack are the SDK's own settings, from its environment variables and files.
+//! Proxies, FIPS and dual stack are configured by the SDK's own environment variables and files.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,25 +21,25 @@ use crate::decide::{Failure, FailureKind, Instance};
 
 use super::bounded::Bounded;
 
-/// Where a signature was refused, for its time as a rule. The SDK learns AWS's time from the answer.
+/// Error codes of a rejected signature, usually due to clock skew. The SDK learns AWS's time from the answer.
 const SIGNATURE: &[&str] = &[
     "InvalidSignatureException",
     "SignatureDoesNotMatch",
     "RequestExpired",
     "RequestTimeTooSkewed",
 ];
-/// Where credentials were good, and are not any more.
+/// Error codes of credentials that have expired.
 const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
-/// As many refusals in a row are answered by asking again at once: calls go side by side.
+/// The most rejections in a row that are retried at once. There can be several because calls run concurrently.
 const AT_ONCE: u32 = 3;
 
-/// The SDK's clients, made when they are first needed: an idle agent asks AWS nothing, and holds no
-/// credentials. They are kept as long as the credentials are good, as each knows how far the clock of this
-/// machine is from AWS's.
+/// The SDK's clients, created when they are first needed: an idle agent makes no AWS calls and holds no
+/// credentials. They are kept while the credentials are valid, because each client remembers the clock skew to
+/// AWS.
 pub struct Aws {
     request_timeout: Duration,
     clients: Mutex<Option<Clients>>,
-    /// Set from a call that was refused for its credentials: the next one fetches new ones.
+    /// Set when a call was rejected for its credentials, so that the next call loads new ones.
     stale: AtomicBool,
     refusals: AtomicU32,
 }
@@ -52,7 +52,7 @@ struct Clients {
 }
 
 impl Aws {
-    /// `request_timeout` covers one call with all that belongs to it.
+    /// `request_timeout` covers one call with everything that it involves.
     pub fn new(request_timeout: Duration) -> Self {
         Self {
             request_timeout,
@@ -62,10 +62,10 @@ impl Aws {
         }
     }
 
-    /// Asks Amazon ECS.
+    /// Calls Amazon ECS, and once more if new credentials or AWS's time may help.
     ///
     /// # Errors
-    /// What `ask` comes to.
+    /// Returns the failure of the last call.
     pub async fn ecs<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         instance: &Instance,
@@ -79,10 +79,10 @@ impl Aws {
         result
     }
 
-    /// Asks Auto Scaling.
+    /// Calls Auto Scaling, and once more if new credentials or AWS's time may help.
     ///
     /// # Errors
-    /// What `ask` comes to.
+    /// Returns the failure of the last call.
     pub async fn autoscaling<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         instance: &Instance,
@@ -96,11 +96,11 @@ impl Aws {
         result
     }
 
-    /// Where CloudFormation is. The SDK has no client of it here, but it is found by the same rules as Auto
-    /// Scaling, partitions, FIPS and dual stack included: the host names differ in the first word only.
+    /// The endpoint of CloudFormation. The agent has no SDK client for it, so it is derived from that of Auto
+    /// Scaling, with partitions, FIPS and dual stack: only the first label of the host name differs.
     ///
     /// # Errors
-    /// Where the partition does not have what is asked for.
+    /// Fails if the partition has no such endpoint.
     pub async fn cloudformation_endpoint(&self, instance: &Instance) -> Result<String, Failure> {
         let config = self.clients(instance).await.config;
         let region = &instance.region;
@@ -122,9 +122,9 @@ impl Aws {
             })
     }
 
-    /// Takes note of how a call went; whether it is worth asking again at once: the clock of AWS is known by
-    /// now, or there are new credentials. The SDK keeps credentials until their end; where AWS calls them
-    /// expired before that, they are dropped, clients and all.
+    /// Records how a call went and returns whether to repeat it at once, with AWS's time or new credentials. The
+    /// SDK keeps credentials until they expire. If AWS rejects them as expired before that, they are dropped
+    /// together with the clients.
     fn book<T>(&self, result: &Result<T, Failure>) -> bool {
         let Err(Failure { kind, code, .. }) = result else {
             self.refusals.store(0, Ordering::Relaxed);
@@ -168,7 +168,7 @@ impl Aws {
             .region(region.clone())
             .http_client(http.clone())
             .credentials_provider(self.credentials(region, http).await)
-            // Every request that leaves the instance is decided by the core: see `decide::call`.
+            // The core decides about every request that leaves the instance: see `decide::pace`.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
         if let Ok(name) = AppName::new(env!("CARGO_PKG_NAME")) {
@@ -177,8 +177,8 @@ impl Aws {
         loader.load().await
     }
 
-    /// The SDK's own chain of providers, but without the retries of its metadata client: those are
-    /// decided by the core, too. Metadata is on this machine: no proxy leads there, and no TLS.
+    /// The SDK's default credentials chain, but without the retries of its metadata client, which the core decides
+    /// as well. Metadata is on this machine, so it is reached without proxy and TLS.
     async fn credentials(&self, region: Region, http: Bounded) -> DefaultCredentialsChain {
         let config = ProviderConfig::default()
             .with_region(Some(region.clone()))
@@ -201,7 +201,7 @@ impl Aws {
     }
 }
 
-/// The way to AWS, as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` have it.
+/// The HTTP client for AWS, which follows `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 fn by_the_proxies() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());

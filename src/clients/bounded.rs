@@ -1,4 +1,4 @@
-//! A limit on the body of every answer that the SDK reads: whatever answers, the agent does not grow.
+//! Limits the body of every answer that the SDK reads, so that no answer can exhaust the memory.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -10,16 +10,16 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Limited};
 
-/// A hundred tasks with all their details come to a tenth of it.
+/// The most bytes of a body. A hundred tasks with all their details take a tenth of that.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
-/// Where instance metadata names the role whose credentials it hands out.
+/// The metadata path that returns the name of the instance's role.
 const ROLE: &str = "/latest/meta-data/iam/security-credentials/";
 
-/// A role's name has 64 characters at the most, today. A URI holds 64 KiB.
+/// The most bytes of a role name. IAM allows 64 characters at present, and a URI can hold 64 KiB.
 const LONGEST_ROLE: usize = 512;
 
-/// An HTTP client whose answers end at the limit, with an error.
+/// An HTTP client whose answers fail if their body exceeds the limit.
 #[derive(Clone, Debug)]
 pub struct Bounded(pub SharedHttpClient);
 
@@ -54,8 +54,8 @@ impl HttpConnector for BoundedConnector {
     }
 }
 
-/// The name of the instance's role becomes part of the next request's URI. The SDK takes it as it comes,
-/// and panics where that makes no URI.
+/// Checks the name of the instance's role. The SDK makes it part of the next request's URI without a check, and
+/// panics if the URI is invalid.
 async fn with_a_role(mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
     let name = body.collect().await.map_err(ConnectorError::io)?.to_bytes();

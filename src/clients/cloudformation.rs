@@ -1,5 +1,5 @@
-//! CloudFormation's `SignalResource`, authenticated as AWS's own `cfn-signal` does on an instance: by the
-//! instance identity document and its signature. That takes no IAM permission, and no SDK.
+//! Calls CloudFormation's `SignalResource` as AWS's own `cfn-signal` does on an instance: the instance identity
+//! document and its signature authenticate the call, so that it needs no IAM permission and no SDK.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use crate::decide::{Accepted, Failure, FailureKind, Instance, SignalStatus};
 
 use super::failure::{kind_of, refused};
 
-/// The answer is a request id; an error is a sentence.
+/// The most bytes of an answer, which is a request id or a short error.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// What to say, of which resource.
+/// A signal for one resource of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal {
-    /// Stack name or id.
+    /// The name or the id of the stack.
     pub stack: String,
-    /// `LogicalResourceId`
+    /// The `LogicalResourceId` of the resource.
     pub resource: String,
-    /// `Status`
+    /// The `Status` that is signalled.
     pub status: SignalStatus,
 }
 
-/// A client of CloudFormation for this one operation.
+/// A client of CloudFormation for `SignalResource` only.
 pub struct CloudFormation {
     timeout: Duration,
 }
@@ -47,7 +47,7 @@ struct ErrorBody {
 }
 
 impl CloudFormation {
-    /// `timeout` covers the request.
+    /// `timeout` covers one request with its answer.
     pub fn new(timeout: Duration) -> Self {
         Self { timeout }
     }
@@ -55,7 +55,7 @@ impl CloudFormation {
     /// Sends the signal to `endpoint`, with the instance id as `UniqueId`.
     ///
     /// # Errors
-    /// Where there is no identity document to be had, or what CloudFormation answered.
+    /// Fails if metadata has no identity document, or if CloudFormation does not accept the signal.
     pub async fn signal(
         &self,
         imds: &Imds,
@@ -71,7 +71,7 @@ impl CloudFormation {
         );
         let (document, signature) = imds.identity().await?;
         let url = url(&what, endpoint, instance, signal)?;
-        // Made for this one request: an idle agent holds no TLS roots in memory.
+        // Built for this one request, so that an idle agent holds no TLS roots in memory.
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -100,7 +100,7 @@ fn url(what: &str, endpoint: &str, instance: &Instance, signal: &Signal) -> Resu
         .map_err(|error| Failure::new(FailureKind::Refused, format!("{what}: {base}: {error}")))
 }
 
-/// `CFN_V1 <base64 of the identity document>:<its signature, without line breaks>`
+/// The header value `CFN_V1 <base64 of the identity document>:<its signature, without line breaks>`.
 fn authorization(document: &[u8], signature: &[u8]) -> reqwest::header::HeaderValue {
     let document = base64::engine::general_purpose::STANDARD.encode(document);
     let signature: String = String::from_utf8_lossy(signature)
@@ -121,7 +121,7 @@ fn understand(what: &str, answer: &Answer) -> Result<Accepted, Failure> {
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     if answer.status == StatusCode::OK {
-        // A captive portal answers 200, too.
+        // A captive portal can answer with status 200 as well.
         let is_ours = serde_json::from_slice::<serde_json::Value>(&answer.body)
             .is_ok_and(|json| json.get("SignalResourceResponse").is_some());
         return if is_ours {

@@ -15,18 +15,18 @@ use crate::decide::{
 
 use super::failure::from_sdk;
 
-/// `DescribeTasks` takes this many at the most.
+/// The most tasks in one call of `DescribeTasks`.
 const TASKS_AT_ONCE: usize = 100;
-/// `DescribeServices` takes this many at the most.
+/// The most services in one call of `DescribeServices`.
 const SERVICES_AT_ONCE: usize = 10;
-/// More pages than any container instance can fill: a `nextToken` that never ends is an error.
+/// More pages than any container instance can fill. An answer with more of them is malformed.
 const MOST_PAGES: usize = 1_000;
 
-/// `UpdateContainerInstancesState`, to DRAINING or back to ACTIVE. The answer says what it led to.
+/// Calls `UpdateContainerInstancesState`, to DRAINING or back to ACTIVE, and returns the resulting state.
 ///
 /// # Errors
-/// What AWS answered. A failure within a good answer is `MISSING` or `INACTIVE`: not an error, but a
-/// container instance that is gone.
+/// Fails if the call does. A failure `MISSING` or `INACTIVE` within a successful answer is not an error: it means
+/// that the container instance is gone.
 pub async fn set_state(
     ecs: &Client,
     target: &ContainerInstance,
@@ -57,10 +57,10 @@ pub async fn set_state(
     })
 }
 
-/// `DescribeContainerInstances` for this one.
+/// Calls `DescribeContainerInstances` for this container instance.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if the call does, or if the answer is incomplete.
 pub async fn describe(
     ecs: &Client,
     target: &ContainerInstance,
@@ -68,10 +68,10 @@ pub async fn describe(
     resources(ecs, target).await.map(|host| host.view)
 }
 
-/// The same, with its resources.
+/// Calls `DescribeContainerInstances` and returns the resources as well.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if the call does, or if the answer is incomplete.
 pub async fn resources(ecs: &Client, target: &ContainerInstance) -> Result<HostView, Failure> {
     let what = format!("ecs:DescribeContainerInstances {}", target.id());
     let answer = ecs
@@ -93,7 +93,51 @@ pub async fn resources(ecs: &Client, target: &ContainerInstance) -> Result<HostV
     })
 }
 
-/// What is not understood is not there.
+/// Calls `ListContainerInstances` and returns the ARNs of all registrations of an EC2 instance in the cluster.
+/// Without a status, ECS lists every one that is not INACTIVE.
+///
+/// # Errors
+/// Fails if the call fails.
+pub async fn registrations(
+    ecs: &Client,
+    cluster: &str,
+    instance_id: &str,
+) -> Result<Vec<String>, Failure> {
+    let what = format!("ecs:ListContainerInstances of {instance_id}");
+    let (mut arns, mut next) = (Vec::new(), None);
+    for _ in 0..MOST_PAGES {
+        let answer = ecs
+            .list_container_instances()
+            .cluster(cluster)
+            .filter(format!("ec2InstanceId == {instance_id}"))
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| from_sdk(&what, &error))?;
+        let page = answer.container_instance_arns.as_deref();
+        arns.extend_from_slice(page.ok_or_else(|| malformed(&what, "no list"))?);
+        if arns.iter().any(|arn| arn.len() > parse::LONGEST_TEXT) {
+            return Err(malformed(&what, "an ARN that is too long"));
+        }
+        next = answer
+            .next_token()
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned);
+        if next.is_none() {
+            return Ok(arns);
+        }
+    }
+    Err(malformed(&what, "pages without end"))
+}
+
+/// Returns the command that removes a container instance from its cluster.
+pub fn deregister_command(cluster: &str, arn: &str) -> String {
+    format!(
+        "aws ecs deregister-container-instance --cluster {cluster} --container-instance {arn} --force"
+    )
+}
+
+/// Other resources, and ports that are not numbers, are skipped.
 fn amounts(list: &[types::Resource]) -> Resources {
     let mut resources = Resources::default();
     for resource in list {
@@ -153,14 +197,14 @@ fn view(
     }
 }
 
-/// The tasks of the container instance that are not STOPPED, and who asked for them.
+/// The tasks of the container instance that are not STOPPED, and what started them.
 ///
-/// `ListTasks` lists the tasks that are *to run* unless told otherwise: those that are to stop, and may
-/// still be at it, are a second list. In that, ECS keeps the stopped ones for an hour or more: as many as
-/// there were. They are described a hundred at a time, and none of them is kept.
+/// `ListTasks` returns tasks with the desired status RUNNING by default. Those with the desired status STOPPED may
+/// still be stopping, so a second list is read. ECS keeps stopped tasks in it for an hour or more, however many
+/// there were. They are described a hundred at a time and not kept.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if a call does, or if an answer is incomplete.
 pub async fn list_tasks(
     ecs: &Client,
     target: &ContainerInstance,
@@ -184,7 +228,7 @@ pub async fn list_tasks(
                 .send()
                 .await
                 .map_err(|error| from_sdk(&what, &error))?;
-            // To the SDK an empty body is an empty object. An absent list is no empty one.
+            // The SDK reads an empty body as an empty object, so a missing list does not mean an empty one.
             let page = answer.task_arns.as_deref();
             arns.extend_from_slice(page.ok_or_else(|| malformed(&what, "no list of tasks"))?);
             next = answer
@@ -194,7 +238,7 @@ pub async fn list_tasks(
             if next.is_none() {
                 break;
             }
-            // The rest goes with the next page.
+            // The tasks beyond whole hundreds are described with the next page.
             let whole = arns.len() - arns.len() % TASKS_AT_ONCE;
             let full: Vec<String> = arns.drain(..whole).collect();
             keep_the_rest(&mut found, each_task(ecs, &target.cluster, full).await?);
@@ -208,7 +252,7 @@ pub async fn list_tasks(
     Ok(tasks)
 }
 
-/// All but the stopped. One that was told to stop meanwhile is in both lists: what was said last counts.
+/// Keeps all but stopped tasks. A task that is told to stop meanwhile is in both lists; the last answer counts.
 fn keep_the_rest(found: &mut BTreeMap<String, ApiTask>, described: Vec<ApiTask>) {
     for task in described {
         if task.task.known == TaskStatus::Stopped {
@@ -219,10 +263,10 @@ fn keep_the_rest(found: &mut BTreeMap<String, ApiTask>, described: Vec<ApiTask>)
     }
 }
 
-/// `DescribeTasks`, and `DescribeServices` where `daemons` have to be told from other services' tasks.
+/// Calls `DescribeTasks`, and `DescribeServices` to distinguish `daemons` from other services' tasks.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if a call does, or if an answer is incomplete.
 pub async fn describe_tasks(
     ecs: &Client,
     cluster: &str,
@@ -283,7 +327,7 @@ fn api_task(what: &str, task: &types::Task) -> Result<ApiTask, Failure> {
                 .map(short)
                 .unwrap_or_default()
                 .to_owned(),
-            // DEACTIVATING, STOPPING and DEPROVISIONING are not stopped.
+            // DEACTIVATING, STOPPING and DEPROVISIONING do not count as stopped.
             known: parse::status(known),
             desired: task.desired_status().map(parse::status),
         },
@@ -335,10 +379,10 @@ fn service_of(kind: &TaskKind) -> Option<String> {
     }
 }
 
-/// `StopTask`
+/// Calls `StopTask`, with a reason that ECS shows.
 ///
 /// # Errors
-/// What AWS answered.
+/// Fails if the call does, or if the answer has no task.
 pub async fn stop_task(
     ecs: &Client,
     cluster: &str,

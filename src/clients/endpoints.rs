@@ -1,11 +1,11 @@
-//! Which endpoints the environment sets.
+//! The endpoints that environment variables set.
 
-/// Where our own HTTP calls go, as the standard AWS variables and the configuration say.
+/// The endpoints of the requests that the agent sends without the SDK, from the standard AWS variables.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    /// Instance metadata.
+    /// The URL of the instance metadata service.
     pub imds: String,
-    /// CloudFormation, where it is overridden.
+    /// The URL of CloudFormation, if it is overridden.
     pub cloudformation: Option<String>,
 }
 

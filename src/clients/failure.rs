@@ -1,4 +1,4 @@
-//! From the SDK's errors to the core's [`Failure`]: what was tried, on what, and what came back.
+//! Converts the SDK's errors to the core's [`Failure`], which names the call, its object and the answer.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::decide::{Failure, FailureKind};
 
-/// AWS answers with one of these where a role lacks a permission.
+/// Error codes of a missing permission.
 const DENIED: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
@@ -16,7 +16,7 @@ const DENIED: &[&str] = &[
     "NotAuthorized",
     "AuthFailure",
 ];
-/// Where a shared bucket of requests is empty.
+/// Error codes of throttled calls.
 const THROTTLED: &[&str] = &[
     "Throttling",
     "ThrottlingException",
@@ -28,7 +28,7 @@ const THROTTLED: &[&str] = &[
     "SlowDown",
     "PriorRequestNotComplete",
 ];
-/// Where credentials are missing, wrong or past their time.
+/// Error codes of credentials that are missing, wrong or expired.
 const CREDENTIALS: &[&str] = &[
     "ExpiredToken",
     "ExpiredTokenException",
@@ -42,7 +42,7 @@ const CREDENTIALS: &[&str] = &[
     "MissingAuthenticationToken",
     "MissingAuthenticationTokenException",
 ];
-/// Where the service itself is in trouble.
+/// Error codes of a failure of the service itself.
 const SERVER: &[&str] = &[
     "ServerException",
     "InternalFailure",
@@ -50,7 +50,7 @@ const SERVER: &[&str] = &[
     "ServiceUnavailable",
 ];
 
-/// Puts an SDK error into the core's terms. `what` names the call and its object.
+/// Converts an error of the SDK. `what` names the call and its object.
 pub fn from_sdk<E>(what: &str, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: Error + ProvideErrorMetadata + 'static,
@@ -112,8 +112,8 @@ where
     }
 }
 
-/// What a refusal means. AWS has one code for all of them, `ValidationError`, and tells them apart by their
-/// text: this is the one place where a text decides.
+/// Classifies a rejected call by its message. AWS has the same code, `ValidationError`, for all of these, so this
+/// is the only place that depends on the text of a message.
 pub fn refused(message: &str) -> FailureKind {
     const KNOWN: [(&str, FailureKind); 3] = [
         (
@@ -137,7 +137,7 @@ pub fn kind_of(code: Option<&str>, status: u16) -> FailureKind {
         () if is(THROTTLED) || status == 429 => FailureKind::Throttled,
         () if is(CREDENTIALS) => FailureKind::Credentials,
         () if is(SERVER) || status >= 500 => FailureKind::Server,
-        // A refusal without a code is not one that the protocol knows.
+        // AWS's own errors have a code, so something else has answered.
         () if code.is_none() && status != 403 => FailureKind::Malformed,
         () if code.is_none() => FailureKind::Denied,
         () => FailureKind::Refused,
@@ -161,7 +161,7 @@ fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     causes
 }
 
-/// The innermost cause says what happened; the outer ones only where.
+/// The innermost cause, which says what happened. The outer ones only say where.
 fn last(causes: &[String]) -> String {
     causes.last().cloned().unwrap_or_default()
 }

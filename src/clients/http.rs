@@ -1,7 +1,7 @@
-//! Our own HTTP requests: to servers on this machine ([`Local`]), and the CloudFormation signal.
+//! HTTP requests without the SDK: to servers on this machine ([`Local`]), and the CloudFormation signal.
 //!
-//! Each has a timeout of its own, covering connect, headers and body, and a limit on the body: nothing
-//! that answers can make the agent hang or grow.
+//! Each has its own timeout, which covers connect, headers and body, and a limit on the body. So no server can
+//! make the agent hang or exhaust its memory.
 
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
@@ -20,27 +20,27 @@ use tokio::net::TcpStream;
 
 use crate::decide::{Failure, FailureKind};
 
-/// As many connections wait for the next request.
+/// The most idle connections that are kept for the next requests.
 const KEPT: usize = 2;
-/// No headers that are read here come near it.
+/// The buffer of a connection, in bytes, which limits the headers. Those read here are much smaller.
 const BUFFER: usize = 64 * 1024;
 
 type Trouble = Box<dyn Error + Send + Sync>;
 
-/// A complete answer.
+/// A complete HTTP response.
 pub struct Answer {
-    /// Any status.
+    /// The HTTP status, of success or of failure.
     pub status: StatusCode,
-    /// Its headers.
+    /// The headers of the response.
     pub headers: HeaderMap,
-    /// Its body, whole.
+    /// The complete body.
     pub body: Vec<u8>,
 }
 
-/// A server on this machine: plain HTTP by connections that are kept, no proxy, no redirect.
+/// A server on this machine: plain HTTP over connections that are kept, without proxy and redirects.
 pub struct Local {
     endpoint: String,
-    /// Where that is; `None` where it is no URL, or has no host.
+    /// The address in `endpoint`; `None` if that is not a URL with a host.
     server: Option<Server>,
     kept: Mutex<Vec<SendRequest<Empty<Bytes>>>>,
 }
@@ -48,7 +48,7 @@ pub struct Local {
 struct Server {
     host: String,
     port: u16,
-    /// The header of each request.
+    /// The `Host` header of each request.
     name: HeaderValue,
 }
 
@@ -64,11 +64,11 @@ impl Server {
     }
 }
 
-/// The body of an answer, still to be read.
+/// The body of a response that is still to be read.
 pub struct Body {
     what: String,
     incoming: Incoming,
-    /// How much more of it is read at the most.
+    /// How many more bytes may be read.
     left: usize,
     limit: usize,
     ended: bool,
@@ -76,7 +76,7 @@ pub struct Body {
 }
 
 impl Local {
-    /// `endpoint` is `http://`, a host, perhaps a port.
+    /// `endpoint` is `http://`, a host, and optionally a port.
     pub fn new(endpoint: &str) -> Self {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         Self {
@@ -91,10 +91,10 @@ impl Local {
         format!("{}{path}", self.endpoint)
     }
 
-    /// Sends a request for a path and reads the answer, whole. `what` names it for the error.
+    /// Sends a request for a path and reads the complete response. `what` names the request in errors.
     ///
     /// # Errors
-    /// As [`fetch`].
+    /// Fails as [`fetch`] does.
     pub async fn fetch(
         &self,
         what: &str,
@@ -112,10 +112,10 @@ impl Local {
         .await
     }
 
-    /// Sends a request for a path; the body is still to be read. It has no timeout: [`within`] has.
+    /// Sends a request for a path without reading the body. It has no timeout: use [`within`].
     ///
     /// # Errors
-    /// [`FailureKind::Unreachable`].
+    /// Fails with [`FailureKind::Unreachable`] if there is no response.
     pub async fn open(
         &self,
         what: &str,
@@ -139,7 +139,7 @@ impl Local {
         Ok((parts, body))
     }
 
-    /// Keeps the connection for the next request, where the body was read to its end.
+    /// Keeps the connection for the next request if the body was read to its end.
     pub fn keep(&self, body: Body) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if body.ended && kept.len() < KEPT {
@@ -175,7 +175,7 @@ impl Local {
             match sent {
                 Ok(response) => return Ok((sender, response)),
                 Err(error) if is_new => return Err(error.into()),
-                // The server has closed it meanwhile: the next one, or a new one.
+                // The server has closed this kept connection, so the next one is tried.
                 Err(_) => {}
             }
         }
@@ -190,17 +190,17 @@ async fn connect(server: &Server) -> Result<SendRequest<Empty<Bytes>>, Trouble> 
         .handshake(TokioIo::new(stream))
         .await?;
     tokio::spawn(async move {
-        // How it ends is known to whoever waits for an answer.
+        // The request on this connection reports how it ended.
         let _ = connection.await;
     });
     Ok(sender)
 }
 
 impl Body {
-    /// The next part of it; `None` at the end.
+    /// The next part of the body; `None` at its end.
     ///
     /// # Errors
-    /// Where it breaks off, or is larger than the limit.
+    /// Fails if the connection breaks, or if the body exceeds the limit.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         while let Some(frame) = self.incoming.frame().await {
             let frame = frame.map_err(|error| broken(&self.what, &error))?;
@@ -217,10 +217,10 @@ impl Body {
         Ok(None)
     }
 
-    /// All of it.
+    /// Reads the body to its end.
     ///
     /// # Errors
-    /// As [`Body::chunk`].
+    /// Fails as [`Body::chunk`] does.
     pub async fn whole(&mut self) -> Result<Vec<u8>, Failure> {
         let mut whole = Vec::new();
         while let Some(chunk) = self.chunk().await? {
@@ -230,7 +230,7 @@ impl Body {
     }
 }
 
-/// An answer of these parts.
+/// Builds an answer from the head of a response and its body.
 pub fn answer(parts: Parts, body: Vec<u8>) -> Answer {
     Answer {
         status: parts.status,
@@ -239,10 +239,10 @@ pub fn answer(parts: Parts, body: Vec<u8>) -> Answer {
     }
 }
 
-/// An exchange, and what it is where it takes too long.
+/// Runs an exchange with a timeout.
 ///
 /// # Errors
-/// [`FailureKind::Timeout`], or its own.
+/// Fails with [`FailureKind::Timeout`], or as the exchange does.
 pub async fn within<T>(
     timeout: Duration,
     what: &str,
@@ -264,10 +264,10 @@ fn too_large(what: &str, limit: usize) -> Failure {
     Failure::new(FailureKind::Malformed, message)
 }
 
-/// Sends `request` and reads the answer. `what` names method and URI for the error.
+/// Sends `request` and reads the answer. `what` names method and URI in errors.
 ///
 /// # Errors
-/// [`FailureKind::Timeout`], [`FailureKind::Unreachable`] or, for a body over `limit` bytes,
+/// Fails with [`FailureKind::Timeout`], [`FailureKind::Unreachable`] or, for a body over `limit` bytes,
 /// [`FailureKind::Malformed`].
 pub async fn fetch(
     what: &str,
@@ -297,7 +297,7 @@ pub async fn fetch(
     .await
 }
 
-/// Puts a transport error into words, by its innermost cause: the others only say where.
+/// Converts a transport error, by its innermost cause: the others only say where it happened.
 fn broken(what: &str, error: &(dyn Error + 'static)) -> Failure {
     let mut why = error;
     while let Some(cause) = why.source() {
@@ -306,7 +306,7 @@ fn broken(what: &str, error: &(dyn Error + 'static)) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{what}: {why}"))
 }
 
-/// The failure that an unexpected status is, with the beginning of the body.
+/// The failure for an unexpected status, with the beginning of the body.
 pub fn unexpected_status(what: &str, answer: &Answer) -> Failure {
     let kind = match answer.status.as_u16() {
         429 | 503 => FailureKind::Throttled,
@@ -323,7 +323,7 @@ pub fn unexpected_status(what: &str, answer: &Answer) -> Failure {
     )
 }
 
-/// The beginning of a body, fit for a log line.
+/// The beginning of a body, without control characters, for a log line.
 pub fn excerpt(body: &[u8]) -> String {
     const MOST: usize = 120;
     let text = String::from_utf8_lossy(body.get(..MOST).unwrap_or(body));

@@ -1,7 +1,7 @@
 //! The EC2 instance metadata service, version 2 only.
 //!
-//! 404 is "not set", never an error. 401 means the token is stale: a new one, and one more try. There is
-//! no way back to version 1.
+//! Status 404 means "not set" and is no error. Status 401 means that the token is stale, so the request is sent
+//! once more with a new one. There is no fallback to version 1.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::decide::{
 
 use super::parse::{self, Misfit};
 
-/// The longest that the service grants.
+/// The longest lifetime that the service grants to a token.
 const TOKEN_TTL: Duration = Duration::from_secs(21_600);
-/// A token is renewed this long before its end.
+/// How long before its expiry a token is renewed.
 const TOKEN_MARGIN: Duration = Duration::from_secs(300);
-/// No metadata that the agent reads comes near this.
+/// The most bytes of an answer. Those that the agent reads are much smaller.
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// A client of the metadata service.
@@ -33,12 +33,12 @@ pub struct Imds {
     warnings: Warnings,
 }
 
-/// Which paths are read that only warn: each costs a request at every poll.
+/// Which of the paths that only warn are read. Each costs a request at every poll.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Warnings {
-    /// `events/recommendations/rebalance`
+    /// Whether `events/recommendations/rebalance` is read.
     pub rebalance: bool,
-    /// `events/maintenance/scheduled`
+    /// Whether `events/maintenance/scheduled` is read.
     pub maintenance: bool,
 }
 
@@ -48,7 +48,7 @@ struct Token {
 }
 
 impl Imds {
-    /// `timeout` is for each single request.
+    /// `timeout` applies to each single request.
     pub fn new(endpoint: &str, timeout: Duration, clock: Clock, warnings: Warnings) -> Self {
         Self {
             http: Local::new(endpoint),
@@ -59,10 +59,10 @@ impl Imds {
         }
     }
 
-    /// Reads who this machine is.
+    /// Reads the instance id, the region and the pending time.
     ///
     /// # Errors
-    /// Where the service does not answer, or with something else.
+    /// Fails if the service does not answer, or if the answer is malformed.
     pub async fn instance(&self) -> Result<Instance, Failure> {
         let identity = self
             .required(
@@ -77,7 +77,7 @@ impl Imds {
         })
     }
 
-    /// Reads the paths that can start or call off a drain, side by side.
+    /// Reads the paths that can start or call off a drain, concurrently.
     pub async fn reading(&self) -> MetadataReading {
         let (target, spot, rebalance, maintenance) = tokio::join!(
             self.optional(
@@ -138,27 +138,27 @@ impl Imds {
         }))
     }
 
-    /// Reads an instance tag; `None` where it, or tags in metadata altogether, are not there.
+    /// Reads an instance tag; `None` if it is not set, or if metadata has no tags.
     ///
     /// # Errors
-    /// Where the service does not answer, or with something else.
+    /// Fails if the service does not answer, or if the answer is malformed.
     pub async fn tag(&self, key: &str) -> Result<Option<String>, Failure> {
         self.optional(&format!("meta-data/tags/instance/{key}"), parse::tag)
             .await
     }
 
-    /// The names of all instance tags; `None` where metadata has no tags.
+    /// The names of all instance tags; `None` if metadata has no tags.
     ///
     /// # Errors
-    /// Where the service does not answer, or with something else.
+    /// Fails if the service does not answer, or if the answer is malformed.
     pub async fn tag_names(&self) -> Result<Option<Vec<String>>, Failure> {
         self.optional("meta-data/tags/instance", parse::names).await
     }
 
-    /// The name of the instance's role, without its credentials; `None` where there is none.
+    /// The name of the instance's role, without its credentials; `None` if there is no role.
     ///
     /// # Errors
-    /// Where the service does not answer, or with something else.
+    /// Fails if the service does not answer, or if the answer is malformed.
     pub async fn role(&self) -> Result<Option<String>, Failure> {
         let names = self
             .optional("meta-data/iam/security-credentials/", parse::names)
@@ -166,12 +166,12 @@ impl Imds {
         Ok(names.and_then(|names| names.into_iter().next()))
     }
 
-    /// The raw identity document and its signature, for CloudFormation. Never to be logged.
+    /// The raw identity document and its signature, for CloudFormation. They must never be logged.
     ///
     /// # Errors
-    /// Where the service does not answer, or has none.
+    /// Fails if the service does not answer, or does not have them.
     pub async fn identity(&self) -> Result<(Vec<u8>, Vec<u8>), Failure> {
-        // Exactly as they are, once they are what they should be.
+        // Both are validated, but returned as they are.
         let document = |body: &[u8]| parse::identity_document(body).map(|_| body.to_vec());
         let document = self
             .required("dynamic/instance-identity/document", document)
@@ -213,7 +213,7 @@ impl Imds {
             }),
             StatusCode::NOT_FOUND => Ok(None),
             status => {
-                // The body of an identity path must not be quoted, whatever the status: say the status.
+                // An identity document must not be logged, so only the status is reported.
                 let mut bare = answer;
                 bare.body.clear();
                 let mut failure = http::unexpected_status(&what, &bare);
@@ -234,7 +234,7 @@ impl Imds {
     }
 
     async fn token(&self) -> Result<String, Failure> {
-        // Held over the request: of two readers that find no token, one fetches it.
+        // The lock is held during the request, so that only one of several concurrent readers fetches a token.
         let mut held = self.token.lock().await;
         if let Some(token) = held
             .as_ref()
@@ -271,7 +271,7 @@ impl Imds {
     }
 }
 
-/// The service says how long the token lives; it need not be what was asked for.
+/// The token's lifetime as granted by the service, which need not be the one requested.
 fn granted_ttl(answer: &Answer) -> Duration {
     answer
         .headers

@@ -1,7 +1,7 @@
 //! The ECS agent's introspection server, on this machine.
 //!
-//! Connection refused means that the ECS agent is not registered yet, or down. Status and shape both
-//! have to be right: its internal error reads `{"Tasks":null}`, and an unknown path answers 200.
+//! A refused connection means that the ECS agent is down or not registered yet. Both status and shape are checked:
+//! an internal error of it is `{"Tasks":null}`, and it answers an unknown path with status 200.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -17,12 +17,12 @@ use crate::threads;
 
 use super::parse::{self, Misfit};
 
-/// Of `/v1/metadata`.
+/// The most bytes of `/v1/metadata`.
 const BODY_LIMIT: usize = 64 * 1024;
-/// Of the list of tasks: thirty thousand, the stopped ones of the last hours among them. It is read as it
-/// comes, and never held.
+/// The most bytes of the list of tasks: thirty thousand tasks, including those stopped in the last hours. It is
+/// parsed as it arrives and never held in memory.
 const LIST_LIMIT: usize = 16 * 1024 * 1024;
-/// A list of this size is read in one go.
+/// The most bytes of a list that is read as a whole.
 const SMALL: usize = 64 * 1024;
 
 /// A client of the introspection server.
@@ -32,7 +32,7 @@ pub struct Introspection {
 }
 
 impl Introspection {
-    /// `endpoint` as configured; `timeout` is for each single request.
+    /// `timeout` applies to each single request.
     pub fn new(endpoint: &str, timeout: Duration) -> Self {
         Self {
             http: Local::new(endpoint),
@@ -43,7 +43,7 @@ impl Introspection {
     /// Which container instance this machine is; `None` while the ECS agent has no ARN yet.
     ///
     /// # Errors
-    /// Where it does not answer, or with something else.
+    /// Fails if the ECS agent does not answer, or if the answer is malformed.
     pub async fn container_instance(&self) -> Result<Option<ContainerInstance>, Failure> {
         let path = "/v1/metadata";
         let what = format!("GET {}", self.http.url(path));
@@ -58,10 +58,10 @@ impl Introspection {
         parse::agent_metadata(&answer.body).map_err(|misfit| malformed(&what, &misfit))
     }
 
-    /// The tasks that are not STOPPED, and of those that are, the `open` ones.
+    /// The tasks that are not STOPPED, and those stopped ones whose ARNs are in `open`.
     ///
     /// # Errors
-    /// Where it does not answer, or with something else.
+    /// Fails if the ECS agent does not answer, or if the answer is malformed.
     pub async fn tasks(&self, open: BTreeSet<String>) -> Result<Vec<Task>, Failure> {
         self.list(move |body| parse::agent_tasks(body, &open)).await
     }
@@ -69,7 +69,7 @@ impl Introspection {
     /// The tasks that are not STOPPED, and which of them have a network interface of their own.
     ///
     /// # Errors
-    /// Where it does not answer, or with something else.
+    /// Fails if the ECS agent does not answer, or if the answer is malformed.
     pub async fn task_set(&self) -> Result<Vec<LocalTask>, Failure> {
         self.list(|body| parse::agent_task_set(body)).await
     }
@@ -95,7 +95,7 @@ impl Introspection {
     }
 }
 
-/// Understands a list while it comes. A large one has a thread for that, which holds one part of it at a time.
+/// Parses a list as it arrives. A large one is parsed by a thread that holds one part of it at a time.
 async fn listed<T: Send + 'static>(
     what: &str,
     body: &mut Body,
@@ -117,7 +117,7 @@ async fn listed<T: Send + 'static>(
         });
         let sending = async move {
             while let Some(part) = body.chunk().await? {
-                // Whoever reads has seen enough, and says why.
+                // The parser has stopped early and reports why.
                 if parts.send(part).await.is_err() {
                     break;
                 }
@@ -133,7 +133,7 @@ async fn listed<T: Send + 'static>(
     tasks.map_err(|misfit| malformed(what, &misfit))
 }
 
-/// The parts of a body, as they come.
+/// Reads the parts of a body as they arrive.
 struct Parts {
     rest: mpsc::Receiver<Bytes>,
     part: Bytes,

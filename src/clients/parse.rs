@@ -1,5 +1,5 @@
-//! Parsers for what the metadata service and the ECS agent answer. Pure, total: any bytes in, a value or
-//! an explanation out. An answer of the wrong shape is an error, never "nothing".
+//! Parsers for the answers of the metadata service and of the ECS agent. They are pure and total: any bytes give a
+//! value or an explanation. An answer of the wrong shape is an error, never an empty result.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::decide::{ContainerInstance, LocalTask, TargetLifecycleState, Task, TaskStatus};
 
-/// Why an answer makes no sense.
+/// Why an answer cannot be parsed.
 pub type Misfit = String;
 
 /// The fields of the instance identity document that the agent needs.
@@ -24,7 +24,7 @@ pub type Misfit = String;
 struct IdentityDocument {
     instance_id: String,
     region: String,
-    // Whatever it is, it must not keep the agent from its work.
+    // Any value is accepted, because a wrong one must not stop the agent.
     #[serde(default)]
     pending_time: serde_json::Value,
 }
@@ -32,20 +32,20 @@ struct IdentityDocument {
 /// What the agent needs of the instance identity document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// `i-…`
+    /// The instance id, `i-…`.
     pub instance_id: String,
-    /// `eu-central-1`, …
+    /// The region, such as `eu-central-1`.
     pub region: String,
-    /// `pendingTime`: of the launch, or of the last start from a stop. A time that is none is not there.
+    /// `pendingTime`, of the launch or of the last start from a stop; `None` if it is not a time.
     pub pending_time: Option<SystemTime>,
 }
 
-/// `dynamic/instance-identity/document`
+/// Parses `dynamic/instance-identity/document`.
 ///
 /// # Errors
-/// Where it is not the JSON object that it should be.
+/// Fails if it is not the expected JSON object.
 pub fn identity_document(body: &[u8]) -> Result<Identity, Misfit> {
-    // The document goes into an Authorization header elsewhere: no part of it may reach a log.
+    // The document authenticates calls to CloudFormation, so no part of it may be logged.
     let document: IdentityDocument =
         object(body).map_err(|misfit| format!("not an instance identity document ({misfit})"))?;
     let plain = |text: &str| {
@@ -70,10 +70,10 @@ pub fn identity_document(body: &[u8]) -> Result<Identity, Misfit> {
     })
 }
 
-/// `dynamic/instance-identity/signature`
+/// Checks `dynamic/instance-identity/signature`.
 ///
 /// # Errors
-/// Where it is not base64, in one line or several.
+/// Fails if it is not base64, in one line or several.
 pub fn identity_signature(body: &[u8]) -> Result<(), Misfit> {
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(byte);
     if !body.is_empty() && body.iter().all(base64) {
@@ -83,10 +83,10 @@ pub fn identity_signature(body: &[u8]) -> Result<(), Misfit> {
     }
 }
 
-/// `autoscaling/target-lifecycle-state`
+/// Parses `autoscaling/target-lifecycle-state`.
 ///
 /// # Errors
-/// Where it is not one short word of text.
+/// Fails if it is not one short word.
 pub fn target_lifecycle_state(body: &[u8]) -> Result<TargetLifecycleState, Misfit> {
     let text = std::str::from_utf8(body)
         .map_err(|_| "not UTF-8".to_owned())?
@@ -101,19 +101,19 @@ pub fn target_lifecycle_state(body: &[u8]) -> Result<TargetLifecycleState, Misfi
     }
 }
 
-/// A Spot notice as the metadata service words it.
+/// A Spot interruption notice of the metadata service.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SpotNotice {
-    /// `terminate`, `stop` or `hibernate`.
+    /// The action: `terminate`, `stop` or `hibernate`.
     pub action: String,
-    /// RFC 3339.
+    /// The time of the action, in RFC 3339.
     pub time: String,
 }
 
-/// `spot/instance-action`: the notice, and its time.
+/// Parses `spot/instance-action` into the notice and its time.
 ///
 /// # Errors
-/// Where it is not the JSON object that it should be, or its time is none.
+/// Fails if it is not the expected JSON object, or if its time is invalid.
 pub fn spot_instance_action(body: &[u8]) -> Result<(SpotNotice, SystemTime), Misfit> {
     let notice: SpotNotice =
         object(body).map_err(|misfit| format!("not a Spot instance action ({misfit})"))?;
@@ -130,10 +130,10 @@ struct Recommendation {
     notice_time: String,
 }
 
-/// `events/recommendations/rebalance`: the time of the notice, as it is worded.
+/// Parses `events/recommendations/rebalance` into the text of the notice's time.
 ///
 /// # Errors
-/// Where it is not the JSON object that it should be, or its time is none.
+/// Fails if it is not the expected JSON object, or if its time is invalid.
 pub fn rebalance_recommendation(body: &[u8]) -> Result<String, Misfit> {
     let found: Recommendation =
         object(body).map_err(|misfit| format!("not a rebalance recommendation ({misfit})"))?;
@@ -145,23 +145,23 @@ pub fn rebalance_recommendation(body: &[u8]) -> Result<String, Misfit> {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ScheduledEvent {
-    /// `instance-stop`, `instance-retirement`, `instance-reboot`, `system-reboot`, `system-maintenance`.
+    /// The code: `instance-stop`, `instance-retirement`, `instance-reboot`, `system-reboot` or `system-maintenance`.
     pub code: String,
-    /// `21 Jan 2019 09:00:43 GMT`
+    /// The earliest start of the event, such as `21 Jan 2019 09:00:43 GMT`.
     pub not_before: String,
-    /// `instance-event-…`
+    /// The id of the event, `instance-event-…`.
     #[serde(default)]
     pub event_id: String,
-    /// `active`, `completed`, `canceled`
+    /// The state of the event: `active`, `completed` or `canceled`.
     #[serde(default)]
     pub state: String,
 }
 
-/// `events/maintenance/scheduled`: the earliest event that takes the instance away from its tasks and is
-/// neither completed nor cancelled, with its time.
+/// Parses `events/maintenance/scheduled` into the earliest active event that stops, reboots or retires the
+/// instance, with its time.
 ///
 /// # Errors
-/// Where it is not the JSON list that it should be, or a time in it is none.
+/// Fails if it is not the expected JSON list, or if a time in it is invalid.
 pub fn scheduled_events(body: &[u8]) -> Result<Option<(ScheduledEvent, SystemTime)>, Misfit> {
     let events: Vec<ScheduledEvent> = serde_json::from_slice(body)
         .map_err(|error| format!("not a list of scheduled events ({})", kind_of(&error)))?;
@@ -189,7 +189,7 @@ pub fn scheduled_events(body: &[u8]) -> Result<Option<(ScheduledEvent, SystemTim
     Ok(first)
 }
 
-/// A time as the metadata service words it in scheduled events: `21 Jan 2019 09:00:43 GMT`.
+/// Parses the time of a scheduled event, such as `21 Jan 2019 09:00:43 GMT`.
 fn gmt(text: &str) -> Option<SystemTime> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -198,12 +198,12 @@ fn gmt(text: &str) -> Option<SystemTime> {
         return None;
     };
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
-    // What is left to check, the calendar above all, RFC 3339 checks.
+    // The parser of RFC 3339 checks the rest, above all the calendar.
     rfc3339(&format!("{year}-{month:02}-{day:0>2}T{time}Z")).ok()
 }
 
-/// A time. What it is made of is looked at first: humantime takes anything for the digits of a fraction,
-/// and the text goes on into logs.
+/// Parses a time. Its characters are checked first, because humantime accepts any of them as the digits of a
+/// fraction and the text is logged.
 fn rfc3339(text: &str) -> Result<SystemTime, Misfit> {
     if !text
         .bytes()
@@ -214,10 +214,10 @@ fn rfc3339(text: &str) -> Result<SystemTime, Misfit> {
     humantime::parse_rfc3339(text).map_err(|error| error.to_string())
 }
 
-/// The name in an instance tag.
+/// Parses the value of an instance tag.
 ///
 /// # Errors
-/// Where it is not text.
+/// Fails if it is not one short line of text.
 pub fn tag(body: &[u8]) -> Result<String, Misfit> {
     let text = std::str::from_utf8(body)
         .map_err(|_| "not UTF-8".to_owned())?
@@ -228,10 +228,10 @@ pub fn tag(body: &[u8]) -> Result<String, Misfit> {
     Ok(text.to_owned())
 }
 
-/// A list of names, a line each: instance tags, roles.
+/// Parses a list of names, one on each line, such as instance tags or roles.
 ///
 /// # Errors
-/// Where it is not text, or a page.
+/// Fails if it is not text, or if it is HTML or JSON.
 pub fn names(body: &[u8]) -> Result<Vec<String>, Misfit> {
     let text = std::str::from_utf8(body).map_err(|_| "not UTF-8".to_owned())?;
     let names: Vec<String> = text
@@ -254,15 +254,15 @@ pub fn names(body: &[u8]) -> Result<Vec<String>, Misfit> {
 #[serde(rename_all = "PascalCase")]
 struct AgentMetadata {
     cluster: String,
-    // Required, and null until the ECS agent has registered: an answer without it is another answer.
+    // The field is required, and null until the ECS agent has registered. Without it, something else has answered.
     #[serde(deserialize_with = "Option::deserialize")]
     container_instance_arn: Option<String>,
 }
 
-/// `/v1/metadata` of the ECS agent; `None` while it has no ARN yet.
+/// Parses `/v1/metadata` of the ECS agent; `None` while it has no ARN yet.
 ///
 /// # Errors
-/// Where it is another answer: an unknown path is answered with status 200, too.
+/// Fails if it has another shape: an unknown path is answered with status 200 as well.
 pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> {
     let metadata: AgentMetadata =
         object(body).map_err(|misfit| format!("not the ECS agent's metadata ({misfit})"))?;
@@ -327,16 +327,16 @@ struct Network {
     network_mode: Option<String>,
 }
 
-/// Far more than a container instance can run.
+/// The most tasks that are kept, far more than a container instance can run.
 const MOST_TASKS: usize = 5_000;
-/// An ARN has 2,048 characters at the most, the name of a family 255.
-const LONGEST_TEXT: usize = 2_048;
+/// The most bytes of a text that is kept. An ARN has up to 2,048 characters, the name of a family up to 255.
+pub(super) const LONGEST_TEXT: usize = 2_048;
 
-/// `/v1/tasks` of the ECS agent, read as it comes: those that are not STOPPED, and of the stopped ones, which
-/// it lists for hours, the ARNs of those that are `open`.
+/// Parses `/v1/tasks` of the ECS agent as it arrives: the tasks that are not STOPPED, and of the stopped ones,
+/// which are listed for hours, those whose ARNs are in `open`.
 ///
 /// # Errors
-/// Where it is another answer: `{"Tasks":null}` is the ECS agent's internal error, not "no tasks".
+/// Fails if it has another shape: `{"Tasks":null}` is an internal error of the ECS agent, not "no tasks".
 pub fn agent_tasks(body: impl Read, open: &BTreeSet<String>) -> Result<Vec<Task>, Misfit> {
     one_by_one(body, |task: AgentTask| {
         let known = status(&task.known_status);
@@ -358,10 +358,10 @@ pub fn agent_tasks(body: impl Read, open: &BTreeSet<String>) -> Result<Vec<Task>
     })
 }
 
-/// The tasks of `/v1/tasks` that have not stopped, and which of them have a network interface of their own.
+/// Parses the tasks of `/v1/tasks` that are not STOPPED, and which of them have a network interface of their own.
 ///
 /// # Errors
-/// Where it is another answer, as in [`agent_tasks`].
+/// Fails as [`agent_tasks`] does.
 pub fn agent_task_set(body: impl Read) -> Result<Vec<LocalTask>, Misfit> {
     one_by_one(body, |task: NetworkedTask| {
         let containers = task.containers.iter().flatten();
@@ -375,7 +375,7 @@ pub fn agent_task_set(body: impl Read) -> Result<Vec<LocalTask>, Misfit> {
     })
 }
 
-/// What is kept of a task has texts of a bounded length.
+/// A task whose texts have a bounded length.
 trait Kept {
     fn longest(&self) -> usize;
 }
@@ -392,8 +392,8 @@ impl Kept for LocalTask {
     }
 }
 
-/// Reads the list task by task, and keeps no more of each than `keep` says: there may be thousands that have
-/// run here in the last hours.
+/// Parses the list task by task and keeps only what `keep` returns, because thousands of tasks may have run here
+/// in the last hours.
 fn one_by_one<T: DeserializeOwned, R: Kept>(
     body: impl Read,
     keep: impl FnMut(T) -> Option<R>,
@@ -405,7 +405,7 @@ fn one_by_one<T: DeserializeOwned, R: Kept>(
         .map_err(|error| format!("not the ECS agent's tasks ({error})"))
 }
 
-/// The object that has the list.
+/// The object that contains the list of tasks.
 struct AgentTasks<F, T>(F, PhantomData<T>);
 
 impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> DeserializeSeed<'de>
@@ -440,7 +440,7 @@ impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> Visitor<'de>
     }
 }
 
-/// The list itself.
+/// The list of tasks in that object.
 struct EachTask<'a, F, T>(&'a mut F, PhantomData<T>);
 
 impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> DeserializeSeed<'de>
@@ -475,7 +475,7 @@ impl<'de, F: FnMut(T) -> Option<R>, T: DeserializeOwned, R: Kept> Visitor<'de>
     }
 }
 
-/// Anything that is not known to be stopped counts as not stopped.
+/// Parses the status of a task. A status that is not known counts as not stopped.
 pub fn status(text: &str) -> TaskStatus {
     match text {
         "STOPPED" => TaskStatus::Stopped,
@@ -492,8 +492,7 @@ fn definition(family: Option<&str>, version: Option<&str>) -> String {
     }
 }
 
-/// Reads a JSON object. serde by itself would take an array of the values, in the order of the fields,
-/// for one.
+/// Parses a JSON object. serde by itself would also accept an array of the values in the order of the fields.
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, &'static str> {
     let value = serde_json::from_slice(body).map_err(|error| kind_of(&error))?;
     if body.trim_ascii_start().starts_with(b"{") {

@@ -1,7 +1,7 @@
 //! Durations as people write them: `90s`, `15m`, `1h 30m`.
 //!
-//! A number without a unit is refused: `900` was meant as seconds by some and as milliseconds by
-//! others. What is accepted may grow; what is written must be read back to the same nanosecond.
+//! A number without a unit is refused, because some would mean seconds by `900` and others milliseconds. More may
+//! be accepted in the future; what is written must be read back to the same nanosecond.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::problem::Refusal;
 use super::rules::{Raw, Rule, toml_string};
 use super::text::{quoted, shortened};
 
-/// A duration as people write it, in bounds.
+/// A duration as people write it, between two bounds.
 pub(super) struct Between {
     pub(super) least: Duration,
     pub(super) most: Duration,
@@ -34,7 +34,7 @@ impl Rule for Between {
     }
 
     fn parse(&self, text: &str) -> Result<Duration, Refusal> {
-        // humantime takes "0" without a unit; here no number goes without one.
+        // humantime accepts "0" without a unit, but here every number needs one.
         if is_plain_number(text.trim()) {
             return Err(self.bare_number(text.trim()));
         }

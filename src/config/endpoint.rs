@@ -1,8 +1,7 @@
 //! The endpoint of the ECS agent's introspection API.
 //!
-//! It serves plain HTTP without authentication, and what it answers decides when an instance may
-//! be terminated: so it is only ever asked on this host. Accepting another host would let whoever
-//! answers there end a drain early.
+//! It serves plain HTTP without authentication, and its answers decide when an instance may be terminated. So only
+//! this host is accepted: a server on another one could end a drain early.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +9,7 @@ use super::problem::Refusal;
 use super::rules::{Rule, toml_string};
 use super::text::quoted;
 
-/// An `http://` URL of this host, with no path; kept without the slash at its end.
+/// An `http://` URL of this host without a path, stored without a trailing slash.
 pub(super) struct LoopbackUrl;
 
 impl Rule for LoopbackUrl {
@@ -55,10 +54,10 @@ impl Rule for LoopbackUrl {
     }
 }
 
-/// The host, with the brackets of an IPv6 address, and what follows the colon after it.
+/// Splits the host, with the brackets of an IPv6 address, from the port after the colon.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
-        // The colons inside the brackets are the address's.
+        // The colons inside the brackets belong to the address.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     }
@@ -80,6 +79,6 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn is_port(port: &str) -> bool {
-    // `parse` alone would take "+80".
+    // `parse` alone would accept "+80".
     port.chars().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

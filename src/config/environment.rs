@@ -1,10 +1,10 @@
 //! The agent's environment variables: `ECS_LIFECYCLE_AGENT_<SECTION>__<KEY>`.
 //!
-//! They replace what any file says. A variable with the prefix that means nothing is an error, as
-//! an unknown key in a file is: a mistyped setting must not pass silently.
+//! They replace what any file says. An unknown variable with the prefix is an error, like an unknown key in a
+//! file, because a mistyped setting must not pass silently.
 //!
-//! Two variables are special: `ECS_LIFECYCLE_AGENT_CONFIG` is another way to write `--config`, and
-//! `STATE_DIRECTORY` is systemd's and counts only when nothing else sets `agent.state_directory`.
+//! Two variables are special: `ECS_LIFECYCLE_AGENT_CONFIG` is another way to write `--config`, and systemd's
+//! `STATE_DIRECTORY` counts only if nothing else sets `agent.state_directory`.
 
 use std::path::PathBuf;
 
@@ -15,15 +15,15 @@ use super::rules::Raw;
 use super::table::{Key, PREFIX, Section, all_keys, remedy_for_unknown_section};
 use super::text::{closest, shortened};
 
-/// Names the configuration file, as `--config` does.
+/// The variable that names the configuration file, as `--config` does.
 pub(super) const CONFIG: &str = "ECS_LIFECYCLE_AGENT_CONFIG";
 
-/// What systemd sets for `StateDirectory=`.
+/// The variable that systemd sets for `StateDirectory=`.
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 /// The variables of this process that can concern the configuration, in alphabetical order.
 ///
-/// Others are left out: they can be secrets. Bytes that are not UTF-8 become U+FFFD, which
+/// Others are left out because they can be secrets. Bytes that are not UTF-8 become U+FFFD, which
 /// [`load`](super::load) reports.
 #[must_use]
 pub fn environment() -> Vec<(String, String)> {
@@ -62,7 +62,7 @@ pub(super) fn entries(variables: &[(String, String)], problems: &mut Problems) -
         };
         if let (Some(_), Some(section)) = (former, Section::named(key.section)) {
             problems.warn(section.renamed(origin(), &key.path(), &key.variable()));
-            // Before all others: what the present name says replaces it.
+            // It goes first, so that the present name of the key replaces it.
             entries.insert(0, entry);
         } else {
             entries.push(entry);
@@ -71,10 +71,10 @@ pub(super) fn entries(variables: &[(String, String)], problems: &mut Problems) -
     entries
 }
 
-/// The entry for `agent.state_directory` that systemd's variable makes, if there is one.
+/// The entry for `agent.state_directory` from systemd's variable, if that is set.
 pub(super) fn state_directory(variables: &[(String, String)]) -> Option<Entry> {
     let value = value_of(STATE_DIRECTORY, variables)?;
-    // `StateDirectory=` may name several: the first is the agent's.
+    // `StateDirectory=` may name several directories, of which the first is the agent's.
     let first = value.split(':').next().filter(|first| !first.is_empty())?;
     Some(Entry {
         key: Section::named("agent")?.key("state_directory")?,
@@ -100,12 +100,12 @@ pub(super) fn config_file(variables: &[(String, String)]) -> Option<Result<PathB
     Some(Err(Box::new(refusal.at(origin, None))))
 }
 
-/// The key of a variable that has a section's old name.
+/// The key of a variable with the old name of a section.
 fn formerly(variable: &str) -> Option<&'static Key> {
     let (section, name) = variable.strip_prefix(PREFIX)?.split_once("__")?;
     let lower = |text: &str| text.to_ascii_lowercase();
     let key = Section::formerly(&lower(section))?.key(&lower(name))?;
-    // In capitals only, as all of them.
+    // Like all variables, it is accepted in capitals only.
     (variable.to_ascii_uppercase() == variable).then_some(key)
 }
 
@@ -121,7 +121,7 @@ fn not_unicode() -> Refusal {
 }
 
 fn unknown(name: &str) -> Refusal {
-    // Without the prefix, which is so long that all variables would be near to each other.
+    // The prefix is left out, because it is so long that all variables would seem similar.
     let rest = name.strip_prefix(PREFIX).unwrap_or(name);
     let known = all_keys().map(|key| key.variable().replacen(PREFIX, "", 1));
     if let Some(near) = closest(rest, known) {

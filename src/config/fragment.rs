@@ -1,8 +1,7 @@
 //! One file as read: every key is optional, and none may be unknown.
 //!
-//! The TOML is walked with its positions in place of being deserialised: a derive would stop at
-//! the first mistake and would not know the lines of the others. A fragment says nothing about
-//! whether its values are acceptable: that is the business of `merge`.
+//! The TOML is walked with its positions and not deserialised, because a derive would stop at the first mistake
+//! and would not know the lines of the others. Whether the values are acceptable is checked by `merge`.
 
 use std::path::Path;
 
@@ -23,7 +22,7 @@ pub(super) struct Entry {
     pub(super) origin: Origin,
 }
 
-/// The entries of a file with this content. Not one if it is not TOML.
+/// The entries of a file with this content; none if it is not TOML.
 pub(super) fn from_toml(path: &Path, content: &str, problems: &mut Problems) -> Vec<Entry> {
     let place = Place { path, content };
     let document = match DeTable::parse(content) {
@@ -51,7 +50,7 @@ pub(super) fn from_toml(path: &Path, content: &str, problems: &mut Problems) -> 
         if former.is_some() {
             let write = format!("[{}]", section.name);
             problems.warn(section.renamed(place.origin(start), name, &write));
-            // Before all others: what the present name says replaces it.
+            // They go first, so that the present name of the section replaces them.
             entries.splice(0..0, found);
         } else {
             entries.extend(found);
@@ -60,7 +59,7 @@ pub(super) fn from_toml(path: &Path, content: &str, problems: &mut Problems) -> 
     entries
 }
 
-/// A file, to say where in it something is.
+/// A file and its content, from which the lines of problems are found.
 struct Place<'a> {
     path: &'a Path,
     content: &'a str,

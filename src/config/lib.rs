@@ -1,6 +1,6 @@
 //! The agent's configuration: from files and environment variables to one [`Settings`].
 //!
-//! Three visible stages, one file each:
+//! There are three stages, with one file for each:
 //!
 //! 1. `sources` finds the files, `fragment` and `environment` read each source into entries
 //!    (a known key, the value as written, where it was written). An unknown key is an error.
@@ -8,17 +8,17 @@
 //!    ones, remembering in [`Provenance`] where the value in force was written.
 //! 3. `validate` checks what no key can check alone; then the inputs become [`Settings`].
 //!
-//! # What a reader may change
+//! # How to add a key or a section
 //!
 //! To add a key, add one entry to the table in `keys`: the struct field, the default, the check,
 //! the environment variable, the sample, `check-config`'s output and the suggestions for mistyped
 //! keys all follow from it. To add a section, add it there and to [`Settings`] in `settings`.
 //!
-//! # What would break
+//! # What breaks existing configurations
 //!
-//! Removing or renaming a key stops agents whose configuration has it from starting, and so does
-//! narrowing a rule: both are changes to announce. [`Effective::render`] must stay valid as a
-//! configuration that gives the same settings: the tests hold it to that.
+//! Removing or renaming a key stops agents whose configuration has it from starting, and so does narrowing a rule:
+//! both have to be announced. [`Effective::render`] must stay valid as a configuration that gives the same
+//! settings, which the tests check.
 
 mod choices;
 mod duration;
@@ -61,7 +61,7 @@ use std::path::PathBuf;
 use merge::Merged;
 use problem::Problems;
 
-/// What to load the configuration from.
+/// The sources of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadRequest {
     /// Where the standard files are looked for: `/` in production, elsewhere in tests.
@@ -75,7 +75,7 @@ pub struct LoadRequest {
 }
 
 impl LoadRequest {
-    /// What the running system holds: root `/` and the environment of this process.
+    /// The sources on the running system: root `/` and the environment of this process.
     #[must_use]
     pub fn system(config_file: Option<PathBuf>) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl LoadRequest {
     }
 }
 
-/// The configuration in force, and how it came to be.
+/// The configuration in force, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Effective {
     /// The validated values.
@@ -95,7 +95,7 @@ pub struct Effective {
     pub provenance: Provenance,
     /// The files that were read, the first with the lowest precedence. Masked files are not listed.
     pub files: Vec<PathBuf>,
-    /// What is accepted, but has to be changed one day: old names.
+    /// What is still accepted but has to be changed, such as old names.
     pub warnings: Vec<Problem>,
 }
 
@@ -103,8 +103,8 @@ pub struct Effective {
 ///
 /// # Errors
 ///
-/// Every problem that was found, not only the first. A wrong value is reported even where a later
-/// source replaces it, so that removing that source cannot break the agent.
+/// Fails with every problem that was found. A wrong value is reported even if a later source replaces it, so that
+/// removing that source cannot break the agent.
 pub fn load(request: &LoadRequest) -> Result<Effective, ConfigError> {
     let mut problems = Problems::default();
     let mut merged = Merged::default();
@@ -129,12 +129,12 @@ pub fn load(request: &LoadRequest) -> Result<Effective, ConfigError> {
     effective(merged, files, problems)
 }
 
-/// The configuration that one file of this content makes, without a file and without the environment:
-/// for the fuzzer, which is too quick for a disk.
+/// The configuration from one file of this content, without the file system and the environment, which would slow
+/// down the fuzzer.
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// Fails as [`load`] does.
 #[doc(hidden)]
 pub fn parse_text(content: &str) -> Result<Effective, ConfigError> {
     let mut problems = Problems::default();

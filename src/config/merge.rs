@@ -1,7 +1,7 @@
-//! From the entries of all sources to one value for each key.
+//! Merges the entries of all sources into one value for each key.
 //!
-//! Each value is checked by its key's rule where it was written, also when a later source replaces
-//! it. Whether values fit each other is the business of `validate`.
+//! Each value is checked by its key's rule where it was written, even if a later source replaces it. Whether the
+//! values fit each other is checked by `validate`.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::keys::Inputs;
 use super::problem::Problems;
 use super::provenance::{Origin, Provenance};
 
-/// What the sources applied so far give.
+/// The values of the sources applied so far.
 #[derive(Default)]
 pub(super) struct Merged {
     pub(super) inputs: Inputs,

@@ -2,29 +2,29 @@
 
 use std::fmt;
 
-/// A port that a task takes on its host.
+/// A port of the host that a task uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostPort {
-    /// The number.
+    /// The number of the port.
     pub number: u16,
-    /// `tcp` or `udp`.
+    /// The protocol of the port.
     pub protocol: Protocol,
 }
 
 /// The protocol of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
-    /// `tcp`
+    /// TCP, written `tcp`.
     Tcp,
-    /// `udp`
+    /// UDP, written `udp`.
     Udp,
 }
 
 impl HostPort {
-    /// `80/tcp`
+    /// Parses a port such as `80/tcp`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (number, protocol) = text.split_once('/')?;
-        // `parse` alone would take "+80".
+        // `parse` alone would accept "+80".
         let digits = number.bytes().all(|byte| byte.is_ascii_digit());
         Some(Self {
             number: number.parse().ok().filter(|port| digits && *port > 0)?,

@@ -1,19 +1,19 @@
-//! What can be wrong with a configuration, as people read it.
+//! Problems of a configuration, in the form in which people read them.
 //!
-//! Every message says where, which key, what is wrong and what to do. The form of the line,
-//! `where: section.key: what: remedy`, may change; the four parts must stay.
+//! Every message says where, which key, what is wrong and what to do. These four parts must stay, but the form of
+//! the line, `where: section.key: what: remedy`, may change.
 
 use std::fmt;
 
 use super::provenance::Origin;
 
-/// How many problems are reported in full: nobody reads more, and a file of garbage has thousands.
+/// The most problems that are reported in full: nobody reads more, and a garbage file has thousands.
 const MOST_REPORTED: usize = 50;
 
 /// One thing wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it was written.
+    /// Where the problem was written.
     pub origin: Origin,
     /// The key as `section.key`, or the section; `None` when the source as a whole is at fault.
     pub key: Option<String>,
@@ -58,7 +58,7 @@ impl ConfigError {
     }
 }
 
-/// A value that a rule does not accept: what is wrong and what to do, without the place.
+/// The reason why a rule refuses a value, and the remedy, without the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) what: String,
@@ -73,7 +73,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal at its place.
+    /// The problem of this refusal at a place.
     pub(super) fn at(self, origin: Origin, key: Option<String>) -> Problem {
         Problem {
             origin,
@@ -93,14 +93,14 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    /// Adds what is accepted, but has to be changed one day.
+    /// Adds a warning: something that is accepted, but has to be changed one day.
     pub(super) fn warn(&mut self, warning: Problem) {
         if self.warnings.len() < MOST_REPORTED {
             self.warnings.push(warning);
         }
     }
 
-    /// Adds a problem. It is a closure because with too many problems none more is worth composing.
+    /// Adds a problem. It is a closure, so that none is composed once there are too many.
     pub(super) fn add(&mut self, problem: impl FnOnce() -> Problem) {
         if self.found.len() < MOST_REPORTED {
             self.found.push(problem());
@@ -109,7 +109,7 @@ impl Problems {
         }
     }
 
-    /// The present end of the list, for [`Self::sort_by_line_since`].
+    /// The current end of the list, for [`Self::sort_by_line_since`].
     pub(super) fn mark(&self) -> usize {
         self.found.len()
     }
@@ -124,7 +124,7 @@ impl Problems {
         }
     }
 
-    /// The warnings, where there is no problem.
+    /// The warnings, if there is no problem.
     pub(super) fn into_result(self) -> Result<Vec<Problem>, ConfigError> {
         if self.found.is_empty() {
             return Ok(self.warnings);

@@ -1,7 +1,7 @@
 //! Where each value in force was written.
 //!
-//! `check-config` prints it, and problems name it. A place must always print on one line: it is
-//! printed as a TOML comment.
+//! `check-config` prints it, and problems name it. A place must always fit on one line, because it is printed as a
+//! TOML comment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,14 +12,14 @@ use super::text::one_line;
 /// A place where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Origin {
-    /// Nowhere: the built-in default, or not set.
+    /// It was not written: the value is the built-in default, or not set.
     #[default]
     Default,
-    /// A file.
+    /// It was written in a file.
     File {
-        /// Its path, with the root it was looked for under.
+        /// The path of the file, with the root below which it was found.
         path: PathBuf,
-        /// The line, counted from 1; `None` when the file as a whole is meant.
+        /// The line, counted from 1; `None` if the file as a whole is meant.
         line: Option<usize>,
     },
     /// The environment variable of this name.
@@ -43,12 +43,12 @@ impl fmt::Display for Origin {
 /// For each key, where the value in force was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Provenance {
-    // Only what was written somewhere: every other key has its default.
+    // Keys that are not in here have their defaults.
     written: BTreeMap<&'static str, BTreeMap<&'static str, Origin>>,
 }
 
 impl Provenance {
-    /// Where the value of `section.key` was written; [`Origin::Default`] when nowhere.
+    /// Where the value of `section.key` was written; [`Origin::Default`] if nowhere.
     #[must_use]
     pub fn of(&self, section: &str, key: &str) -> &Origin {
         self.written

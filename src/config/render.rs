@@ -1,7 +1,7 @@
-//! The configuration as people read it: the values in force, and the sample.
+//! Renders the configuration for people: the values in force, and the sample.
 //!
-//! Both come from the key table and are themselves configurations: what
-//! [`Effective::render`] prints gives the same settings when it is loaded.
+//! Both come from the key table and are configurations themselves: the output of [`Effective::render`] gives the
+//! same settings when it is loaded.
 
 use super::Effective;
 use super::keys::{Inputs, SECTIONS};
@@ -38,8 +38,8 @@ impl Effective {
     }
 }
 
-/// A configuration file that changes nothing: every key is commented out, with its meaning, what
-/// it accepts and its default, or an example where it has none.
+/// A configuration file that changes nothing: every key is commented out, with its meaning, what it accepts, and
+/// its default, or an example if it has none.
 #[must_use]
 pub fn sample_config() -> String {
     let defaults = Inputs::default();

@@ -1,7 +1,7 @@
-//! What a key accepts, and how its values are written.
+//! The rules of the keys: which values they accept, and how they are written.
 //!
-//! A new kind of value is a new type with [`Rule`]. `write` must give what `read` takes back to
-//! the same value: `check-config` prints it as a configuration.
+//! A new kind of value is a new type with [`Rule`]. `read` must turn what `write` gives into the same value,
+//! because `check-config` prints it as a configuration.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -22,23 +22,23 @@ pub(super) enum Raw {
     Other {
         /// The type as people name it: "an integer".
         kind: &'static str,
-        /// The value as written, where it is short enough to matter; else empty.
+        /// The value as written if it is short enough to be quoted, otherwise empty.
         written: String,
     },
 }
 
-/// What a key accepts.
+/// The rule that decides which values a key accepts.
 pub(super) trait Rule {
     /// The type of the accepted values.
     type Value;
 
-    /// What is accepted, to follow "write".
+    /// The accepted values, as a phrase to follow "write".
     fn accepts(&self) -> String;
 
-    /// The value that `text` means.
+    /// Parses `text` as a value.
     fn parse(&self, text: &str) -> Result<Self::Value, Refusal>;
 
-    /// The value as TOML; `None` when it is not set.
+    /// The value as TOML; `None` if it is not set.
     fn write(&self, value: &Self::Value) -> Option<String>;
 
     /// A value to show for a key without a default, as TOML.
@@ -46,7 +46,7 @@ pub(super) trait Rule {
         None
     }
 
-    /// The value that `raw` means. Rules for other TOML types than strings replace this.
+    /// Reads `raw` as a value. Rules for other TOML types than strings replace this.
     fn read(&self, raw: &Raw) -> Result<Self::Value, Refusal> {
         match raw {
             Raw::Text(text) => self.parse(text),
@@ -68,7 +68,7 @@ impl Raw {
         }
     }
 
-    /// The value as written, where it is a short one.
+    /// The value as written, if it is short.
     fn written(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -83,7 +83,7 @@ pub(super) fn toml_string(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// On or off.
+/// A switch: true or false.
 pub(super) struct Switch;
 
 impl Rule for Switch {
@@ -117,7 +117,7 @@ impl Rule for Switch {
     }
 }
 
-/// A whole number from 0 on, which stands for "none".
+/// A whole number from 0 on, where 0 stands for "none".
 pub(super) struct Count {
     pub(super) most: u32,
 }
@@ -130,7 +130,7 @@ impl Rule for Count {
     }
 
     fn parse(&self, text: &str) -> Result<u32, Refusal> {
-        // `parse` alone would take "+80".
+        // `parse` alone would accept "+80".
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|_| digits);
         number.filter(|number| *number <= self.most).ok_or_else(|| {
@@ -162,7 +162,7 @@ impl Rule for Count {
     }
 }
 
-/// Ports of the host, each once: an array of strings, or a list with commas.
+/// Ports of the host without duplicates: an array of strings, or a list with commas.
 pub(super) struct HostPorts;
 
 impl Rule for HostPorts {
@@ -175,7 +175,7 @@ impl Rule for HostPorts {
 
     fn parse(&self, text: &str) -> Result<Self::Value, Refusal> {
         let mut ports: Vec<HostPort> = Vec::new();
-        // A variable may hold what a file does.
+        // A variable may contain the array as a file does.
         let text = text.trim();
         let array = text
             .strip_prefix('[')
@@ -256,11 +256,11 @@ impl<T: Choice> Rule for OneOf<T> {
 
 /// A text that is not empty, not too long, without control characters, and passes `check`.
 pub(super) struct Text {
-    /// What the text is, to follow "write".
+    /// What the text is, as a phrase to follow "write".
     pub(super) what: &'static str,
-    /// The most characters.
+    /// The most characters that are accepted.
     pub(super) longest: usize,
-    /// What else is wrong with the text, if anything.
+    /// Returns what else is wrong with the text, if anything.
     pub(super) check: fn(&str) -> Option<Refusal>,
 }
 
@@ -323,7 +323,7 @@ impl Rule for AbsolutePath {
     }
 }
 
-/// A key that may be left unset; the example is shown where it is.
+/// A key that may be left unset. The example is shown if it is.
 pub(super) struct Optional<R> {
     pub(super) rule: R,
     pub(super) example: &'static str,

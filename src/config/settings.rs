@@ -1,8 +1,8 @@
 //! The validated configuration that the rest of the agent works with.
 //!
-//! Most sections are as their keys are written and come from the table in `keys`.
-//! Where two keys mean one thing, as in `[cloudformation]`, the type here says so and nobody else
-//! has to check it again. Code outside of `config` sees only this: it never sees a file.
+//! Most sections have the form of their keys and come from the table in `keys`. Where two keys belong together, as
+//! in `[cloudformation]`, the type here says so and no other code has to check it. Code outside of `config` sees
+//! only this and never a file.
 
 use super::choices::SignalOnTimeout;
 use super::keys::{
@@ -11,39 +11,39 @@ use super::keys::{
     MetricsSettings, ReadySettings,
 };
 
-/// The configuration, checked. `Settings::default()` is what an empty configuration gives.
+/// The validated configuration. `Settings::default()` is that of an empty configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// `[metadata]`
+    /// The section `[metadata]`.
     pub metadata: MetadataSettings,
-    /// `[ecs]`
+    /// The section `[ecs]`.
     pub ecs: EcsSettings,
-    /// `[aws]`
+    /// The section `[aws]`.
     pub aws: AwsSettings,
-    /// `[ready]`
+    /// The section `[ready]`.
     pub ready: ReadySettings,
-    /// `[drain]`
+    /// The section `[drain]`.
     pub drain: DrainSettings,
-    /// `[executables]`
+    /// The section `[executables]`.
     pub executables: ExecutableSettings,
-    /// `[autoscaling]`
+    /// The section `[autoscaling]`.
     pub autoscaling: AutoScalingSettings,
-    /// `[cloudformation]`
+    /// The section `[cloudformation]`.
     pub cloudformation: CloudFormationSettings,
-    /// `[agent]`
+    /// The section `[agent]`.
     pub agent: AgentSettings,
-    /// `[metrics]`
+    /// The section `[metrics]`.
     pub metrics: MetricsSettings,
-    /// `[capacity]`
+    /// The section `[capacity]`.
     pub capacity: CapacitySettings,
-    /// `[log]`
+    /// The section `[log]`.
     pub log: LogSettings,
 }
 
 /// Which CloudFormation resource is signalled when a drain ends, or a new instance has joined.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CloudFormationSettings {
-    /// The resource; `None` when nothing is signalled.
+    /// The resource; `None` if nothing is signalled.
     pub resource: Option<StackResource>,
     /// Whether it is signalled at the end of a drain.
     pub signal_drained: bool,
@@ -61,7 +61,7 @@ pub struct StackResource {
 }
 
 impl CapacitySettings {
-    /// Whether there is anything that a task needs.
+    /// Whether any resource of a task is configured.
     #[must_use]
     pub fn is_configured(&self) -> bool {
         self.cpu > 0 || self.memory > 0 || !self.ports.is_empty() || self.awsvpc
@@ -69,7 +69,7 @@ impl CapacitySettings {
 }
 
 impl MetricsSettings {
-    /// Where samples of the capacity go: to the CloudWatch agent's default, where nothing else is said.
+    /// The endpoint for samples of the capacity, which by default is the CloudWatch agent's.
     #[must_use]
     pub fn capacity_endpoint(&self) -> &str {
         self.emf_endpoint
@@ -103,7 +103,7 @@ impl From<Inputs> for Settings {
     }
 }
 
-/// The way back, for printing the settings in force as a configuration.
+/// Converts the settings back, to print those in force as a configuration.
 impl From<Settings> for Inputs {
     fn from(settings: Settings) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl From<Settings> for Inputs {
 
 impl From<CloudFormationInputs> for CloudFormationSettings {
     fn from(inputs: CloudFormationInputs) -> Self {
-        // One without the other has been reported by `validate`.
+        // `validate` has already reported one name without the other.
         let resource = inputs.stack_name.zip(inputs.logical_resource_id).map(
             |(stack_name, logical_resource_id)| StackResource {
                 stack_name,

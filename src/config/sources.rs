@@ -1,4 +1,4 @@
-//! Where configuration files are, which of them count, and in which order.
+//! Finds the configuration files, and determines which of them count and in which order.
 //!
 //! The main file comes first, so that every drop-in replaces what it says. Drop-ins have systemd's
 //! precedence: those of all directories are sorted together by file name, and of those with the
@@ -26,13 +26,13 @@ const DROP_INS: [&str; 3] = [
     "etc/ecs-lifecycle-agent/config.d",
 ];
 
-/// The most bytes of a file: a larger one is no configuration, and the agent's memory is bounded.
+/// The most bytes of a file. A larger one is no configuration and would take too much memory.
 const MOST_BYTES: u64 = 1024 * 1024;
 
 /// A file to read.
 pub(super) struct SourcePath {
     pub(super) file: PathBuf,
-    /// Whether it is an error when there is no such file.
+    /// Whether it is an error if the file does not exist.
     required: bool,
 }
 
@@ -85,7 +85,7 @@ fn drop_ins(directory: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
-        // Names with a dot in front are what editors leave behind, not drop-ins.
+        // Names that begin with a dot are leftovers of editors, not drop-ins.
         if name.as_bytes().ends_with(b".toml") && !name.as_bytes().starts_with(b".") {
             names.push(name);
         }
@@ -93,7 +93,7 @@ fn drop_ins(directory: &Path) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// The content of a file; `None` if it is missing and may be, is empty, or cannot be read.
+/// The content of a file; `None` if it is missing but not required, is empty, or cannot be read.
 pub(super) fn read(source: &SourcePath, problems: &mut Problems) -> Option<String> {
     let missing = fs::symlink_metadata(&source.file)
         .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
@@ -112,7 +112,7 @@ pub(super) fn read(source: &SourcePath, problems: &mut Problems) -> Option<Strin
 fn content(file: &Path) -> Result<Option<String>, Refusal> {
     let metadata = fs::metadata(file).map_err(|error| unreadable(&error))?;
     if !metadata.is_file() {
-        // Asked before opening: opening a FIFO would wait for its writer.
+        // This is checked before opening, because opening a FIFO waits for its writer.
         if fs::canonicalize(file).is_ok_and(|target| target == Path::new("/dev/null")) {
             return Ok(None);
         }
@@ -155,7 +155,7 @@ fn unreadable(error: &io::Error) -> Refusal {
     Refusal::new(format!("it cannot be read ({error})"), remedy)
 }
 
-/// The place that is a file or directory as a whole.
+/// The origin of a file or directory as a whole.
 fn whole(path: &Path) -> Origin {
     Origin::File {
         path: path.to_path_buf(),

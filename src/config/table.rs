@@ -1,4 +1,4 @@
-//! The form of the key table: one entry for each key, from which everything else follows.
+//! The form of the key table: one entry for each key, from which everything else is derived.
 //!
 //! The table itself is in `keys`. A reader who only adds keys need not read this.
 
@@ -8,13 +8,13 @@ use super::provenance::Origin;
 use super::rules::Raw;
 use super::text::closest;
 
-/// What the names of the agent's environment variables begin with.
+/// The prefix of the agent's environment variables.
 pub(super) const PREFIX: &str = "ECS_LIFECYCLE_AGENT_";
 
 /// A section of the configuration.
 pub(super) struct Section {
     pub(super) name: &'static str,
-    /// What its keys are about.
+    /// The subject of its keys.
     pub(super) about: &'static str,
     pub(super) keys: &'static [Key],
 }
@@ -23,15 +23,15 @@ pub(super) struct Section {
 pub(super) struct Key {
     pub(super) section: &'static str,
     pub(super) name: &'static str,
-    /// What it means.
+    /// The meaning of the key, for the sample.
     pub(super) meaning: &'static str,
-    /// What may be written.
+    /// The values that may be written.
     pub(super) accepts: fn() -> String,
-    /// A value to show where there is no default, as TOML.
+    /// A value to show if there is no default, as TOML.
     pub(super) example: fn() -> Option<String>,
-    /// The value in `Inputs` as TOML; `None` when it is not set.
+    /// The value in `Inputs` as TOML; `None` if it is not set.
     pub(super) get: fn(&Inputs) -> Option<String>,
-    /// Checks a value and puts it into `Inputs`.
+    /// Checks a value and stores it in `Inputs`.
     pub(super) set: fn(&mut Inputs, &Raw) -> Result<(), Refusal>,
 }
 
@@ -49,7 +49,7 @@ impl Key {
     }
 }
 
-/// Sections that were renamed: the old name, and the present one. The old one is still accepted.
+/// The old and the present names of renamed sections. The old ones are still accepted.
 const RENAMED: [(&str, &str); 1] = [("hooks", "executables")];
 
 impl Section {
@@ -64,7 +64,7 @@ impl Section {
         Self::named(present)
     }
 
-    /// What to tell whoever still writes the old name.
+    /// The warning for the old name of a section.
     pub(super) fn renamed(&self, origin: Origin, old: &str, write: &str) -> Problem {
         Problem {
             origin,
@@ -79,7 +79,7 @@ impl Section {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// What to do about a key that this section does not have.
+    /// The remedy for a key that this section does not have.
     pub(super) fn remedy_for_unknown(&self, name: &str) -> String {
         let names = self.keys.iter().map(|key| key.name);
         let elsewhere = all_keys().find(|key| key.name == name);
@@ -97,7 +97,7 @@ impl Section {
     }
 }
 
-/// What to do about a section that does not exist, or a key outside of a section.
+/// The remedy for a section that does not exist, or for a key outside of a section.
 pub(super) fn remedy_for_unknown_section(name: &str) -> String {
     let names = || SECTIONS.iter().map(|section| section.name);
     let suggestion = match (
@@ -117,8 +117,8 @@ pub(super) fn all_keys() -> impl Iterator<Item = &'static Key> {
     SECTIONS.iter().flat_map(|section| section.keys)
 }
 
-/// Makes, from one entry for each key: a struct for each section with its defaults, `Inputs` with
-/// all of them, and `SECTIONS`, the table that the rest of the module reads.
+/// Generates from one entry for each key: a struct for each section with its defaults, `Inputs` with all of them,
+/// and the table `SECTIONS`, which the rest of the module uses.
 macro_rules! sections {
     ($(
         $(#[doc = $about:literal])+

@@ -1,6 +1,6 @@
 //! Tests of the configuration as a whole, with real files below a temporary root.
 //!
-//! A message that a test here quotes is one that people rely on; change it on purpose only.
+//! A message that a test quotes is one that people rely on, so it must be changed only on purpose.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ use super::{ConfigError, Effective, LoadRequest, Settings, load};
 
 const MAIN: &str = "etc/ecs-lifecycle-agent/config.toml";
 
-/// A root directory of its own, removed in the end.
+/// A temporary root directory, which is removed at the end.
 struct Root {
     path: PathBuf,
     environment: Vec<(String, String)>,
@@ -103,7 +103,7 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        // Left behind, it harms nobody.
+        // A directory that is left behind does no harm.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

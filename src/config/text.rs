@@ -1,12 +1,12 @@
-//! Texts of others inside our own messages, and the nearest known word for a mistyped one.
+//! Quotes the texts of others in messages, and finds the nearest known word for a mistyped one.
 //!
-//! Whatever comes from a file or a variable passes through here before it is printed: a message
-//! stays one short line whatever it quotes. The tests rely on both.
+//! Everything from a file or a variable passes through here before it is printed, so that a message stays one
+//! short line. The tests rely on both.
 
-/// The longest piece of someone's text that a message repeats, in characters.
+/// The longest text that a message quotes, in characters.
 const LONGEST_QUOTE: usize = 80;
 
-/// `text` on one line: control characters are escaped.
+/// `text` on one line, with control characters escaped.
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -19,7 +19,7 @@ pub(super) fn one_line(text: &str) -> String {
     line
 }
 
-/// `text` on one line and not longer than a message can bear.
+/// `text` on one line, cut to the length that a message quotes.
 pub(super) fn shortened(text: &str) -> String {
     let mut characters = text.chars();
     let mut short = one_line(&characters.by_ref().take(LONGEST_QUOTE).collect::<String>());
@@ -29,12 +29,12 @@ pub(super) fn shortened(text: &str) -> String {
     short
 }
 
-/// `text` shortened and in quotes.
+/// `text` on one line, cut, and in quotes.
 pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", shortened(text))
 }
 
-/// `first, second or third`.
+/// Joins words to `first, second or third`.
 pub(super) fn either(words: &[String]) -> String {
     match words.split_last() {
         None => String::new(),
@@ -43,9 +43,9 @@ pub(super) fn either(words: &[String]) -> String {
     }
 }
 
-/// The candidate that `word` was most likely meant to be, if any is near enough.
+/// The candidate that was most likely meant by `word`, if any is near enough.
 pub(super) fn closest<S: AsRef<str>>(word: &str, candidates: impl Iterator<Item = S>) -> Option<S> {
-    // No key is nearly as long: a longer word is no mistyped key, and not worth the time.
+    // No key is nearly as long, so a longer word is not a mistyped key and not worth the time.
     if word.len() > 100 {
         return None;
     }

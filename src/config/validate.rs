@@ -1,13 +1,13 @@
-//! What no key can check alone: whether the values fit each other.
+//! Checks that no key can make alone: whether the values fit each other.
 //!
-//! A check is skipped when one of its keys was refused already: what it would say of the value
-//! left in its place would mislead.
+//! A check is skipped if one of its keys was refused, because its message about the value used instead would be
+//! misleading.
 
 use super::choices::StandaloneTasks;
 use super::merge::Merged;
 use super::problem::{Problem, Problems};
 
-/// Checks everything, and adds what is wrong to `problems`.
+/// Makes all checks and adds what is wrong to `problems`.
 pub(super) fn check(merged: &Merged, problems: &mut Problems) {
     for (keys, check) in CHECKS {
         if keys
@@ -22,7 +22,7 @@ pub(super) fn check(merged: &Merged, problems: &mut Problems) {
     }
 }
 
-/// A check, with the keys that it looks at.
+/// A check, and the keys that it reads.
 type Check = (
     &'static [(&'static str, &'static str)],
     fn(&Merged) -> Option<Problem>,
@@ -55,8 +55,8 @@ const TASK_ENIS: (&str, &str) = ("capacity", "task_enis");
 
 fn stop_after_needs_stop(merged: &Merged) -> Option<Problem> {
     let drain = &merged.inputs.drain;
-    // 0s means the same with every value of standalone_tasks, and is how a drop-in takes back
-    // what an earlier file says.
+    // 0s means the same with every value of standalone_tasks, and a drop-in uses it to undo what an earlier file
+    // says.
     if drain.standalone_tasks.are_stopped() || drain.standalone_stop_after.is_zero() {
         return None;
     }
@@ -116,7 +116,7 @@ fn interfaces_with_awsvpc(merged: &Merged) -> Option<Problem> {
             (AWSVPC, "it is true, but capacity.task_enis is not set"),
             "set task_enis to the number of network interfaces that an instance has for tasks",
         ),
-        // 0 means the same either way, and is how a drop-in takes back what an earlier file says.
+        // 0 means the same either way, and a drop-in uses it to undo what an earlier file says.
         (false, 1..) => (
             (TASK_ENIS, "it has no effect while capacity.awsvpc is false"),
             "set awsvpc = true, or remove task_enis (or set it to 0)",

@@ -1,4 +1,4 @@
-//! The other end of the socket: the subcommands `status`, `drain` and `undrain`.
+//! The client side of the socket: the subcommands `status`, `drain` and `undrain`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,24 +13,24 @@ use crate::terminal;
 
 /// `EX_UNAVAILABLE` of sysexits.h: no agent answers.
 const UNAVAILABLE: u8 = 69;
-/// The longest that the agent takes to answer.
+/// How long to wait for the agent's answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How often `--watch` and `--wait` ask.
+/// How often `--watch` and `--wait` ask the agent.
 const PACE: Duration = Duration::from_secs(1);
-/// How often `--wait` speaks where nothing changes.
+/// How often `--wait` prints a line if nothing changes.
 const REMIND_EVERY: Duration = Duration::from_secs(10);
-/// How long `drain --wait` bears with an agent that is started again.
+/// How long `drain --wait` tolerates an agent that does not answer, such as during a restart.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// As in the configuration: a drain takes a while, and two days at the most.
+/// The shortest and the longest timeout of a drain by hand, as in the configuration.
 const BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(48));
 
-/// What went wrong.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
-    /// Nobody answers.
+    /// The agent does not answer.
     #[error("{0}")]
     Unavailable(String),
-    /// The agent says no.
+    /// The agent has refused the request, or its answer cannot be parsed.
     #[error("{0}")]
     Refused(String),
 }
@@ -45,16 +45,16 @@ impl Trouble {
     }
 }
 
-/// The client of one socket.
+/// A client of the agent's socket.
 pub struct Control {
     socket: PathBuf,
     http: Client,
 }
 
-/// How long a drain by hand may take, as a person writes it.
+/// Parses the timeout of a drain by hand, such as `30m`.
 ///
 /// # Errors
-/// Where it is no duration, or one out of bounds.
+/// Fails if it is not a duration, or if it is out of bounds.
 pub fn drain_timeout(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(&text.replace("%20", " "))
         .map_err(|error| format!("{text:?} is not a duration such as 15m: {error}"))?;
@@ -66,10 +66,10 @@ pub fn drain_timeout(text: &str) -> Result<Duration, String> {
 }
 
 impl Control {
-    /// A client of the agent that listens there.
+    /// A client of the agent that listens on `socket`.
     ///
     /// # Errors
-    /// Where the HTTP client cannot be set up at all.
+    /// Fails if the HTTP client cannot be set up.
     pub fn new(socket: &Path) -> Result<Self, reqwest::Error> {
         let http = Client::builder()
             .unix_socket(socket)
@@ -82,7 +82,7 @@ impl Control {
         })
     }
 
-    /// `status`
+    /// Runs `status`: prints the state once, or every second with `watch`.
     pub async fn status(&self, json: bool, watch: bool) -> ExitCode {
         loop {
             let text = match self.ask(Method::GET, "/status").await {
@@ -91,7 +91,7 @@ impl Control {
                 Err(trouble) => Err(trouble),
             };
             let code = match text {
-                // Cleared, as a person sees one state at a time; JSON is a line each.
+                // The screen is cleared before each table. In JSON, each state is one line.
                 Ok(text) if watch && !json => terminal::print(&format!("\x1b[2J\x1b[H{text}")),
                 Ok(text) => terminal::print(&text),
                 Err(trouble) => trouble.tell(),
@@ -103,7 +103,7 @@ impl Control {
         }
     }
 
-    /// `drain`
+    /// Runs `drain`: starts a drain by hand and, with `wait`, waits for its end.
     pub async fn drain(&self, timeout: Option<Duration>, wait: bool) -> ExitCode {
         let path = match timeout {
             Some(timeout) => format!("/drain?timeout={}ms", timeout.as_millis()),
@@ -121,7 +121,7 @@ impl Control {
         }
     }
 
-    /// Until the drain has ended: drained or not is the exit status.
+    /// Waits for the end of the drain. The exit status is 0 if the instance was drained, else 1.
     async fn wait(&self, mut last: Report) -> ExitCode {
         let mut answered_at = tokio::time::Instant::now();
         let mut said_at = answered_at;
@@ -139,7 +139,7 @@ impl Control {
             match self.report().await {
                 Ok(report) => {
                     answered_at = tokio::time::Instant::now();
-                    // The time that is left is another one every second.
+                    // The lines are not compared, because the time that is left changes every second.
                     let news = report.phase != last.phase
                         || report.waiting_for != last.waiting_for
                         || said_at.elapsed() >= REMIND_EVERY;
@@ -155,7 +155,7 @@ impl Control {
         }
     }
 
-    /// `undrain`
+    /// Runs `undrain`: cancels the drain by hand.
     pub async fn undrain(&self) -> ExitCode {
         match self.change("/undrain").await {
             Ok(report) => terminal::print(&format!("{}\n", report.line)),

@@ -1,11 +1,11 @@
-//! The agent's Unix socket: what a person on the machine may ask of it.
+//! The agent's Unix socket: status, metrics, and drains by hand.
 //!
-//! HTTP/1.1, so that `curl --unix-socket` and exporters need nothing of ours: `GET /status`,
-//! `GET /metrics`, `POST /drain?timeout=15m`, `POST /undrain`. The socket is for root and the agent's own
-//! group; to drain takes root, or the agent's own user.
+//! It speaks HTTP/1.1, so that `curl --unix-socket` and exporters can use it: `GET /status`, `GET /metrics`,
+//! `POST /drain?timeout=15m`, `POST /undrain`. Root and the agent's own group may connect, but only root and the
+//! agent's own user may drain.
 //!
-//! Nothing is decided here: [`server`] passes requests to the loop that owns the state, which makes the
-//! answers by way of [`replies`]. [`client`] is the other end, behind the subcommands.
+//! Nothing is decided here: [`server`] passes requests to the loop that owns the state, which answers them with
+//! [`replies`]. [`client`] is the client side, which the subcommands use.
 
 pub mod client;
 pub mod replies;
@@ -15,43 +15,43 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// What is asked.
+/// A request to the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// The state, as JSON.
     Status,
-    /// The figures, as OpenMetrics text.
+    /// The metrics, as OpenMetrics text.
     Metrics,
     /// Drain the instance.
     Drain {
-        /// How long that may take; `None` for `drain.timeout`.
+        /// How long the drain may take; `None` for `drain.timeout`.
         timeout: Option<Duration>,
     },
-    /// Take that back.
+    /// Cancel a drain by hand.
     Undrain,
 }
 
-/// What is asked, and whom to answer.
+/// A request, and where to send the reply.
 pub struct Ask {
-    /// What.
+    /// The request of the client.
     pub request: Request,
-    /// Whom.
+    /// The channel on which the server waits for the reply.
     pub reply: oneshot::Sender<Reply>,
 }
 
-/// The answer.
+/// The reply to a request, as an HTTP response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// An HTTP status.
+    /// The HTTP status code.
     pub status: u16,
-    /// The type of the body.
+    /// The `Content-Type` of the body.
     pub content_type: &'static str,
-    /// The body.
+    /// The body, which is always text.
     pub body: String,
 }
 
 impl Reply {
-    /// A good answer in JSON.
+    /// A reply with status 200 and a body in JSON.
     pub fn json(body: String) -> Self {
         Self {
             status: 200,
@@ -60,7 +60,7 @@ impl Reply {
         }
     }
 
-    /// A refusal, in words.
+    /// A reply that refuses the request and says why, as plain text.
     pub fn refusal(status: u16, why: &str) -> Self {
         Self {
             status,

@@ -1,4 +1,4 @@
-//! Requests that the loop has taken and not answered yet.
+//! The requests that the loop has taken and not answered yet.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::status::report::{self, Report};
 
 use super::{Ask, Reply, Request};
 
-/// How long an answer waits for ECS to say whose the tasks are. What ECS says later is in the next one.
+/// How long a status reply waits for ECS to say what started the tasks. A later answer is in the next reply.
 const PATIENCE: Duration = Duration::from_millis(30);
 
-/// What answers are made of.
+/// The data that replies are composed of.
 pub struct Facts<'a> {
-    /// What the core knows.
+    /// The state of the core.
     pub state: &'a State,
     /// The moment of the last step.
     pub now: Moment,
-    /// The configuration.
+    /// The configuration in force.
     pub policy: &'a Settings,
-    /// For times that a person can read.
+    /// Converts moments to wall-clock times.
     pub clock: &'a Clock,
-    /// What was counted.
+    /// The counters for `GET /metrics`.
     pub metrics: &'a Metrics,
 }
 
@@ -33,14 +33,14 @@ impl Facts<'_> {
     }
 }
 
-/// The requests.
+/// The requests that wait for a reply.
 #[derive(Default)]
 pub struct Replies {
     pending: Vec<(Ask, Moment)>,
 }
 
 impl Replies {
-    /// Takes a request; the event that it is to the core, whose step comes before the answer.
+    /// Takes a request and returns its event, which the core has to process before the reply.
     pub fn take(&mut self, ask: Ask, facts: &Facts<'_>) -> Event {
         let event = match ask.request {
             Request::Status => Event::StatusAsked,
@@ -58,7 +58,7 @@ impl Replies {
         event
     }
 
-    /// Answers what can be answered by now.
+    /// Sends the replies that are due.
     pub fn send_due(&mut self, facts: &Facts<'_>) {
         let asking = facts.state.is_asked_by_hand();
         let waits = |(ask, until): &(Ask, Moment)| {
@@ -69,12 +69,12 @@ impl Replies {
             .partition(waits);
         self.pending = waiting;
         for (ask, _) in due {
-            // Whoever has asked may have gone away.
+            // The client may have disconnected.
             let _ = ask.reply.send(reply(ask.request, facts));
         }
     }
 
-    /// When the first of them has to be answered.
+    /// When the next pending reply is due at the latest.
     pub fn wake_at(&self) -> Option<Moment> {
         self.pending.iter().map(|(_, until)| *until).min()
     }

@@ -1,4 +1,4 @@
-//! The end of the socket that the agent serves.
+//! The server side of the socket.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,19 +18,19 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Ask, Reply, Request};
 
-/// Whoever keeps a connection for longer is cut off.
+/// How long a connection may last before it is closed.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(10);
-/// As many at once; the next ones wait.
+/// The most connections at once. Further ones wait.
 const MOST_CONNECTIONS: usize = 32;
-/// Root and the group of the agent.
+/// The socket is open to root and the agent's group.
 const MODE: u32 = 0o660;
-/// Out of file descriptors, or the like: that is not mended by trying at once.
+/// How long to wait after an error such as too many open files, which does not pass at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Listens on the socket, in place of one that an earlier process has left behind.
+/// Listens on the socket and replaces one that an earlier process has left behind.
 ///
 /// # Errors
-/// Where another agent answers there, or there can be no socket.
+/// Fails if another agent answers there, or if the socket cannot be created.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(
@@ -51,7 +51,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves the socket for ever; what is asked goes to `asks`.
+/// Serves the socket forever and sends the requests to `asks`.
 pub async fn serve(listener: UnixListener, asks: mpsc::UnboundedSender<Ask>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
@@ -64,7 +64,7 @@ pub async fn serve(listener: UnixListener, asks: mpsc::UnboundedSender<Ask>) {
         };
         let asks = asks.clone();
         tokio::spawn(async move {
-            // Whoever asks and goes away has had his reasons.
+            // A client that times out or disconnects needs no handling.
             let _ = tokio::time::timeout(CONNECTION_LIMIT, converse(stream, asks)).await;
             drop(place);
         });
@@ -119,7 +119,7 @@ async fn answer(
     replied.await.unwrap_or_else(|_| gone())
 }
 
-/// `timeout=15m`, or nothing.
+/// Parses the query of `/drain`: `timeout=15m`, or nothing.
 fn timeout(query: Option<&str>) -> Result<Option<Duration>, String> {
     let Some(query) = query.filter(|query| !query.is_empty()) else {
         return Ok(None);

@@ -33,6 +33,7 @@ impl State {
     /// Why there is nothing to take back now; `None` where there is.
     pub fn refuses_undrain(&self) -> Option<HandRefusal> {
         match self.phase() {
+            Phase::Starting => Some(HandRefusal::NotStarted),
             // Even if a person asked for a drain before: the instance has to go for another reason now.
             Phase::Draining(drain) | Phase::Completing(drain) | Phase::Done(drain)
                 if drain.reason != DrainReason::ByHand =>

@@ -45,6 +45,8 @@ pub(crate) struct World<'a> {
     tasks: &'a Tasks,
     leftovers: &'a Leftovers,
     identity: &'a Identity,
+    /// What answers on the ECS agent's port is of another machine: nobody says who we are by now.
+    impostor: bool,
 }
 
 impl<'a> World<'a> {
@@ -53,12 +55,14 @@ impl<'a> World<'a> {
         tasks: &'a Tasks,
         leftovers: &'a Leftovers,
         identity: &'a Identity,
+        impostor: bool,
     ) -> Self {
         Self {
             here: here.as_ref(),
             tasks,
             leftovers,
             identity,
+            impostor,
         }
     }
 
@@ -67,8 +71,13 @@ impl<'a> World<'a> {
     }
 
     fn lacking(&self, turn: &Turn<'_>) -> Option<Lacking> {
-        self.tasks
-            .lacking(self.here, self.leftovers, turn.now, turn.policy)
+        let lacking = || {
+            self.tasks
+                .lacking(self.here, self.leftovers, turn.now, turn.policy)
+        };
+        self.impostor
+            .then_some(Lacking::Introspection)
+            .or_else(lacking)
     }
 
     /// Whether nothing is left, as this machine's own ECS agent shows.
@@ -260,6 +269,7 @@ impl Drain {
             self.hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
             self.resumed_at = None;
             if self.over.take().is_some() {
+                self.after.give_up(turn);
                 self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
                 tasks.look_again(turn.now);
             }
@@ -375,7 +385,8 @@ impl Drain {
         deadline: Deadline,
         turn: &mut Turn<'_>,
     ) -> Option<Over> {
-        let outcome = if self.nothing_ran(world, turn) || world.is_empty(turn) {
+        let empty = self.nothing_ran(world, turn) || world.is_empty(turn);
+        let outcome = if empty && self.before.over().is_some() {
             Outcome::Drained
         } else if turn.reached(deadline.at) && self.may_time_out(world, deadline, turn) {
             Outcome::TimedOut
@@ -418,29 +429,35 @@ impl Drain {
     /// Where nothing seems to be left, what is still to be confirmed is waited for a little longer. And a
     /// deadline that has passed while the process was away waits until the world was looked at once.
     fn may_time_out(&self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) -> bool {
-        let confirming = matches!(
-            world.lacking(turn),
-            Some(
+        // Where nothing is lacking, only who we are has yet to be read.
+        let confirming = match world.lacking(turn) {
+            Some(Lacking::Tasks | Lacking::Vanished) => false,
+            Some(Lacking::Introspection) => world.tasks.were_read(),
+            None
+            | Some(
                 Lacking::SecondRead
-                    | Lacking::Agreement(_)
-                    | Lacking::List(_)
-                    | Lacking::LastRead(_)
-                    | Lacking::Placement
-            )
-        ) && world.here.is_some();
+                | Lacking::Agreement(_)
+                | Lacking::List(_)
+                | Lacking::LastRead(_)
+                | Lacking::ApiSettle
+                | Lacking::Placement,
+            ) => true,
+        } && world.here.is_some()
+            && !world.tasks.waits(world.leftovers, turn.policy);
         // Where a task is seen to run, no look could say otherwise.
         let runs = world.tasks.waits(world.leftovers, turn.policy)
             && !world.leftovers.may_ignore(turn.policy);
-        let limit = match self.resumed_at {
-            Some(at) if !runs && !world.was_looked_at() => deadline.at.max(at + LOOK_GRACE),
+        let looked = match self.resumed_at {
+            Some(at) if !runs && !world.was_looked_at() => at + LOOK_GRACE,
             _ => deadline.at,
         };
-        let grace = if confirming {
-            CONFIRM_GRACE
-        } else {
-            Duration::ZERO
-        };
-        turn.reached(limit + grace)
+        let confirmed = deadline.at
+            + if confirming {
+                CONFIRM_GRACE
+            } else {
+                Duration::ZERO
+            };
+        turn.reached(looked.max(confirmed))
     }
 
     fn run_executables(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
@@ -520,7 +537,7 @@ impl Drain {
     /// Whether what is seen is of now: nothing here a moment ago, and ECS places nothing. Every try follows
     /// local reads of its own, of what runs and of who we are.
     fn is_fresh(&self, world: World<'_>, turn: &Turn<'_>) -> bool {
-        let Some(from) = self.reads_from() else {
+        let Some(from) = self.reads_from(world.here) else {
             return false;
         };
         let local = world.tasks.source() == crate::tasks::Source::Api
@@ -531,15 +548,15 @@ impl Drain {
                 && !here.is_looking()
                 && is_fresh(here.sure_view(), LOOK_LIMIT, turn.now)
         });
-        world.tasks.nothing_since(from, turn) && local && closed
+        world.tasks.nothing_since(from, turn) && local && closed && !world.impostor
     }
 
-    /// From when on the local reads have to be that the next completion rests on.
-    fn reads_from(&self) -> Option<Moment> {
-        self.hold
-            .completion
-            .due()
-            .max(self.hold.completion.refused_at())
+    /// From when on the local reads have to be that the next completion rests on: what ECS has placed before it
+    /// was asked may have arrived since.
+    fn reads_from(&self, here: Option<&Registration>) -> Option<Moment> {
+        let seen = here.and_then(Registration::sure_view).map(|seen| seen.sent);
+        let completion = &self.hold.completion;
+        completion.due().max(completion.refused_at()).max(seen)
     }
 
     /// From when on a look at ECS has to be, for the completion that is due.
@@ -548,10 +565,14 @@ impl Drain {
     }
 
     /// From when on local reads have to be, for the completion that is due.
-    pub(crate) fn wants_reads(&self, turn: &mut Turn<'_>) -> Option<Moment> {
+    pub(crate) fn wants_reads(
+        &self,
+        here: Option<&Registration>,
+        turn: &mut Turn<'_>,
+    ) -> Option<Moment> {
         let drained = self.outcome() == Some(Outcome::Drained);
         (drained && self.completes(turn))
-            .then(|| self.reads_from())
+            .then(|| self.reads_from(here))
             .flatten()
     }
 

@@ -49,6 +49,8 @@ enum Stack {
 pub struct Join {
     /// Where to, since when.
     pub(crate) remembered: RememberedJoin,
+    /// Since when it goes on in this process: what ECS has shown before that says nothing of it.
+    began: Moment,
     /// The launching action.
     pub hold: Hold,
     looks: u32,
@@ -78,6 +80,7 @@ impl Join {
         Self {
             // It may have waited since the launch, and a boot takes long.
             hold: Hold::new(LifecycleTransition::Launching, true, turn.now),
+            began: turn.now,
             looks: 0,
             looked_at: None,
             looked_last: false,
@@ -122,7 +125,7 @@ impl Join {
             return "for Auto Scaling and CloudFormation to be told".to_owned();
         }
         match here.view() {
-            _ if here.is_member() => match &self.failed_command {
+            _ if self.has_member(Some(here)) => match &self.failed_command {
                 Some(failed) => format!("for ready.d: {failed}"),
                 None => "for the executables of ready.d".to_owned(),
             },
@@ -135,6 +138,13 @@ impl Join {
             ),
             None => "for ECS to show it ACTIVE".to_owned(),
         }
+    }
+
+    /// Whether ECS has shown a member since this join began.
+    fn has_member(&self, here: Option<&Registration>) -> bool {
+        here.is_some_and(|here| {
+            here.is_member() && here.view().is_some_and(|seen| seen.sent >= self.began)
+        })
     }
 
     /// Takes in how the executables of `ready.d` went.
@@ -280,7 +290,10 @@ impl Join {
 
     /// Looks whether it is a member, ever more seldom, until it is.
     fn look(&mut self, here: &mut Registration, turn: &mut Turn<'_>) {
-        if self.remembered.into == JoinTarget::WarmPool || here.is_member() || here.is_looking() {
+        if self.remembered.into == JoinTarget::WarmPool
+            || self.has_member(Some(here))
+            || here.is_looking()
+        {
             return;
         }
         let sent = here.view().map(|seen| seen.sent);
@@ -290,11 +303,12 @@ impl Join {
         }
         let pace = turn.policy.ready.poll_interval * (1 << self.looks.saturating_sub(1).min(8));
         let pace = jitter(pace.min(SLOWEST_LOOK), self.looks, turn.seed);
-        here.look_from(sent.map_or(turn.now, |sent| (sent + pace).max(turn.now)));
+        let next = sent.filter(|sent| *sent >= self.began);
+        here.look_from(next.map_or(turn.now, |sent| (sent + pace).max(turn.now)));
     }
 
     fn run_ready(&mut self, here: Option<&Registration>, turn: &mut Turn<'_>) {
-        let member = here.is_some_and(|here| here.is_member() && !here.is_changing(turn));
+        let member = self.has_member(here) && here.is_some_and(|here| !here.is_changing(turn));
         if !member || self.remembered.into == JoinTarget::WarmPool {
             return;
         }
@@ -321,7 +335,8 @@ impl Join {
         if self.remembered.into == JoinTarget::WarmPool {
             return Some(JoinOutcome::Joined);
         }
-        if here.is_some_and(|here| here.is_member() && !here.is_changing(turn))
+        if self.has_member(here)
+            && here.is_some_and(|here| !here.is_changing(turn))
             && self.ready.over().is_some()
         {
             turn.say(Note::Joined { took });
@@ -337,12 +352,12 @@ impl Join {
             let seen = here
                 .view()
                 .is_some_and(|seen| seen.sent >= deadline && (!away || seen.value.agent_connected));
-            here.may_not_look() || seen && !(resumed && here.is_member())
+            here.may_not_look() || seen && !(resumed && self.has_member(Some(here)))
         });
         let grace = self.resumed_at.map(|at| at + LOOK_GRACE);
         let grace = grace.max(Some(deadline + LAST_LOOK)).unwrap_or(deadline);
         // A member that the last look has shown has its executables yet to run.
-        let late = self.failed_command.is_none() && here.is_some_and(Registration::is_member);
+        let late = self.failed_command.is_none() && self.has_member(here);
         // That it is still DRAINING is our own doing.
         if (!looked || late || resumed && returning) && !turn.reached(grace) {
             return None;

@@ -21,6 +21,7 @@ mod by_hand;
 mod capacity;
 pub mod drain;
 mod executables;
+mod former;
 mod health;
 pub mod hold;
 mod join;

@@ -25,6 +25,8 @@ const LOOKS_BEFORE_A_CHANGE: u32 = 4;
 /// ECS has said so often and so long that it does not know the ARN that it does not.
 const MISSING_COUNT: u32 = 3;
 const MISSING_FOR: Duration = Duration::from_secs(15);
+/// For so long after ECS has first said so it may just not know it yet.
+const MISSING_YOUNG_FOR: Duration = Duration::from_mins(2);
 /// How seldom a container instance is looked at that is neither ACTIVE nor DRAINING.
 const VAIN_CAP: Duration = Duration::from_secs(60);
 
@@ -314,7 +316,9 @@ impl Registration {
     /// ago.
     pub(crate) fn begin_again(&mut self, ours: bool, now: Moment) {
         self.again = self.view.is_some();
-        (self.look, self.set) = (Pace::at(now), Pace::at(now));
+        (self.look, self.set, self.vain) = (Pace::at(now), Pace::at(now), 0);
+        // A look that somebody else wanted later is wanted when this drain needs it.
+        self.look_from = self.doubt.map(|doubt| doubt.until);
         if !ours {
             self.prior = None;
             (self.changed, self.sent) = (false, false);
@@ -375,17 +379,10 @@ impl Registration {
                 }
                 let missing = change.view.status == ContainerInstanceStatus::Missing;
                 self.observe(change.view, sent, change.request_id, ours, turn);
-                self.undo = draining && self.proof == Proof::Foreign;
+                self.undo = self.proof == Proof::Foreign && (draining || missing && self.undo);
                 if missing {
-                    self.set.retry_in(
-                        growing(
-                            Duration::from_secs(1),
-                            Duration::from_secs(60),
-                            self.missing,
-                            turn.seed,
-                        ),
-                        turn.now,
-                    );
+                    let delay = self.vain_delay(self.missing, turn);
+                    self.set.retry_in(delay, turn.now);
                 } else {
                     self.set.succeeded();
                     // Where it was accepted and yet is not so, it is asked for again, not at once.
@@ -402,6 +399,8 @@ impl Registration {
                     });
                     self.look_from(until.max(turn.now));
                     self.view = None;
+                    // What a look shows then may be of before: it is asked for once more all the same.
+                    self.again = true;
                 }
                 if failure.kind == FailureKind::Refused {
                     self.refused(sent, turn);
@@ -498,7 +497,7 @@ impl Registration {
             self.vain = 0;
         } else {
             // Asked again as long as it matters, ever more seldom.
-            let delay = growing(Duration::from_secs(1), VAIN_CAP, self.vain, turn.seed);
+            let delay = self.vain_delay(self.vain, turn);
             self.vain = self.vain.saturating_add(1);
             self.look.retry_in(delay, turn.now);
         }
@@ -516,7 +515,9 @@ impl Registration {
         }
         let closed = view.status.takes_no_tasks() || given_up;
         if closed && self.closed_since.is_none() {
-            self.closed_since = Some(turn.now);
+            // What ECS does not know has taken no tasks since it first said so.
+            let unknown_since = self.missing_since.filter(|_| given_up);
+            self.closed_since = Some(unknown_since.unwrap_or(turn.now));
             if view.status == ContainerInstanceStatus::Draining {
                 turn.say(Note::Draining {
                     view: view.clone(),
@@ -535,6 +536,23 @@ impl Registration {
                 seen.sent = sent;
             }
             known => *known = Some(Seen { sent, value: view }),
+        }
+    }
+
+    /// How long a question waits that was asked in vain: ever longer, and until the next answer settles whether
+    /// ECS knows it.
+    fn vain_delay(&self, count: u32, turn: &Turn<'_>) -> Duration {
+        // What ECS may merely not know yet is asked more often than what is gone.
+        let young = |since: Moment| turn.now.since(since) < MISSING_YOUNG_FOR;
+        let cap = match self.missing_since.is_some_and(young) {
+            true => MISSING_FOR,
+            false => VAIN_CAP,
+        };
+        let delay = growing(Duration::from_secs(1), cap, count, turn.seed);
+        let settled = self.missing_since.map(|since| since + MISSING_FOR);
+        match settled.filter(|at| *at > turn.now && self.missing + 1 >= MISSING_COUNT) {
+            Some(at) => delay.min(at.since(turn.now)),
+            None => delay,
         }
     }
 
@@ -557,6 +575,7 @@ impl Registration {
         let wonders = needs_prior && self.prior.is_none() && !self.changed;
         if want != Want::Leave
             && (self.proof == Proof::None || wonders && self.looks_failed < LOOKS_BEFORE_A_CHANGE)
+            && self.look.is_due(turn)
         {
             self.look_from.get_or_insert(turn.now);
         }
@@ -610,15 +629,18 @@ impl Registration {
             self.view
                 .as_ref()
                 .is_some_and(|seen| match (&seen.value.status, draining) {
-                    (ContainerInstanceStatus::Draining, true)
-                    | (ContainerInstanceStatus::Active, false) => true,
+                    // What was found so may have been taken back a moment ago: a look can be out of date.
+                    (ContainerInstanceStatus::Draining, true) => self.changed,
+                    (ContainerInstanceStatus::Active, false) => true,
                     // What is deregistered takes no tasks, and cannot be changed.
                     (ContainerInstanceStatus::Inactive, _) => true,
                     _ => false,
                 });
         // A role that may not look may still set: once more changes nothing, and its answer says the status.
         let asked = by_setting && self.look_from.is_some_and(|from| turn.reached(from));
-        if so_already && !asked && !self.again {
+        // What nobody has sent need not be taken back.
+        let again = self.again && (draining || self.changed || self.sent);
+        if so_already && !asked && !again {
             return;
         }
         if let Some(doubt) = self.doubt {

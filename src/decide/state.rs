@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::Policy;
 use crate::capacity::{self, Capacity};
 use crate::drain::{Drain, World};
+use crate::former::Former;
 use crate::health::{Dependency, Health};
 use crate::hold::Told;
 use crate::join::Join;
@@ -63,6 +64,7 @@ pub struct State {
     pub registration: Option<Registration>,
     /// The one before that, until the new one is known to be on this machine.
     displaced: Option<Registration>,
+    former: Former,
     /// An ARN of another machine's, that whoever answers on the ECS agent's port has named.
     foreign: Option<String>,
     /// What answers there now is of another machine.
@@ -161,6 +163,7 @@ impl State {
             identity: Identity::default(),
             registration: None,
             displaced: None,
+            former: Former::default(),
             foreign: None,
             impostor: false,
             tasks: Tasks::new(now),
@@ -287,6 +290,7 @@ impl State {
             Event::WallClock(at_boot) => {
                 self.wall_at_boot = at_boot;
                 turn.wall_at_boot = at_boot;
+                self.capacity.start_over();
             }
             Event::StopRequested { signal, shutdown } => self.stop(signal, shutdown, turn),
             Event::DrainByHand { timeout } => {
@@ -301,6 +305,7 @@ impl State {
                 }
             }
             Event::StatusAsked => {
+                self.former.ask_by_hand(&self.memory.former, turn.now);
                 if let Phase::Draining(_) = self.phase() {
                     self.leftovers.ask_by_hand();
                 }
@@ -373,6 +378,10 @@ impl State {
                     here.absorb_look(result, sent, &ours, turn);
                 }
                 self.expose(turn);
+            }
+            Answer::Registrations(result) => {
+                let (here, known) = (self.registration.as_ref(), &mut self.memory.former);
+                self.former.absorb(result, here, known, turn);
             }
             Answer::TaskSet(result) => self.capacity.absorb_tasks(result, sent, turn),
             Answer::Resources(result) => self.capacity.absorb_look(result, action, sent, turn),
@@ -561,6 +570,9 @@ impl State {
             && self.memory.drain.is_none()
             && self.started_at <= Moment::default() + JUST_BOOTED
             && self.is_old(instance, turn, self.new_for(turn));
+        if self.blank || !self.memory.former.is_empty() {
+            self.former.suspect(turn.now);
+        }
         self.memory.instance_id.clone_from(&instance.instance_id);
         if let Some(known) = self.memory.container_instance.clone() {
             self.registration = Some(self.register(known, turn));
@@ -589,7 +601,11 @@ impl State {
         }
         turn.say(Note::ContainerInstanceKnown(found.clone()));
         let new = self.register(found, turn);
+        self.tasks.is_elsewhere();
         self.displaced = self.registration.replace(new);
+        if self.displaced.is_some() {
+            self.former.suspect(turn.now);
+        }
     }
 
     /// Whoever answers on the ECS agent's port is of another machine: what was known before still holds.
@@ -709,6 +725,9 @@ impl State {
         self.place(remembered, turn);
         if let Some(signal) = &mut self.parting {
             signal.advance(turn);
+        }
+        if let (Intent::Serve, Some(here)) = (&self.intent, &self.registration) {
+            self.former.advance(&here.target, turn);
         }
         if turn.policy.capacity.enabled {
             let mut capacity = std::mem::take(&mut self.capacity);
@@ -897,12 +916,16 @@ impl State {
                 }
             }
             Intent::Join(into) => {
+                if into == JoinTarget::Service {
+                    self.leave_the_pool(turn.now);
+                }
                 self.call_off(turn);
                 if self.join.as_ref().is_none_or(|join| join.way_in() != into) {
                     self.begin_join(into, turn);
                 }
             }
             Intent::Serve => {
+                self.leave_the_pool(turn.now);
                 self.call_off(turn);
                 if let Some(mut join) = self.join.take() {
                     join.end(turn);
@@ -1012,7 +1035,6 @@ impl State {
 
     /// The reason is gone, on positive evidence: what was ours is to be put back.
     fn call_off(&mut self, turn: &mut Turn<'_>) {
-        self.leave_the_pool(turn.now);
         if let Some(mut drain) = self.drain.take() {
             drain.end(turn);
             self.memorize_whose();
@@ -1174,7 +1196,7 @@ impl State {
         }
         let Some(drain) = &mut self.drain else { return };
         drain.leave_at(self.leave_at);
-        if let Some(from) = drain.wants_reads(turn) {
+        if let Some(from) = drain.wants_reads(self.registration.as_ref(), turn) {
             self.tasks.read_again(from, turn);
             self.identity.read_again(from, turn);
         }
@@ -1202,6 +1224,7 @@ impl State {
                 &self.tasks,
                 &self.leftovers,
                 &self.identity,
+                self.impostor,
             ),
             turn,
         );
@@ -1225,6 +1248,7 @@ impl State {
                 &self.tasks,
                 &self.leftovers,
                 &self.identity,
+                self.impostor,
             );
             drain.tell(world, remembered, turn);
         }

@@ -38,6 +38,8 @@ const ASTIR: Duration = Duration::from_secs(5);
 const SUSPICION_CAP: Duration = Duration::from_secs(300);
 /// How long ago a local read may have been answered that a completion rests on.
 const READ_LIMIT: Duration = Duration::from_secs(1);
+/// What ECS shows may be so old.
+const OUTDATED: Duration = Duration::from_secs(10);
 /// The longest wait before ECS is asked again whether it agrees that nothing is left.
 const DISAGREEMENT_CAP: Duration = Duration::from_secs(10);
 
@@ -77,7 +79,7 @@ pub enum Lacking {
 #[derive(Clone, Debug, PartialEq)]
 struct Vanished {
     task: Task,
-    /// When ECS was asked that has called it STOPPED.
+    /// When ECS was first asked that has called it STOPPED since.
     stopped: Option<Moment>,
     /// That word counts.
     believed: bool,
@@ -205,6 +207,11 @@ impl Tasks {
         self.most
     }
 
+    /// Whether a list was ever read.
+    pub(crate) fn were_read(&self) -> bool {
+        self.was_read
+    }
+
     /// Whether introspection does not answer.
     pub(crate) fn is_away(&self) -> bool {
         self.away_since.is_some()
@@ -305,7 +312,7 @@ impl Tasks {
                     let gone = vanished
                         .entry(task.arn.clone())
                         .or_insert_with(|| Vanished::new(task.clone()));
-                    gone.stopped = by_ecs;
+                    gone.stopped = gone.stopped.or(by_ecs);
                 }
                 continue;
             }
@@ -348,7 +355,8 @@ impl Tasks {
     pub(crate) fn absorb_described(&mut self, tasks: &[ApiTask], sent: Moment) {
         for ApiTask { task, .. } in tasks {
             if let Some(gone) = self.vanished.get_mut(&task.arn) {
-                gone.stopped = (task.known == TaskStatus::Stopped).then_some(sent);
+                let stopped = task.known == TaskStatus::Stopped;
+                gone.stopped = gone.stopped.or(Some(sent)).filter(|_| stopped);
             }
         }
     }
@@ -360,14 +368,17 @@ impl Tasks {
             if self.open.get(arn) != Some(&here.target.arn) {
                 continue;
             }
+            // An agent that is not connected may be deregistered, and a look a little out of date.
+            let connected = here.view().is_none_or(|seen| seen.value.agent_connected);
+            let after = if connected { Duration::ZERO } else { OUTDATED };
             match (gone.stopped, here.view()) {
                 (_, Some(_)) if !here.is_there() => gone.believed = false,
-                (Some(stopped), Some(seen)) if seen.sent > stopped => {
+                (Some(stopped), Some(seen)) if seen.sent > stopped + after => {
                     let news = !std::mem::replace(&mut gone.believed, true);
                     self.changed_at = if news { now } else { self.changed_at };
                 }
                 (Some(stopped), _) if !gone.believed => {
-                    here.look_from(stopped + Duration::from_millis(1));
+                    here.look_from(stopped + after + Duration::from_millis(1));
                 }
                 _ => {}
             }
@@ -511,8 +522,14 @@ impl Tasks {
 
     /// Whoever has answered was of another machine.
     pub(crate) fn was_another(&mut self, now: Moment) {
-        (self.local, self.was_read) = (Empty::default(), false);
+        self.is_elsewhere();
+        self.local = Empty::default();
         self.read.ask(now);
+    }
+
+    /// The container instance is another one: what the API has said was of the one before.
+    pub(crate) fn is_elsewhere(&mut self) {
+        self.api = Empty::default();
     }
 
     /// Reads at once where the last read was sent before `from`, or answered too long ago.

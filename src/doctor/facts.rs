@@ -1,4 +1,4 @@
-//! What there is to judge by. Every fact can be missing: nothing that is broken stops the doctor.
+//! The facts that the doctor judges. Each can be missing, because nothing that is broken may stop the doctor.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use crate::decide::{
     Instance, LifecycleHook, TargetLifecycleState,
 };
 
-/// The answer to something that was asked; `None` where it could not be, for want of something else.
+/// The answer to a query; `None` if it could not be sent because something else is missing.
 pub type Asked<T> = Option<Result<T, Failure>>;
 
-/// All that was found out.
+/// Everything that was gathered.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// The configuration, or what is wrong with it.
@@ -23,7 +23,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The settings in force; the defaults, where the configuration is wrong.
+    /// The settings in force, or the defaults if the configuration is invalid.
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.configuration
@@ -33,151 +33,153 @@ impl Facts {
     }
 }
 
-/// What the file system shows. Paths are as seen from the root that was given.
+/// What the file system shows. Paths begin with the root that was given.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
-    /// The agent's unit.
+    /// The agent's unit, if it is installed.
     pub unit: Option<Unit>,
-    /// A link by which something starts the unit.
+    /// A link that starts the unit.
     pub wanted_by: Option<PathBuf>,
-    /// Whether the unit runs, as its control group shows; `None` where there are no control groups.
+    /// Whether the unit runs, as its control group shows; `None` if there are no control groups.
     pub active: Option<bool>,
-    /// The program that runs, where that can be seen.
+    /// The program that runs, if that can be seen.
     pub running: Option<PathBuf>,
-    /// The unit's files that set variables by which the agent is configured: a shell does not have them.
+    /// The unit's files that set variables of the configuration, which a shell does not have.
     pub unit_environment: Vec<String>,
-    /// The unit of Docker.
+    /// The unit file of Docker.
     pub docker_unit: Option<PathBuf>,
-    /// The unit of the ECS agent.
+    /// The unit file of the ECS agent.
     pub ecs_unit: Option<PathBuf>,
-    /// Whether something starts the ECS agent's unit.
+    /// Whether a link starts the ECS agent's unit.
     pub ecs_wanted: bool,
     /// Whether dbus-broker is installed.
     pub dbus_broker: bool,
-    /// `/etc/ecs/ecs.config`; `None` where there is none.
+    /// The content of `/etc/ecs/ecs.config`; `None` if there is no such file.
     pub ecs_config: Option<Result<EcsConfig, String>>,
-    /// The data source that cloud-init ended with, by its `result.json`; `None` where there is none.
+    /// The data source that cloud-init ended with, from its `result.json`; `None` if there is no such file.
     pub cloud_init: Option<String>,
-    /// What the ECS agent has stored about itself.
+    /// The files in which the ECS agent has stored its registration.
     pub ecs_agent_data: Vec<PathBuf>,
-    /// The state directory.
+    /// The path of the state directory.
     pub state_directory: PathBuf,
-    /// What became of it.
+    /// Whether the state directory can be written to.
     pub state: StateDirectory,
-    /// The state file.
+    /// Which instance the state file is about.
     pub state_file: StateFile,
-    /// What in this shell's environment or home takes precedence over the role's credentials.
+    /// The variables and files of this shell that take precedence over the role's credentials.
     pub credential_overrides: Vec<String>,
 }
 
-/// A unit file.
+/// The agent's unit file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Where it is.
+    /// The path of the file, or of the link that masks it.
     pub path: PathBuf,
-    /// Whether it is masked.
+    /// Whether the unit is masked.
     pub masked: bool,
-    /// The program of its `ExecStart=`, and whether it is there and can be executed.
+    /// The program of its `ExecStart=`, and whether it exists and can be executed.
     pub program: Option<(PathBuf, Program)>,
 }
 
-/// A program that a unit starts.
+/// Whether the program of a unit can be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// There, and executable.
+    /// It exists and is executable.
     Executable,
-    /// There, and not executable.
+    /// It exists but is not executable.
     NotExecutable,
-    /// Not there.
+    /// It does not exist.
     Missing,
 }
 
-/// `/etc/ecs/ecs.config`. It can hold passwords of registries: nothing else of it is kept.
+/// `/etc/ecs/ecs.config`. The file can hold passwords of registries, so only these values are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EcsConfig {
-    /// `ECS_CLUSTER`
+    /// The value of `ECS_CLUSTER`.
     pub cluster: Option<String>,
-    /// `ECS_ENABLE_SPOT_INSTANCE_DRAINING`
+    /// The value of `ECS_ENABLE_SPOT_INSTANCE_DRAINING`.
     pub spot_draining: Option<String>,
-    /// `ECS_CONTAINER_STOP_TIMEOUT`
+    /// The value of `ECS_CONTAINER_STOP_TIMEOUT`.
     pub stop_timeout: Option<String>,
-    /// The lines that are no assignment, by number, and what is wrong with them.
+    /// The numbers of the lines that are no assignment, and what is wrong with them.
     pub odd: Vec<(usize, &'static str)>,
 }
 
-/// What became of the state directory.
+/// Whether the state directory can be written to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StateDirectory {
-    /// It was written to.
+    /// A file was written to it.
     Writable,
-    /// There is none.
+    /// It does not exist.
     #[default]
     Missing,
-    /// This user may not look.
+    /// This user may not see it.
     Hidden,
-    /// It cannot be written to.
+    /// It cannot be written to, for this reason.
     Unwritable(String),
-    /// Nobody tried.
+    /// It was not tried, because an image is checked.
     NotWritten,
 }
 
-/// The state file.
+/// Which instance the state file is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StateFile {
-    /// There is none.
+    /// There is no state file.
     #[default]
     None,
-    /// It is about this instance.
+    /// The id of the instance in it.
     About(String),
-    /// It cannot be read or understood.
+    /// It cannot be read or understood, for this reason.
     Unreadable(String),
 }
 
-/// What only a live instance has.
+/// The facts that only a live instance has.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// Metadata.
+    /// The answers of instance metadata.
     pub metadata: Metadata,
-    /// The ECS agent's word for which container instance this is.
+    /// The container instance that the ECS agent reports.
     pub ecs_agent: Result<Option<ContainerInstance>, Failure>,
-    /// How many tasks it shows.
+    /// The number of tasks that the ECS agent reports.
     pub local_tasks: Result<usize, Failure>,
-    /// `DescribeContainerInstances`
+    /// The answer of `DescribeContainerInstances`.
     pub container_instance: Asked<ContainerInstanceView>,
-    /// Its resources, by the same answer.
+    /// The answer of `ListContainerInstances`: the ARNs of all registrations of this EC2 instance.
+    pub registrations: Asked<Vec<String>>,
+    /// The resources in the answer of `DescribeContainerInstances`.
     pub host: Option<HostView>,
-    /// Whether somebody listens where samples of the capacity go; `None` where none are sent.
+    /// Whether something listens where the samples of the capacity go; `None` if none are sent.
     pub listener: Asked<()>,
-    /// `ListTasks`, `DescribeTasks`, `DescribeServices`, in this order.
+    /// The answer of `ListTasks`, `DescribeTasks` and `DescribeServices`, called in this order.
     pub tasks: Asked<Vec<ApiTask>>,
-    /// `DescribeAutoScalingInstances`
+    /// The answer of `DescribeAutoScalingInstances`.
     pub auto_scaling: Asked<Option<AutoScalingInstance>>,
-    /// The group whose hooks were asked for.
+    /// The group whose hooks were described.
     pub group: Option<String>,
-    /// `DescribeLifecycleHooks`
+    /// The answer of `DescribeLifecycleHooks`.
     pub hooks: Asked<Vec<LifecycleHook>>,
 }
 
-/// What instance metadata answers.
+/// The answers of instance metadata.
 #[derive(Clone, Debug)]
 pub struct Metadata {
-    /// Who this machine is, by IMDSv2.
+    /// The identity of the instance, by IMDSv2.
     pub instance: Result<Instance, Failure>,
-    /// What a request without a token gets.
+    /// The answer to a request without a token.
     pub without_token: Result<WithoutToken, Failure>,
-    /// `autoscaling/target-lifecycle-state`
+    /// The `autoscaling/target-lifecycle-state`.
     pub target: Asked<Option<TargetLifecycleState>>,
-    /// The names of the instance's tags; `None` where metadata has none.
+    /// The names of the instance's tags; `None` if metadata has no tags.
     pub tags: Asked<Option<Vec<String>>>,
-    /// The name of the role.
+    /// The name of the instance's role; `None` if it has none.
     pub role: Asked<Option<String>>,
 }
 
 /// The answer to a request without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WithoutToken {
-    /// 401, where IMDSv2 is required.
+    /// The HTTP status, which is 401 if IMDSv2 is required.
     pub status: u16,
-    /// How far this machine's clock is from the answer's, in seconds: positive where it is ahead.
+    /// How many seconds this machine's clock is ahead of the answer's `Date`. It is negative if behind.
     pub clock_ahead: Option<i64>,
 }

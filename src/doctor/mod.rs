@@ -1,8 +1,8 @@
-//! `doctor`: is this machine set up so that the agent can do its work?
+//! The subcommand `doctor`: checks whether this machine has everything that the agent needs.
 //!
-//! Gather → judge → render. [`gather`] asks everything that can be asked without changing anything, side
-//! by side and each with a timeout; [`judge`] is a pure function of what came back; [`render`] puts it
-//! into words or JSON. `docs/doctor.md` lists the checks.
+//! Gather → judge → render. [`gather`] runs all queries that change nothing, concurrently and each with a timeout.
+//! [`judge`] is a pure function of the answers. [`render`] puts the findings into text or JSON. `docs/doctor.md`
+//! lists the checks.
 
 pub mod facts;
 pub mod finding;
@@ -19,8 +19,8 @@ use crate::terminal;
 pub use facts::Facts;
 pub use finding::{Check, Finding, Status};
 
-/// Examines this machine and prints what was found. The exit status says the worst: 0 all is well,
-/// 1 there are warnings, 2 there are failures.
+/// Examines this machine and prints the findings. The exit status is that of the worst one: 0 if all is well, 1 if
+/// there are warnings, and 2 if there are failures.
 #[must_use]
 pub fn run(arguments: &DoctorArguments, configuration: Result<Effective, ConfigError>) -> ExitCode {
     let facts = match gather::gather(arguments, configuration) {

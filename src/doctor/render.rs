@@ -1,10 +1,10 @@
-//! The findings as a person reads them, and as a script does.
+//! Renders the findings as text or as JSON.
 
 use serde::Serialize;
 
 use super::finding::{Finding, Status};
 
-/// The JSON that `--json` prints. Fields may be added; none changes its meaning.
+/// The output of `--json`. Fields may be added, but none changes its meaning.
 #[derive(Serialize)]
 struct Report<'a> {
     version: &'static str,
@@ -21,7 +21,7 @@ struct Line<'a> {
     remedy: Option<&'a str>,
 }
 
-/// The worst of them. What could not be tried is not held against anybody.
+/// The worst status. Checks that were not tried do not count.
 #[must_use]
 pub fn worst(findings: &[Finding]) -> Status {
     findings
@@ -32,7 +32,7 @@ pub fn worst(findings: &[Finding]) -> Status {
         .unwrap_or(Status::Ok)
 }
 
-/// A line for each finding, its remedy below it, and how many there are of each kind.
+/// One line for each finding with its remedy below it, and the number of findings of each status.
 #[must_use]
 pub fn text(findings: &[Finding]) -> String {
     let mut text = String::new();
@@ -61,7 +61,7 @@ pub fn text(findings: &[Finding]) -> String {
     text
 }
 
-/// The same as JSON.
+/// The findings as JSON, with the worst status.
 #[must_use]
 pub fn json(findings: &[Finding], mode: &'static str) -> String {
     let report = Report {
@@ -78,13 +78,13 @@ pub fn json(findings: &[Finding], mode: &'static str) -> String {
             })
             .collect(),
     };
-    // Nothing in it can fail to be written.
+    // Nothing in the report can fail to be serialized.
     let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// What comes from elsewhere, an error of AWS's say, must not look like a line of ours.
+/// Replaces control characters, so that the text of an error from elsewhere cannot look like a line of the doctor.
 fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -1,7 +1,7 @@
-//! Figures in CloudWatch's embedded metric format, for the CloudWatch agent on this instance.
+//! Metrics in CloudWatch's embedded metric format, for the CloudWatch agent on this instance.
 //!
-//! One record a drain, and one a minute where `[capacity]` is on, over TCP on loopback. It takes no permission,
-//! no SDK and no request of ours to AWS; what the figures cost is said in docs/operations.md.
+//! One record per drain, and one per minute with `[capacity]`, over TCP on loopback. That needs no permission, no
+//! SDK and no AWS call of this agent. docs/operations.md says what the metrics cost.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::decide::{
     CapacitySample, DrainFigures, Failure, FailureKind, Instance, Outcome, WallTime, short,
 };
 
-/// The namespace of the metrics.
+/// The CloudWatch namespace of the metrics.
 pub const NAMESPACE: &str = "ECSLifecycleAgent";
-/// It is on this machine.
+/// How long sending may take. The receiver is on this machine.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One record: what CloudWatch makes metrics of, and what only the log has.
+/// One record: the values that become metrics, and the properties that are only in the log.
 struct Event<'a> {
     log_group: &'a str,
     timestamp: WallTime,
-    /// Each of these sets makes metrics of its own.
+    /// Each of these sets makes separate metrics.
     dimensions: &'a [&'a [(&'a str, &'a str)]],
-    /// Name, unit, value.
+    /// The name, the unit and the value of each metric.
     metrics: &'a [(&'a str, &'a str, Value)],
     properties: &'a [(&'a str, String)],
 }
@@ -136,10 +136,10 @@ pub fn capacity(sample: &CapacitySample, instance: &Instance, log_group: &str) -
     .record()
 }
 
-/// Sends it. `endpoint` is `tcp://` and an address, as the configuration has checked.
+/// Sends a record. `endpoint` is `tcp://` and an address, which the configuration has checked.
 ///
 /// # Errors
-/// Where nobody takes it.
+/// Fails if nothing at `endpoint` accepts it within two seconds.
 pub async fn send(endpoint: &str, record: &Value) -> Result<(), Failure> {
     let what = format!("send metrics to {endpoint}");
     let failed = |kind, why: String| Failure::new(kind, format!("{what}: {why}"));
@@ -158,10 +158,10 @@ pub async fn send(endpoint: &str, record: &Value) -> Result<(), Failure> {
     }
 }
 
-/// Whether somebody listens there.
+/// Tests whether something listens at `endpoint`.
 ///
 /// # Errors
-/// Where nobody does.
+/// Fails if there is no connection within two seconds.
 pub async fn is_listening(endpoint: &str) -> Result<(), Failure> {
     let failed = |kind, why: &dyn std::fmt::Display| {
         Failure::new(kind, format!("nobody listens at {endpoint}: {why}"))

@@ -1,8 +1,7 @@
-//! The user's own executables, one after the other, by name, each with a time limit.
+//! Runs the user's executables one after the other, in order of name, each with a time limit.
 //!
-//! What they print goes to the journal, line by line. They run as the agent's own user, within the
-//! sandbox of its unit, and with the facts in their environment; a time limit ends whatever they have
-//! started, too.
+//! Their output goes to the journal, line by line. They run as the agent's own user, in the sandbox of its unit,
+//! and with the facts in their environment. At the time limit, everything that they have started is ended as well.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,13 +21,13 @@ use crate::decide::{
 };
 use crate::threads;
 
-/// What one executable may print: beyond it, it is read and dropped.
+/// The most output, in bytes, that is logged of each stream. The rest is read and dropped.
 const OUTPUT_LIMIT: u64 = 256 * 1024;
-/// A line longer than this is cut.
+/// The most bytes of a line that are logged.
 const LINE_LIMIT: usize = 2048;
-/// How long one that was told to end may take, and what it has left behind may keep its output open.
+/// How long an executable may run after SIGTERM, and how long its children may keep its output open.
 const GRACE: Duration = Duration::from_secs(2);
-/// systemd's own, for the agent alone.
+/// Variables of systemd that are meant for the agent alone.
 const NOT_INHERITED: [&str; 4] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
@@ -36,14 +35,14 @@ const NOT_INHERITED: [&str; 4] = [
     "INVOCATION_ID",
 ];
 
-/// Runs executables.
+/// Runs the executables in the configured directories.
 pub struct ExecutableRunner {
     ready: (PathBuf, Duration),
     drain: (PathBuf, Duration),
 }
 
 impl ExecutableRunner {
-    /// With the directories and time limits of the configuration.
+    /// Takes the directories and time limits from the configuration.
     pub fn new(settings: &Settings) -> Self {
         Self {
             ready: (
@@ -57,10 +56,10 @@ impl ExecutableRunner {
         }
     }
 
-    /// Runs those of `event`. Of those that say whether the instance is ready, none after one that failed.
+    /// Runs the executables of `event`. If one of them says that the instance is not ready, the others are not run.
     ///
     /// # Errors
-    /// Where the directory is there and cannot be read.
+    /// Fails if the directory exists but cannot be read.
     pub async fn run(
         &self,
         event: ExecutableEvent,
@@ -99,7 +98,7 @@ impl ExecutableRunner {
     }
 }
 
-/// What there is to run, by name. Where there is no directory, there is nothing.
+/// The executables in a directory, in order of name. A missing directory has none.
 fn executables(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -111,7 +110,7 @@ fn executables(directory: &Path) -> io::Result<Vec<PathBuf>> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let left_alone = name.starts_with('.') || name.ends_with('~');
-        // Through links, as configuration management makes them.
+        // Links are followed, because configuration management makes links.
         let Ok(about) = path.metadata() else { continue };
         if !left_alone && about.is_file() && about.permissions().mode() & 0o111 != 0 {
             found.push(path);
@@ -164,7 +163,7 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
         .process_group(0)
         .kill_on_drop(true);
     let runtime = Handle::current();
-    // Until the file is there to be run, which may be on a disk that is stuck, this waits.
+    // Starting a process waits for its file, which may be on a stuck disk.
     let mut child = threads::aside(move || {
         let _runtime = runtime.enter();
         command.spawn()
@@ -197,10 +196,10 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
             }
         }
     };
-    // What it has left running on purpose may go on.
+    // Processes that it has left running on purpose are not ended.
     group.0 = None;
     if !printed {
-        // That may hold its output open for ever.
+        // Such a process may keep the output open forever.
         let _ = tokio::time::timeout(GRACE, &mut printing).await;
     }
     verdict(status)
@@ -214,14 +213,14 @@ fn verdict(status: ExitStatus) -> Result<(), String> {
     }
 }
 
-/// The process group of an executable that has not ended yet: where nobody waits for it any more, it is
-/// ended, with all that it has started.
+/// The process group of a running executable. If it is dropped, the executable and everything that it has started
+/// are killed.
 struct Group(Option<Pid>);
 
 impl Group {
     fn end(&self, signal: Signal) {
         if let Some(group) = self.0 {
-            // It may be gone already.
+            // The group may have ended already.
             let _ = kill_process_group(group, signal);
         }
     }
@@ -233,7 +232,7 @@ impl Drop for Group {
     }
 }
 
-/// Passes on what an executable prints.
+/// Logs the output of an executable.
 async fn print(name: &str, output: Option<impl AsyncRead + Unpin>) {
     let Some(output) = output else { return };
     let mut lines = BufReader::new(output.take(OUTPUT_LIMIT));
@@ -244,6 +243,6 @@ async fn print(name: &str, output: Option<impl AsyncRead + Unpin>) {
         tracing::info!(executable = name, "{}: {}", name, text.trim_end());
         line.clear();
     }
-    // It must not be stopped by a pipe that is full.
+    // The rest is read and dropped, so that a full pipe does not block the executable.
     let _ = tokio::io::copy(&mut lines.into_inner().into_inner(), &mut tokio::io::sink()).await;
 }

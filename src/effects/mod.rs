@@ -1,8 +1,8 @@
-//! What is done with an action: it is carried out by a client of AWS or of this machine, or by one of the
-//! modules here, and its answer comes back.
+//! Carries out the core's actions, by a client of AWS or of this machine or by one of the modules here, and
+//! returns their answers.
 //!
-//! [`Effects::run`] is the whole interface: an action in, its answer out. Nothing here decides, repeats or
-//! remembers.
+//! [`Effects::run`] is the whole interface: it takes an action and returns its answer. Nothing here decides,
+//! retries or keeps state.
 
 pub mod emf;
 pub mod executables;
@@ -22,7 +22,7 @@ use crate::decide::{
 use executables::ExecutableRunner;
 use state_file::StateFile;
 
-/// Everything that the agent can do to the world.
+/// The clients and files through which the agent acts.
 pub struct Effects {
     clock: Clock,
     imds: Imds,
@@ -62,21 +62,21 @@ impl Effects {
         }
     }
 
-    /// What an earlier process has written down.
+    /// Reads what an earlier process wrote to the state file.
     ///
     /// # Errors
-    /// Where there is something that cannot be read or understood.
+    /// Fails if there is a state file that cannot be read or parsed.
     pub async fn recall(&self) -> Result<Option<Memory>, Failure> {
         self.state_file.read(self.clock).await
     }
 
-    /// Where it is written down.
+    /// The path of the state file.
     pub fn state_file(&self) -> &Path {
         self.state_file.path()
     }
 
-    /// Carries out one action and brings back its answer. `instance` is the machine, which is known before
-    /// anything is asked of AWS.
+    /// Carries out one action and returns its answer. `instance` is this EC2 instance, which the core knows before
+    /// it calls AWS.
     pub async fn run(&self, action: Action, instance: Option<Instance>) -> Option<Answer> {
         let answer = match action {
             Action::ReadInstance => Answer::Instance(self.imds.instance().await),
@@ -121,6 +121,10 @@ impl Effects {
             Action::DescribeContainerInstance(target) => {
                 let describe = |ecs| async move { ecs::describe(&ecs, target).await };
                 Answer::ContainerInstance(aws.ecs(instance, describe).await)
+            }
+            Action::ListContainerInstances(target) => {
+                let list = |ecs| async move { ecs::registrations(&ecs, &target.cluster, id).await };
+                Answer::Registrations(aws.ecs(instance, list).await)
             }
             Action::DescribeResources(target) => {
                 let describe = |ecs| async move { ecs::resources(&ecs, target).await };
@@ -199,7 +203,7 @@ impl Effects {
             .await
     }
 
-    /// CloudFormation tags the group with what it is, and Auto Scaling its instances.
+    /// Finds the stack by instance tags: CloudFormation tags the group, and Auto Scaling tags its instances.
     async fn find_stack(&self) -> Result<Option<StackResource>, Failure> {
         let (stack, resource) = tokio::try_join!(
             self.imds.tag("aws:cloudformation:stack-name"),
@@ -213,7 +217,7 @@ impl Effects {
             }))
     }
 
-    /// The tag costs no call to AWS, and is there where the launch template allows tags in metadata.
+    /// Reads the group from its tag, which needs tags in metadata but no AWS call. Otherwise it asks Auto Scaling.
     async fn find_group(
         &self,
         tags: bool,

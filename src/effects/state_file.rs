@@ -1,7 +1,7 @@
-//! `state.json` in the state directory: what a restart could not find out again.
+//! `state.json` in the state directory: what a restarted agent could not find out again.
 //!
-//! Written whole and renamed into place, so that a crash leaves the old one or the new one. What is in it, and
-//! what that means, is in `decide::record`.
+//! It is written to a new file and renamed, so that a crash leaves either the old or the new one. `decide::record`
+//! defines its content.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -13,34 +13,34 @@ use crate::decide::record;
 use crate::decide::{Failure, FailureKind, Memory};
 use crate::threads;
 
-/// The file is a few hundred bytes.
+/// The most that is read, in bytes. The file has a few hundred.
 const MOST_BYTES: u64 = 64 * 1024;
-/// How long the start waits for it.
+/// How long to wait until the file has been read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The file.
+/// The state file of one directory.
 #[derive(Clone)]
 pub struct StateFile {
     path: PathBuf,
 }
 
 impl StateFile {
-    /// The file in `directory`.
+    /// The state file in `directory`, which need not exist.
     pub fn new(directory: &Path) -> Self {
         Self {
             path: directory.join("state.json"),
         }
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads it, aside; `None` where there is none.
+    /// Reads the file on a thread of its own; `None` if there is none.
     ///
     /// # Errors
-    /// Where there is one that cannot be read or understood, or a disk that does not answer.
+    /// Fails if it cannot be read or parsed, or if the disk does not answer within two seconds.
     pub async fn read(&self, clock: Clock) -> Result<Option<Memory>, Failure> {
         let path = self.path.clone();
         let text = tokio::time::timeout(PATIENCE, threads::aside(move || contents(&path)))
@@ -51,19 +51,19 @@ impl StateFile {
         text.map(|text| self.understand(&text, &clock)).transpose()
     }
 
-    /// What a text in the form of the file means. It is the file's name that a failure names.
+    /// Parses the content of a state file. A failure names the path of this file.
     ///
     /// # Errors
-    /// Where it is not the JSON object that it should be, or a time in it is none.
+    /// Fails if it is not the expected JSON object, or if a time in it is invalid.
     pub fn understand(&self, text: &[u8], clock: &Clock) -> Result<Memory, Failure> {
         record::understand(text, &clock.clocks())
             .map_err(|why| self.failed("understand", &io::Error::other(why)))
     }
 
-    /// Writes it, aside: a slow disk must not hold up a heartbeat.
+    /// Writes the file on a thread of its own, because a slow disk must not delay a heartbeat.
     ///
     /// # Errors
-    /// Where the directory cannot be written to.
+    /// Fails if the directory or the file cannot be written.
     pub async fn write(&self, memory: Memory, clock: Clock) -> Result<(), Failure> {
         let this = self.clone();
         threads::aside(move || this.replace(&memory, &clock))

@@ -1,4 +1,4 @@
-//! The state for a person: in one line here, which `systemctl status` shows, in full in [`report`].
+//! The state as text: in one line here, which `systemctl status` shows, and in full in [`report`].
 
 pub mod report;
 
@@ -10,10 +10,10 @@ use crate::decide::{
 };
 use crate::narrate::span;
 
-/// As many task definitions as the line names.
+/// The most task definitions that the line names.
 const MOST_NAMED: usize = 3;
 
-/// The line. Every phase has its own first word.
+/// The state in one line. Its first word is the phase.
 pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
     let text = match state.phase() {
         Phase::Starting => "starting: waiting for instance metadata".to_owned(),
@@ -81,7 +81,7 @@ fn joining(join: &Join, state: &State, now: Moment, policy: &Policy) -> String {
     }
 }
 
-/// Whole seconds, so that the line does not change more often than that.
+/// Formats whole seconds, so that the line does not change more often than once a second.
 fn whole(duration: std::time::Duration) -> String {
     span(std::time::Duration::from_secs(duration.as_secs()))
 }
@@ -118,7 +118,7 @@ fn draining(drain: &Drain, state: &State, now: Moment, policy: &Policy) -> Strin
     )
 }
 
-/// `web:8 ×2, worker:2, …`
+/// The task definitions with their numbers of tasks: `web:8 ×2, worker:2, …`.
 fn names(tasks: &[WaitedFor]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for task in tasks {

@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clients::ecs::deregister_command;
 use crate::clock::Clock;
 use crate::decide::hold::Hold;
 use crate::decide::{Moment, NoHook, Outcome, Phase, PhaseName, Policy, State};
 use crate::narrate::span;
 
-/// The state of the agent. What does not apply is null.
+/// The state of the agent. Fields that do not apply are null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(
     missing_docs,
@@ -26,6 +27,8 @@ pub struct Report {
     pub reason: Option<String>,
     pub instance: Option<InstanceReport>,
     pub container_instance: Option<ContainerInstanceReport>,
+    #[serde(default)]
+    pub former_registrations: Vec<ContainerInstanceReport>,
     pub target_lifecycle_state: Option<String>,
     pub deadline: Option<DeadlineReport>,
     pub waiting_for: Vec<TaskReport>,
@@ -38,7 +41,7 @@ pub struct Report {
     pub capacity: Option<CapacityReport>,
 }
 
-/// How many more tasks fit.
+/// How many more tasks fit on this instance, and whether that is published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct CapacityReport {
@@ -51,7 +54,7 @@ pub struct CapacityReport {
     pub not_published: Option<String>,
 }
 
-/// The machine.
+/// The EC2 instance that the agent runs on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct InstanceReport {
@@ -59,7 +62,7 @@ pub struct InstanceReport {
     pub region: String,
 }
 
-/// The container instance.
+/// The instance as ECS knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct ContainerInstanceReport {
@@ -67,7 +70,7 @@ pub struct ContainerInstanceReport {
     pub arn: String,
 }
 
-/// Until when.
+/// The deadline of a drain or of a join.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct DeadlineReport {
@@ -86,7 +89,7 @@ pub struct TaskReport {
     pub stopping: bool,
 }
 
-/// The lifecycle action that is ours.
+/// The lifecycle hook that this agent completes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct HookReport {
@@ -130,6 +133,7 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
                 cluster: known.cluster.clone(),
                 arn: known.arn.clone(),
             }),
+        former_registrations: former(state),
         target_lifecycle_state: state.target.as_ref().map(ToString::to_string),
         deadline: None,
         waiting_for: Vec::new(),
@@ -186,6 +190,19 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
         }
     }
     report
+}
+
+/// Returns the former registrations, which are in the cluster of the present one.
+fn former(state: &State) -> Vec<ContainerInstanceReport> {
+    let here = state.container_instance().into_iter();
+    here.flat_map(|here| {
+        let arns = &state.memory().former;
+        arns.iter().map(|arn| ContainerInstanceReport {
+            cluster: here.cluster.clone(),
+            arn: arn.clone(),
+        })
+    })
+    .collect()
 }
 
 fn capacity(state: &State, now: Moment, policy: &Policy) -> CapacityReport {
@@ -259,7 +276,7 @@ fn rfc3339(time: SystemTime) -> String {
 }
 
 impl Report {
-    /// The report for a person: the line, then what there is to know.
+    /// The report as text: the line, a table of what is known, and the tasks.
     pub fn table(&self) -> String {
         let mut rows: Vec<(&str, String)> = Vec::new();
         let ago = span(Duration::from_secs(self.since_seconds));
@@ -286,6 +303,14 @@ impl Report {
                 format!("{} of {}", crate::decide::short(&known.arn), known.cluster),
             )),
             None => rows.push(("container instance", "not registered yet".to_owned())),
+        }
+        for former in &self.former_registrations {
+            let command = deregister_command(&former.cluster, &former.arn);
+            let id = crate::decide::short(&former.arn);
+            rows.push((
+                "former registration",
+                format!("{id}, still in ECS; to remove it: {command}"),
+            ));
         }
         let target = self.target_lifecycle_state.as_deref().unwrap_or("not set");
         rows.push(("target state", target.to_owned()));

@@ -19,6 +19,7 @@ fn memory() -> Memory {
         instance_id: "i-0123456789abcdef0".to_owned(),
         container_instance: None,
         verified: None,
+        former: Vec::new(),
         was_in_service: true,
         drain: Some(RememberedDrain {
             reason: ReasonKey::parse("Warmed:Stopped"),

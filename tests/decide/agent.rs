@@ -30,6 +30,7 @@ pub struct World {
     pub kinds: BTreeMap<String, TaskKind>,
     pub status: Status,
     pub agent_connected: bool,
+    pub registrations: Vec<String>,
     pub registered: Resources,
     pub remaining: Resources,
     pub lifecycle: Option<LifecycleState>,
@@ -84,6 +85,7 @@ impl Agent {
             kinds: BTreeMap::new(),
             status: Status::Active,
             agent_connected: true,
+            registrations: vec![container_instance().arn],
             registered: Resources::default(),
             remaining: Resources::default(),
             lifecycle: Some(LifecycleState::TerminatingWait),
@@ -273,6 +275,9 @@ impl World {
             Action::SetDraining(_) => Answer::StateSet(answer!(self.set(Status::Draining))),
             Action::SetActive(_) => Answer::StateSet(answer!(self.set(Status::Active))),
             Action::DescribeContainerInstance(_) => Answer::ContainerInstance(answer!(self.view())),
+            Action::ListContainerInstances(_) => {
+                Answer::Registrations(answer!(self.registrations.clone()))
+            }
             Action::ClassifyTasks { tasks, .. } => {
                 Answer::Classified(answer!(self.api_tasks(|task| tasks.contains(&task.arn))))
             }

@@ -24,7 +24,10 @@ const CHANGES: (f64, f64) = (100.0, 40.0);
 /// What an action asks of Amazon ECS: whether it changes something, and how many calls it takes.
 fn calls(action: &str) -> Option<(bool, usize)> {
     match action {
-        "DescribeContainerInstance" | "DescribeResources" | "ClassifyTasks" => Some((false, 1)),
+        "DescribeContainerInstance"
+        | "DescribeResources"
+        | "ListContainerInstances"
+        | "ClassifyTasks" => Some((false, 1)),
         // Running and stopped ones are listed, then described.
         "ListTasks" => Some((false, 3)),
         "SetDraining" | "SetActive" | "StopTask" => Some((true, 1)),

@@ -17,6 +17,7 @@ mod capacity;
 mod drain;
 mod executables;
 mod fleet;
+mod former;
 mod joining;
 mod own;
 mod pace;

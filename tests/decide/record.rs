@@ -41,6 +41,9 @@ const VERSION_2: &str = r#"{
   "cluster": "demo",
   "container_instance_arn": "arn:aws:ecs:eu-central-1:1:container-instance/demo/c1",
   "verified_arn": "arn:aws:ecs:eu-central-1:1:container-instance/demo/c1",
+  "former_arns": [
+    "arn:aws:ecs:r:1:container-instance/demo/a"
+  ],
   "was_in_service": true,
   "drain": {
     "reason": "Warmed:Stopped",
@@ -81,6 +84,7 @@ fn remembered() -> Memory {
         instance_id: INSTANCE.to_owned(),
         container_instance: Some(container_instance()),
         verified: Some(container_instance().arn),
+        former: vec!["arn:aws:ecs:r:1:container-instance/demo/a".to_owned()],
         was_in_service: true,
         drain: Some(RememberedDrain {
             reason: ReasonKey::Target(TargetLifecycleState::WarmedStopped),
@@ -153,7 +157,7 @@ fn every_reason_is_read_back() {
 #[test]
 fn a_file_of_version_1_is_understood() {
     let mut expected = remembered();
-    expected.verified = None;
+    (expected.verified, expected.former) = (None, Vec::new());
     expected.drain = expected.drain.map(|drain| RememberedDrain {
         pending_time: None,
         outcome: None,

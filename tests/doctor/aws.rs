@@ -40,6 +40,33 @@ async fn somebody_left_it_draining() {
 }
 
 #[tokio::test]
+async fn the_ecs_agent_has_registered_anew() {
+    let stage = Stage::new().await;
+    let former = stage.instance.container_instance_arn();
+    stage.instance.register_anew();
+    let report = stage.examine();
+    let command = format!(
+        "aws ecs deregister-container-instance --cluster demo --container-instance {former} --force"
+    );
+    report
+        .complains(&["former-registrations?"])
+        .says("former-registrations", former.rsplit('/').next().unwrap());
+    assert_eq!(report.check("former-registrations")["remedy"], command);
+
+    // What the role may not list is not known. No drain depends on it.
+    let denied = Fault::on("ecs:ListContainerInstances", FaultKind::AccessDenied);
+    stage.simulator.fault(denied);
+    stage
+        .examine()
+        .complains(&["ecs:ListContainerInstances?"])
+        .advises(
+            "ecs:ListContainerInstances",
+            "allow ecs:ListContainerInstances in the role's policy",
+        )
+        .untried("former-registrations");
+}
+
+#[tokio::test]
 async fn each_permission_that_is_missing_is_named() {
     // What it needs the answer of is untried, and not wrong as well.
     let cases: [(&str, &[&str]); 6] = [
@@ -79,7 +106,11 @@ async fn there_is_no_way_to_amazon_ecs() {
     stage.simulator.close_listener(Service::Ecs).await;
     stage
         .examine()
-        .complains(&["ecs:DescribeContainerInstances", "ecs:ListTasks"])
+        .complains(&[
+            "ecs:DescribeContainerInstances",
+            "ecs:ListContainerInstances?",
+            "ecs:ListTasks",
+        ])
         .advises("ecs:ListTasks", "VPC endpoint");
 }
 

@@ -5,8 +5,9 @@ use ecs_lifecycle_simulator::SECRET_MARKERS;
 use super::stage::Stage;
 
 /// What the doctor may ask of AWS.
-const READS: [&str; 6] = [
+const READS: [&str; 7] = [
     "ecs:DescribeContainerInstances",
+    "ecs:ListContainerInstances",
     "ecs:ListTasks",
     "ecs:DescribeTasks",
     "ecs:DescribeServices",

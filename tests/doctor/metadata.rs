@@ -185,6 +185,7 @@ async fn aws_hangs() {
         .examine()
         .complains(&[
             "ecs:DescribeContainerInstances",
+            "ecs:ListContainerInstances?",
             "ecs:ListTasks",
             "autoscaling:DescribeAutoScalingInstances",
             "autoscaling:DescribeLifecycleHooks",

@@ -10,7 +10,9 @@ use ecs_lifecycle_simulator::{
     AWS_CALLS, ContainerInstanceStatus, InstanceSpec, LifecycleActionResult, LifecycleState,
     TargetLifecycleState as Target, Who,
 };
+use serde_json::{Value, json};
 
+use super::control::{self, socket};
 use super::newcomer::{DRAIN, LAUNCH, Newcomer, RESOURCE, STACK, agent, group, ms};
 use super::scripts::Scripts;
 use super::stage::{binary, web};
@@ -105,6 +107,14 @@ async fn replaced(meanwhile: Option<Target>, drains: bool) {
         .becomes(&agent_process, ContainerInstanceStatus::Active)
         .await;
 
+    let socket = socket(&disk);
+    let known = |status: &Value| status["former_registrations"] != json!([]);
+    let status = control::until(&socket, "a former registration", known).await;
+    assert_eq!(
+        status["former_registrations"],
+        json!([{"cluster": "demo", "arn": former}])
+    );
+
     // In service, it stays so, whatever metadata goes on to say, and is as idle as ever.
     stage.polls(&agent_process, 30).await;
     stage.simulator.clear_requests();
@@ -121,6 +131,39 @@ async fn replaced(meanwhile: Option<Target>, drains: bool) {
         assert_eq!(orphan, Some(&drained));
     });
     assert_eq!(stage.executed(SET), 0, "{}", agent_process.text());
+    let command = format!(
+        "aws ecs deregister-container-instance --cluster demo --container-instance {former} --force"
+    );
+    let status = control::run(&socket, &["status"]).await.text();
+    assert!(status.contains(&command), "{status}");
+    let check = doctors_check(&stage);
+    assert_eq!(check["status"], "warning", "{check}");
+    assert_eq!(check["remedy"], command.as_str(), "{check}");
+}
+
+/// What `doctor` says of former registrations.
+fn doctors_check(stage: &Newcomer) -> Value {
+    let introspection = stage.instance.introspection_endpoint();
+    let mut doctor = Command::new(binary());
+    doctor
+        .env_clear()
+        .envs(stage.instance.env())
+        .args(["doctor", "--json", "--root"])
+        .arg(stage.scratch.path());
+    // On a machine busy with other tests nothing is to time out.
+    for (key, value) in [
+        ("ECS__INTROSPECTION_ENDPOINT", introspection.as_str()),
+        ("ECS__INTROSPECTION_TIMEOUT", "30s"),
+        ("METADATA__REQUEST_TIMEOUT", "30s"),
+        ("AWS__REQUEST_TIMEOUT", "60s"),
+    ] {
+        doctor.env(format!("ECS_LIFECYCLE_AGENT_{key}"), value);
+    }
+    let doctor = doctor.output().unwrap();
+    let report: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let is_it = |check: &&Value| check["id"] == "former-registrations";
+    checks.iter().find(is_it).unwrap().clone()
 }
 
 #[tokio::test]

@@ -368,8 +368,8 @@ impl Cell {
             // Two calls ask for credentials side by side, and heartbeats; whatever the status, there are none.
             ROLE | CREDENTIALS => 2 * Group::Expired.most_tries(window) + in_window(BEAT) + 1,
             _ if self.is_local() => 2 * (in_window(POLL) + 2),
-            // Renewed credentials are tried at once.
-            _ if self.kind.group == Group::Expired => Group::Expired.most_tries(window) + 2,
+            // Each try is followed by another at once, with renewed credentials.
+            _ if self.kind.group == Group::Expired => 2 * Group::Expired.most_tries(window),
             _ => self.kind.group.most_tries(window),
         };
         check(times.len() <= most, || {

@@ -1,5 +1,5 @@
-//! What is generated from the code, so that it cannot disagree with it: the man page, the completions of the
-//! shells, the sample configuration.
+//! Generates files from the code, so that they cannot disagree with it: the man page, the shell completions and
+//! the sample configuration.
 
 pub mod man;
 
@@ -17,7 +17,7 @@ pub const PROGRAM: &str = "ecs-lifecycle-agent";
 /// The shells that completions are written for.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
-/// The command line, with its subcommands' names in full.
+/// The command line, with the full names of its subcommands.
 #[must_use]
 pub fn command() -> clap::Command {
     let mut command = Cli::command();
@@ -25,11 +25,11 @@ pub fn command() -> clap::Command {
     command
 }
 
-/// Writes the man page to `man/`, the completions to `completions/` and the sample configuration below `out`.
+/// Writes the man page to `man/`, the completions to `completions/` and the sample configuration, all below `out`.
 /// Returns the files.
 ///
 /// # Errors
-/// Where a file cannot be written.
+/// Fails if a file cannot be written.
 pub fn docs(out: &Path) -> io::Result<Vec<PathBuf>> {
     let pages = out.join("man");
     let completions = out.join("completions");

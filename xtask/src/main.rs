@@ -1,4 +1,4 @@
-//! `cargo run -p xtask -- docs --out DIR`
+//! The command `cargo run -p xtask -- docs --out DIR`.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ struct Cli {
 enum Task {
     /// Writes the man page, the completions and the sample configuration.
     Docs {
-        /// Where to.
+        /// The directory to write to.
         #[arg(long, value_name = "DIR", default_value = "target/dist")]
         out: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! The man page: what clap knows, and what only a person does.
+//! The man page: the command line from clap, and sections that are written by hand.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use super::PROGRAM;
 
-/// Files, and what is in them.
+/// The files that the agent uses, and what is in them.
 const FILES: [(&str, &str); 11] = [
     (
         "/etc/ecs-lifecycle-agent/config.toml",
@@ -57,7 +57,7 @@ const FILES: [(&str, &str); 11] = [
     ),
 ];
 
-/// Variables, and what they do.
+/// The environment variables, and what they do.
 const ENVIRONMENT: [(&str, &str); 7] = [
     (
         "ECS_LIFECYCLE_AGENT_<SECTION>__<KEY>",
@@ -90,7 +90,7 @@ const ENVIRONMENT: [(&str, &str); 7] = [
     ),
 ];
 
-/// Exit statuses.
+/// The exit statuses, and what they mean.
 const STATUSES: [(&str, &str); 5] = [
     (
         "0",
@@ -108,7 +108,7 @@ const STATUSES: [(&str, &str); 5] = [
     ("69", "status, drain, undrain: no agent answers."),
 ];
 
-/// What is typed most.
+/// The commands that are used most.
 const EXAMPLES: [(&str, &str); 7] = [
     (
         "systemctl enable --now ecs-lifecycle-agent",
@@ -140,13 +140,13 @@ const EXAMPLES: [(&str, &str); 7] = [
     ),
 ];
 
-/// The page.
+/// Renders the man page.
 ///
 /// # Errors
-/// Only where memory cannot be written to.
+/// Fails only if memory cannot be written to.
 pub fn page(command: &Command) -> io::Result<Vec<u8>> {
     let version = format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"));
-    // Without a date, so that the same source gives the same page.
+    // The page has no date, so that the same source gives the same page.
     let man = Man::new(command.clone())
         .title(PROGRAM.to_uppercase())
         .section("8")
@@ -194,7 +194,7 @@ pub fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Every command, with its own options below it.
+/// Lists every command with its own options.
 fn commands(roff: &mut Roff, command: &Command) {
     roff.control("SH", ["COMMANDS"]);
     let commands = command
@@ -231,7 +231,7 @@ fn commands(roff: &mut Roff, command: &Command) {
     }
 }
 
-/// `--timeout DURATION`
+/// An option with the name of its value, such as `--timeout DURATION`.
 fn usage(arg: &Arg) -> Vec<clap_mangen::roff::Inline> {
     let mut usage = Vec::new();
     match (arg.get_long(), arg.get_short()) {
@@ -255,7 +255,7 @@ fn usage(arg: &Arg) -> Vec<clap_mangen::roff::Inline> {
 fn paragraphs(roff: &mut Roff, text: &str) {
     for (number, paragraph) in text.split("\n\n").enumerate() {
         if number > 0 {
-            // In a tagged paragraph, one that begins with PP would lose the indent.
+            // In a tagged paragraph, PP would end the indent.
             roff.control("IP", []);
         }
         roff.text([roman(paragraph.replace('\n', " "))]);

@@ -1,5 +1,4 @@
-//! The generated files hold everything that the command line has, and the tools that read them do not
-//! complain.
+//! The generated files contain everything that the command line has, and the tools that read them report nothing.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +28,7 @@ fn commands() -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
-/// Runs a tool that may not be there; what it printed.
+/// Runs a tool and returns whether it succeeded and what it printed; `None` if it is not installed.
 fn try_tool(name: &str, arguments: &[&str], file: &Path) -> Option<(bool, String)> {
     let output = match Command::new(name)
         .args(arguments)
@@ -56,7 +55,7 @@ fn the_man_page_has_every_command_and_every_section() {
     docs(scratch.path()).unwrap();
     let file = scratch.path().join(format!("man/{PROGRAM}.8"));
     let page = std::fs::read_to_string(&file).unwrap();
-    // As roff spells a hyphen that is no hyphenation.
+    // roff writes a hyphen that must not break as `\-`.
     let plain = page.replace("\\-", "-");
     for section in [
         "NAME",
@@ -86,7 +85,7 @@ fn the_man_page_has_every_command_and_every_section() {
         assert!(good, "{text}");
     }
     if let Some((good, text)) = try_tool("man", &["--warnings=all", "-l"], &file) {
-        // A machine whose man pages were left out has a `man` that only says so.
+        // On a machine without man pages, `man` is only a script that says so.
         if text.contains("unminimize") {
             return;
         }

@@ -37,7 +37,7 @@ fn a_task_is_what_it_reserves() {
     }
     let interfaces = file("enabled = true\nawsvpc = true\ntask_enis = 2").settings();
     assert_eq!(interfaces.capacity.task_enis, 2);
-    // What it is without the switch is kept for the `capacity` command.
+    // Without the switch, the settings are kept for the `capacity` command.
     assert!(file("cpu = 250").settings().capacity.is_configured());
 }
 

@@ -1,4 +1,4 @@
-//! What the table of keys makes: the sample, the rendered configuration, the variables.
+//! What is generated from the table of keys: the sample, the rendered configuration, the variables.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What people get wrong, and what they are told.
+//! Mistakes in configurations, and the messages about them.
 
 use super::{Root, main_file};
 

@@ -1,4 +1,4 @@
-//! What holds for any input.
+//! Properties that hold for any input.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn any_of<T: Choice + std::fmt::Debug>() -> impl Strategy<Value = T> {
 fn duration(least_ms: u64, most_secs: u64) -> impl Strategy<Value = Duration> {
     let most = Duration::from_secs(most_secs);
     let nanos = least_ms * 1_000_000..=u64::try_from(most.as_nanos()).unwrap();
-    // Round ones are what people write; the others are what breaks a rendering.
+    // People write round durations; the others are those that could break the rendering.
     (nanos, any::<bool>()).prop_map(move |(nanos, round)| {
         let exact = Duration::from_nanos(nanos);
         let rounded = Duration::from_secs(exact.as_secs());
@@ -238,7 +238,7 @@ prop_compose! {
     }
 }
 
-/// Lines that are nearly a configuration: they reach further than arbitrary bytes do.
+/// Lines that are almost a configuration, which get further than arbitrary bytes.
 fn nearly_toml() -> impl Strategy<Value = String> {
     let names: Vec<String> = all_keys()
         .flat_map(|key| [key.name.to_owned(), key.section.to_owned(), key.path()])

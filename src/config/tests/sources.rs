@@ -73,7 +73,7 @@ fn an_empty_file_and_a_link_to_dev_null_mask() {
     assert!(masked.load().unwrap().files.is_empty());
     let masked = vendor().link(&format!("{RUNTIME}/50-a.toml"), "/dev/null");
     assert_eq!(minutes(&masked), 15);
-    // What has a lower precedence masks nothing.
+    // A file masks only those of lower precedence.
     let root = drop_in(Root::new(), ADMIN, "50-a.toml", "4m");
     let root = root.link(&format!("{VENDOR}/50-a.toml"), "/dev/null");
     assert_eq!(minutes(&root), 4);
@@ -93,7 +93,7 @@ fn other_names_are_not_drop_ins() {
     let root = drop_in(root, ADMIN, "50-a.toml.bak", "1m");
     let root = drop_in(root, ADMIN, "50-a.conf", "1m");
     let root = drop_in(root, ADMIN, ".50-a.toml", "1m");
-    // What Emacs leaves while a file is edited.
+    // Emacs leaves such a link while a file is edited.
     let root = root.link(&format!("{ADMIN}/.#50-a.toml"), "someone@somewhere.1234");
     assert_eq!(minutes(&root), 15);
 }

@@ -41,7 +41,7 @@ fn stop_after_needs_stop_and_is_shorter_than_the_timeout() {
             "{problem}"
         );
     }
-    // A drop-in takes back what the main file says: there is no other way to unset it.
+    // 0s undoes what the main file says: there is no other way to unset it.
     let root = with("drain", "standalone_stop_after", "5m")
         .variable("ECS_LIFECYCLE_AGENT_DRAIN__STANDALONE_STOP_AFTER", "0s");
     assert_eq!(root.settings().drain.standalone_stop_after, Duration::ZERO);
@@ -72,7 +72,7 @@ fn a_stack_resource_has_both_names_or_neither() {
         "{problem}"
     );
 
-    // They need not come from one source.
+    // The values need not come from one source.
     let root = Root::new()
         .file(MAIN, "[cloudformation]\nstack_name = \"ecs\"\n")
         .variable(
@@ -105,7 +105,7 @@ fn the_old_name_of_a_section_is_accepted_with_a_warning() {
     let (timeout, texts) = warnings(&main_file("[hooks]\ntimeout = \"7s\"\n"));
     assert_eq!(timeout, "7s");
     assert!(texts.len() == 1 && texts[0].ends_with(in_file), "{texts:?}");
-    // What the present name says counts, in whatever order.
+    // The present name counts, in whatever order they are written.
     let both = "[hooks]\ntimeout = \"7s\"\n[executables]\ntimeout = \"8s\"\n";
     assert_eq!(warnings(&main_file(both)).0, "8s");
     let root = Root::new().variable("ECS_LIFECYCLE_AGENT_HOOKS__TIMEOUT", "9s");

@@ -12,7 +12,7 @@ fn an_empty_configuration_gives_the_defaults() {
 
 #[test]
 fn every_duration_is_held_to_its_bounds() {
-    // Just too short ("" if nothing is), the least, the most, just too long.
+    // Just too short ("" if nothing is), the shortest, the longest, and just too long.
     let bounds = [
         ("metadata.poll_interval", "9ms", "10ms", "30s", "30s 1ms"),
         ("metadata.request_timeout", "9ms", "10ms", "30s", "30s 1ms"),

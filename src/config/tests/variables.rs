@@ -1,4 +1,4 @@
-//! What environment variables do.
+//! The effects of environment variables.
 
 use super::{MAIN, Root};
 

@@ -46,8 +46,9 @@ pub struct Capacity {
     /// They have changed, and ECS was not asked since they have settled.
     restless: bool,
     look: Option<Look>,
-    /// When the last look was sent, and how many have failed since the last good one.
-    looked: Option<Moment>,
+    /// When the last look was sent, at which container instance, and how many of it have failed since the last
+    /// good one.
+    looked: Option<(Moment, String)>,
     failures: u32,
     group: Group,
     warned: bool,
@@ -145,6 +146,11 @@ impl Capacity {
         judge(&policy.capacity, standing.err(), host, tasks, ours)
     }
 
+    /// The wall clock was set, perhaps back to a minute in which the process before this one has spoken.
+    pub(crate) fn start_over(&mut self) {
+        self.started = false;
+    }
+
     /// Takes in the tasks that the ECS agent shows.
     pub(crate) fn absorb_tasks(
         &mut self,
@@ -187,7 +193,10 @@ impl Capacity {
         match result {
             Ok(host) => {
                 turn.good(Dependency::Ecs);
-                self.failures = 0;
+                self.failures = match host.view.status {
+                    ContainerInstanceStatus::Missing => self.failures.saturating_add(1),
+                    _ => 0,
+                };
                 let Some((round, tasks)) = self.round.as_ref().zip(self.tasks.clone()) else {
                     return;
                 };
@@ -310,7 +319,14 @@ impl Capacity {
             return None;
         };
         if read != Read::Failed && wants_look && !std::mem::replace(&mut round.looked, true) {
-            self.looked = Some(turn.now);
+            let asked = (turn.now, here.arn.clone());
+            if self
+                .looked
+                .replace(asked)
+                .is_some_and(|(_, arn)| arn != here.arn)
+            {
+                self.failures = 0;
+            }
             turn.send(Action::DescribeResources(here.clone()));
             return None;
         }
@@ -320,10 +336,11 @@ impl Capacity {
     /// Whether ECS is to be asked again, and may be.
     fn wants_look(&self, here: &ContainerInstance, now: Moment) -> bool {
         let wanted = self.restless
-            || self
-                .look
-                .as_ref()
-                .is_none_or(|look| look.arn != here.arn || has_passed(REFRESH, look.sent, now));
+            || self.look.as_ref().is_none_or(|look| {
+                look.arn != here.arn
+                    || look.host.view.status == ContainerInstanceStatus::Missing
+                    || has_passed(REFRESH, look.sent, now)
+            });
         let pause = match self.failures {
             0 => LOOK_EVERY,
             failures => LOOK_EVERY
@@ -333,7 +350,8 @@ impl Capacity {
         wanted
             && self
                 .looked
-                .is_none_or(|looked| has_passed(pause, looked, now))
+                .as_ref()
+                .is_none_or(|(at, arn)| *arn != here.arn || has_passed(pause, *at, now))
     }
 
     /// How long a look waits that has failed once more.

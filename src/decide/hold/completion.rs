@@ -274,6 +274,11 @@ impl Completion {
         self.since = since;
     }
 
+    /// Whether it has asked where the instance is.
+    pub(super) fn is_looking(&self) -> bool {
+        self.look.is_some()
+    }
+
     /// Looks at the instance after a refusal, whatever is still wanted to be completed.
     pub(super) fn look(&mut self, turn: &mut Turn<'_>) {
         let asking = turn.is_flying(|action| matches!(action, Action::FindGroup { tags: false }));

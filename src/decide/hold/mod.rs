@@ -15,8 +15,8 @@ pub use stage::{Stage, stage};
 
 use crate::ledger::Flight;
 use crate::model::{
-    Accepted, Action, Answer, HookRef, LifecycleActionResult, LifecycleTransition, Moment, Nothing,
-    TargetLifecycleState,
+    Accepted, Action, Answer, FailureKind, HookRef, LifecycleActionResult, LifecycleTransition,
+    Moment, Nothing, TargetLifecycleState,
 };
 use crate::turn::Turn;
 
@@ -94,6 +94,11 @@ impl Hold {
                 let action = &flight.action;
                 if self.search.wants_group(*tags) {
                     self.search.absorb_group(result.clone(), action, turn);
+                } else if let (Err(failure), false) = (&result, tags)
+                    && self.search.wants_proof()
+                    && !self.completion.is_looking()
+                {
+                    self.search.doubt_again(failure, action, turn);
                 }
                 if !tags {
                     self.completion
@@ -107,10 +112,15 @@ impl Hold {
                 }
             }
             (Answer::Heartbeat(result), Action::Heartbeat(hook)) if self.is_ours(hook, flight) => {
+                let early =
+                    matches!(&result, Err(failure) if failure.kind == FailureKind::NoActiveAction);
                 let begun = self.heartbeat.absorb(result, hook, flight.sent, turn);
                 if begun {
                     // The wait has begun: what was refused as too early is accepted from now on.
                     self.completion.hurry(turn.now);
+                    self.search.trust();
+                } else if early {
+                    self.search.doubt(turn.now);
                 }
             }
             (Answer::Completed(result), Action::Complete { hook, result: told })

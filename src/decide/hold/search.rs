@@ -12,7 +12,7 @@ use crate::model::{
     Action, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleHook, LifecycleTransition,
     Moment, Note,
 };
-use crate::pace::Pace;
+use crate::pace::{Pace, jitter};
 use crate::turn::Turn;
 
 /// The hook of ECS's managed draining: never ours.
@@ -82,6 +82,8 @@ pub struct Search {
     result: Option<Result<Found, NoHook>>,
     /// The hooks are looked at again, although there is a result.
     again: bool,
+    /// When Auto Scaling is asked whether the tag's group is the right one.
+    verify: Pace,
     began: Moment,
 }
 
@@ -94,6 +96,7 @@ impl Search {
             pace: Pace::at(now),
             result: None,
             again: false,
+            verify: Pace::default(),
             began: now,
         }
     }
@@ -139,10 +142,35 @@ impl Search {
             self.pace.set(turn.now);
         }
         if other || self.group.is_none() {
-            self.group = Some((group.to_owned(), true));
             self.pace.set(turn.now);
         }
+        self.group = Some((group.to_owned(), true));
         other
+    }
+
+    /// Whether a hook was found, and only a tag says that it is of this instance's group.
+    pub(super) fn wants_proof(&self) -> bool {
+        self.found().is_some() && self.group.as_ref().is_some_and(|(_, sure)| !sure)
+    }
+
+    /// Nobody has said that an action is under way in the tag's group: it may be a former one, while the hook of
+    /// the right one lapses.
+    pub(super) fn doubt(&mut self, now: Moment) {
+        if self.verify.failures() == 0 {
+            self.verify.ask(now);
+        }
+    }
+
+    /// The tag's group has such an action.
+    pub(super) fn trust(&mut self) {
+        if let Some((_, sure)) = &mut self.group {
+            *sure = true;
+        }
+    }
+
+    /// The question whether the tag's group is the right one has failed.
+    pub(super) fn doubt_again(&mut self, failure: &Failure, action: &Action, turn: &mut Turn<'_>) {
+        turn.failed(action.operation(), failure, &mut self.verify);
     }
 
     /// Whether the answer to such a question is one that it waits for.
@@ -271,6 +299,17 @@ impl Search {
     }
 
     pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
+        if self.wants_proof() {
+            if self.verify.due().is_none() {
+                let soon = jitter(LEAST_HEARTBEAT_TIMEOUT / 2, 0, turn.seed);
+                self.verify.set(self.began + soon);
+            }
+            let action = Action::FindGroup { tags: false };
+            if !turn.is_flying(|flying| *flying == action) && self.verify.is_due(turn) {
+                self.verify.set(turn.now + LOOK_AGAIN);
+                turn.send(action);
+            }
+        }
         if self.result.is_some() && !self.again {
             return;
         }

@@ -35,6 +35,8 @@ pub enum Action {
     SetActive(ContainerInstance),
     /// `ecs:DescribeContainerInstances` for this one.
     DescribeContainerInstance(ContainerInstance),
+    /// `ecs:ListContainerInstances`: every registration of this EC2 instance in the cluster of this one.
+    ListContainerInstances(ContainerInstance),
     /// `ecs:DescribeTasks` for these tasks, and `ecs:DescribeServices` where `daemons` have to be told
     /// from other services' tasks.
     ClassifyTasks {
@@ -127,6 +129,7 @@ impl Action {
             Self::DescribeContainerInstance(_) | Self::DescribeResources(_) => {
                 (Ecs, "ecs:DescribeContainerInstances")
             }
+            Self::ListContainerInstances(_) => (Ecs, "ecs:ListContainerInstances"),
             Self::ClassifyTasks { .. } => (Ecs, "ecs:DescribeTasks or ecs:DescribeServices"),
             Self::ListTasks { .. } => (Ecs, "ecs:ListTasks or ecs:DescribeTasks"),
             Self::StopTask { .. } => (Ecs, "ecs:StopTask"),

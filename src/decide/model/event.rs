@@ -64,6 +64,8 @@ pub enum Answer {
     StateSet(Result<StateChange, Failure>),
     /// Of [`super::Action::DescribeContainerInstance`].
     ContainerInstance(Result<ContainerInstanceView, Failure>),
+    /// Of [`super::Action::ListContainerInstances`]: ARNs.
+    Registrations(Result<Vec<String>, Failure>),
     /// Of [`super::Action::ClassifyTasks`].
     Classified(Result<Vec<ApiTask>, Failure>),
     /// Of [`super::Action::ListTasks`].

@@ -18,6 +18,8 @@ pub struct Memory {
     pub container_instance: Option<ContainerInstance>,
     /// The ARN that ECS has once shown to be on this machine.
     pub verified: Option<String>,
+    /// Former registrations of this EC2 instance that ECS has listed, by ARN.
+    pub former: Vec<String>,
     /// Whether metadata has ever said `InService`: only then is `Warmed:…` a way *back* to the pool.
     pub was_in_service: bool,
     /// The drain in progress, if any.

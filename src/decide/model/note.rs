@@ -63,6 +63,8 @@ pub enum Note {
         theirs: String,
         ours: String,
     },
+    /// ECS still has former registrations of this EC2 instance: ARNs.
+    FormerRegistrations { arns: Vec<String> },
     /// A task has appeared, or has vanished without having stopped, after the drain was over: it goes on.
     DrainReopened {
         reason: DrainReason,

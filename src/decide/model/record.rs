@@ -48,6 +48,8 @@ struct Record {
     container_instance_arn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verified_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former_arns: Vec<String>,
     #[serde(default)]
     was_in_service: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +141,7 @@ pub fn compose(memory: &Memory, clocks: &Clocks) -> serde_json::Result<Vec<u8>> 
         cluster: known.map(|known| known.cluster.clone()),
         container_instance_arn: known.map(|known| known.arn.clone()),
         verified_arn: memory.verified.clone(),
+        former_arns: memory.former.clone(),
         was_in_service: memory.was_in_service,
         drain: memory.drain.as_ref().map(|drain| DrainRecord {
             reason: drain.reason.to_text(),
@@ -218,6 +221,7 @@ pub fn understand(text: &[u8], clocks: &Clocks) -> Result<Memory, String> {
             .zip(record.container_instance_arn)
             .map(|(cluster, arn)| ContainerInstance { cluster, arn }),
         verified: record.verified_arn,
+        former: record.former_arns,
         was_in_service: record.was_in_service,
         drain,
         join,

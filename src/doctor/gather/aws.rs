@@ -1,4 +1,4 @@
-//! What Auto Scaling answers: only calls that read, and only operations that the agent calls anyway.
+//! Queries Auto Scaling, with read-only operations that the agent calls anyway.
 
 use crate::clients::autoscaling::{describe_instance, lifecycle_hooks};
 use crate::clients::aws::Aws;
@@ -6,7 +6,7 @@ use crate::decide::{AutoScalingInstance, Instance, LifecycleHook};
 
 use crate::doctor::facts::Asked;
 
-/// What Auto Scaling answers.
+/// The answers of Auto Scaling.
 #[derive(Default)]
 pub(super) struct AutoScaling {
     pub(super) instance: Asked<Option<AutoScalingInstance>>,
@@ -14,7 +14,7 @@ pub(super) struct AutoScaling {
     pub(super) hooks: Asked<Vec<LifecycleHook>>,
 }
 
-/// `DescribeAutoScalingInstances` and `DescribeLifecycleHooks`: side by side, where the group is known.
+/// Calls `DescribeAutoScalingInstances` and `DescribeLifecycleHooks`, concurrently if the group is known.
 pub(super) async fn auto_scaling(
     aws: &Aws,
     instance: &Instance,

@@ -1,7 +1,7 @@
-//! What the file system shows, below a root that tests and image builders can choose.
+//! Reads the file system, below a root that tests and image builders can choose.
 //!
-//! systemd is not asked but read: the links that enable a unit, and the control group that it has while
-//! it runs. That works in an image that is not running, too.
+//! systemd is not queried. Instead, the links that enable a unit are read, and the control group that it has while
+//! it runs. That also works in an image that is not running.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -15,7 +15,7 @@ use crate::doctor::facts::{EcsConfig, Program, StateDirectory, StateFile, Unit};
 
 const UNIT: &str = "ecs-lifecycle-agent.service";
 
-/// Where units are, in systemd's order of precedence.
+/// The directories of units, in systemd's order of precedence.
 const UNITS: [&str; 6] = [
     "etc/systemd/system",
     "run/systemd/system",
@@ -25,20 +25,20 @@ const UNITS: [&str; 6] = [
     "etc/systemd/system.attached",
 ];
 
-/// Where the control groups of services are: version 2, and version 1 beside it.
+/// The control groups of services: version 2, and version 1 with or without version 2 beside it.
 const CONTROL_GROUPS: [&str; 3] = [
     "sys/fs/cgroup/system.slice",
     "sys/fs/cgroup/unified/system.slice",
     "sys/fs/cgroup/systemd/system.slice",
 ];
 
-/// Where the ECS agent keeps what it knows of itself.
+/// The files in which the ECS agent stores its registration.
 const ECS_AGENT_DATA: [&str; 2] = [
     "var/lib/ecs/data/agent.db",
     "var/lib/ecs/data/ecs_agent_data.json",
 ];
 
-/// No file that is read here comes near it.
+/// The most bytes of a file. Those that are read here are much smaller.
 const MOST_BYTES: u64 = 256 * 1024;
 
 /// The variables that make the SDK use other credentials than the role's.
@@ -51,7 +51,7 @@ const CREDENTIAL_VARIABLES: [&str; 6] = [
     "AWS_EC2_METADATA_DISABLED",
 ];
 
-/// Looks at everything.
+/// Gathers everything that the file system shows.
 pub(super) fn look(root: &Path, settings: &Settings, image: bool) -> Host {
     let state_directory = below(root, &settings.agent.state_directory);
     Host {
@@ -82,7 +82,7 @@ pub(super) fn look(root: &Path, settings: &Settings, image: bool) -> Host {
     }
 }
 
-/// An absolute path, below the root.
+/// Moves an absolute path below the root.
 fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
@@ -97,7 +97,7 @@ fn find(root: &Path, name: &str) -> Option<PathBuf> {
 
 fn unit(root: &Path) -> Option<Unit> {
     let path = find(root, UNIT)?;
-    // A link out of an image leads to a file below its root.
+    // An absolute link in an image leads to a file below its root.
     let target = match fs::read_link(&path) {
         Ok(target) if target.is_absolute() && target != Path::new("/dev/null") => {
             below(root, &target)
@@ -119,7 +119,7 @@ fn unit(root: &Path) -> Option<Unit> {
     })
 }
 
-/// The program of `ExecStart=`: the first word, without the characters that say how it is run.
+/// The program of `ExecStart=`: the first word, without the prefixes that say how it is run.
 fn program(root: &Path, text: &str) -> Option<(PathBuf, Program)> {
     let line = text
         .lines()
@@ -139,7 +139,7 @@ fn program(root: &Path, text: &str) -> Option<(PathBuf, Program)> {
     Some((path, found))
 }
 
-/// What is in a directory; nothing, where there is none.
+/// The entries of a directory; none if it cannot be read.
 fn entries(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else {
         return Vec::new();
@@ -153,7 +153,7 @@ fn has_extension(path: &Path, kind: &str) -> bool {
     path.extension().is_some_and(|extension| extension == kind)
 }
 
-/// A link to a unit in a `*.wants` or `*.requires`, of the administrator or of the vendor.
+/// The link to a unit in a `*.wants` or `*.requires` directory, of the administrator or of the vendor.
 fn wanted_by(root: &Path, name: &str) -> Option<PathBuf> {
     for directory in UNITS {
         for path in entries(&root.join(directory)) {
@@ -168,7 +168,7 @@ fn wanted_by(root: &Path, name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The processes of the service, as its control group lists them; empty where it does not run.
+/// The processes in the service's control group, one on each line; empty if the service does not run.
 fn processes(root: &Path) -> Option<String> {
     let services = CONTROL_GROUPS
         .iter()
@@ -181,13 +181,13 @@ fn active(root: &Path) -> Option<bool> {
     Some(!processes(root)?.trim().is_empty())
 }
 
-/// The program of the first process: the agent's.
+/// The program of the first process, which is the agent's.
 fn running(root: &Path) -> Option<PathBuf> {
     let process = processes(root)?.lines().next()?.to_owned();
     fs::read_link(root.join("proc").join(process).join("exe")).ok()
 }
 
-/// The unit's files that set variables by which the agent is configured.
+/// The unit's files that set variables of the configuration.
 fn unit_environment(root: &Path) -> Vec<String> {
     let mut candidates: Vec<PathBuf> = find(root, UNIT).into_iter().collect();
     for directory in UNITS {
@@ -210,15 +210,15 @@ fn sets_variables(line: &str) -> bool {
             && (line.contains("ECS_LIFECYCLE_AGENT_") || line.contains("AWS_"))
 }
 
-/// The beginning of a regular file, whatever is in it.
+/// The beginning of a regular file, even if it is not UTF-8.
 fn read(path: &Path) -> Option<String> {
     content(path).ok().flatten()
 }
 
-/// `None` where there is no such file.
+/// The same; `None` if there is no such file.
 fn content(path: &Path) -> io::Result<Option<String>> {
     match fs::metadata(path) {
-        // Asked before opening: opening a FIFO would wait for its writer.
+        // This is checked before opening, because opening a FIFO waits for its writer.
         Ok(found) if !found.is_file() => return Err(io::Error::other("not a regular file")),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -239,7 +239,7 @@ fn ecs_config(path: &Path) -> Option<Result<EcsConfig, String>> {
     }
 }
 
-/// `KEY=value`, a line each. Of two for the same key, the last one counts.
+/// Parses lines of the form `KEY=value`. If a key occurs twice, the last line counts.
 fn assignments(text: &str) -> EcsConfig {
     let mut config = EcsConfig::default();
     for (number, line) in (1..).zip(text.lines()) {
@@ -267,13 +267,13 @@ fn assignments(text: &str) -> EcsConfig {
     config
 }
 
-/// `v1.datasource`, such as `DataSourceEc2Local`.
+/// The `v1.datasource` of cloud-init's result, such as `DataSourceEc2Local`.
 fn cloud_init(path: &Path) -> Option<String> {
     let result: serde_json::Value = serde_json::from_str(&read(path)?).ok()?;
     Some(result.get("v1")?.get("datasource")?.as_str()?.to_owned())
 }
 
-/// Whether a file can be written there is known once one has been.
+/// Creates and removes a file, which is the only way to know whether that is possible.
 fn write_to(directory: &Path) -> StateDirectory {
     match directory.metadata() {
         Ok(found) if !found.is_dir() => {
@@ -285,7 +285,7 @@ fn write_to(directory: &Path) -> StateDirectory {
     let probe = directory.join(format!(".doctor-{}", std::process::id()));
     match fs::File::create_new(&probe) {
         Ok(_) => {
-            // It is empty, and the agent does not look at it.
+            // If it stays, it does no harm: it is empty and the agent does not read it.
             let _ = fs::remove_file(&probe);
             StateDirectory::Writable
         }
@@ -296,7 +296,7 @@ fn write_to(directory: &Path) -> StateDirectory {
 fn refused(error: &io::Error) -> StateDirectory {
     match error.kind() {
         io::ErrorKind::NotFound => StateDirectory::Missing,
-        // It belongs to the unit's user: only root may look.
+        // The directory belongs to the unit's user, so that only root may see it.
         io::ErrorKind::PermissionDenied => StateDirectory::Hidden,
         _ => StateDirectory::Unwritable(error.to_string()),
     }
@@ -319,7 +319,7 @@ fn state_file(path: &Path) -> StateFile {
     }
 }
 
-/// What the SDK would take before the role's credentials.
+/// The variables and files that the SDK would use before the role's credentials.
 fn credential_overrides() -> Vec<String> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let mut overrides: Vec<String> = CREDENTIAL_VARIABLES
@@ -336,7 +336,7 @@ fn credential_overrides() -> Vec<String> {
             Some(file) => Some(PathBuf::from(file)),
             None => set("HOME").map(|home| Path::new(&home).join(usual)),
         };
-        // A profile without a key, for a region say, changes nothing.
+        // A profile without credentials, for example with a region only, changes nothing.
         let has_credentials = |file: &PathBuf| {
             read(file).is_some_and(|text| {
                 ["aws_access_key_id", "role_arn", "credential_", "sso_"]

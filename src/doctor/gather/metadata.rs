@@ -1,4 +1,4 @@
-//! What instance metadata answers.
+//! Queries instance metadata.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::decide::Failure;
 
 use crate::doctor::facts::{Metadata, WithoutToken};
 
-/// No answer that is read here comes near it.
+/// The most bytes of an answer. Those that are read here are much smaller.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// Asks, and also for the group that the instance's tag names.
+/// Queries metadata, and the name of the group from the instance's tag.
 pub(super) async fn ask(
     endpoint: &str,
     timeout: Duration,
     clock: Clock,
 ) -> (Metadata, Option<String>) {
     let imds = Imds::new(endpoint, timeout, clock, Warnings::default());
-    // First the one: where it gets no token, the others would wait for one in turn.
+    // The first request fetches the token. Without a token, the others would each wait for one in turn.
     let (instance, without_token) =
         tokio::join!(imds.instance(), without_token(endpoint, timeout, clock));
     let mut metadata = Metadata {
@@ -48,8 +48,8 @@ pub(super) async fn ask(
     (metadata, group.ok().flatten())
 }
 
-/// The one request of version 1 that there is here: it should be refused. What it brings is not used,
-/// but for the time of the answer.
+/// Sends the only request of version 1, which should be refused. Only the status and the time of the answer are
+/// used.
 async fn without_token(
     endpoint: &str,
     timeout: Duration,

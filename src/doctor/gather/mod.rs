@@ -1,8 +1,8 @@
-//! Asks whatever can be asked without changing anything. Nothing is judged here.
+//! Runs every query that changes nothing. Nothing is judged here.
 //!
-//! Local probes go side by side, then those of AWS, which need to know the region and the container
-//! instance. Each has the timeout that the agent has for it, and after a probe that nothing answered, what
-//! hangs on it is not tried: with everything hanging, it is over in a few seconds.
+//! Local probes run concurrently, then those of AWS, which need the region and the container instance. Each has
+//! the timeout that the agent has for it. If a probe is not answered, those that depend on it are skipped, so that
+//! the doctor takes a few seconds even if nothing answers.
 
 mod aws;
 mod host;
@@ -15,17 +15,17 @@ use crate::cli::DoctorArguments;
 use crate::clients::Endpoints;
 use crate::clients::Introspection;
 use crate::clients::aws::Aws;
-use crate::clients::ecs::{list_tasks, resources};
+use crate::clients::ecs::{list_tasks, registrations, resources};
 use crate::clock::Clock;
 use crate::config::{ConfigError, Effective, Settings};
 use crate::effects::emf;
 
 use super::facts::{Facts, Live};
 
-/// Gathers the facts.
+/// Gathers the facts about this machine.
 ///
 /// # Errors
-/// Where no runtime can be set up.
+/// Fails if no runtime can be set up.
 pub fn gather(
     arguments: &DoctorArguments,
     configuration: Result<Effective, ConfigError>,
@@ -38,13 +38,13 @@ pub fn gather(
     let settings = facts.settings();
     facts.host = host::look(&arguments.root, &settings, arguments.image);
     if !arguments.image {
-        // One provider of cryptography for the SDK and for reqwest. Only a second call could fail.
+        // The SDK and reqwest share this crypto provider. Only a second call could fail.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         facts.live = Some(runtime.block_on(live(&settings)));
-        // A name look-up may be stuck: do not wait for it.
+        // A name look-up may still be blocked, and the doctor does not wait for it.
         runtime.shutdown_background();
     }
     Ok(facts)
@@ -70,15 +70,19 @@ async fn live(settings: &Settings) -> Live {
     let ecs = async {
         match instance.zip(target) {
             Some((instance, target)) => {
-                let (described, tasks) = tokio::join!(
+                let id = &instance.instance_id;
+                let (described, registered, tasks) = tokio::join!(
                     aws.ecs(instance, |ecs| async move { resources(&ecs, target).await }),
+                    aws.ecs(instance, |ecs| async move {
+                        registrations(&ecs, &target.cluster, id).await
+                    }),
                     aws.ecs(instance, |ecs| async move {
                         list_tasks(&ecs, target, true).await
                     }),
                 );
-                (Some(described), Some(tasks))
+                (Some(described), Some(registered), Some(tasks))
             }
-            None => (None, None),
+            None => (None, None, None),
         }
     };
     let group = settings
@@ -98,7 +102,8 @@ async fn live(settings: &Settings) -> Live {
             false => None,
         }
     };
-    let ((described, tasks), auto_scaling, listener) = tokio::join!(ecs, auto_scaling, listener);
+    let ((described, registrations, tasks), auto_scaling, listener) =
+        tokio::join!(ecs, auto_scaling, listener);
     let host = described.as_ref().and_then(|asked| asked.as_ref().ok());
     let host = host.cloned();
     Live {
@@ -106,6 +111,7 @@ async fn live(settings: &Settings) -> Live {
         ecs_agent,
         local_tasks: local_tasks.map(|tasks| tasks.len()),
         container_instance: described.map(|asked| asked.map(|host| host.view)),
+        registrations,
         host,
         listener,
         tasks,

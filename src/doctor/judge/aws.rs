@@ -1,8 +1,9 @@
-//! The ECS agent, the container instance, and which actions AWS lets the role do.
+//! Judges the ECS agent, the container instance, and which actions the role may call.
 
+use crate::clients::ecs::deregister_command;
 use crate::config::Settings;
 use crate::decide::{
-    ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, TaskKind,
+    ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, TaskKind, short,
 };
 
 use super::host::has_no_user_data;
@@ -15,6 +16,7 @@ const NO_CONTAINER_INSTANCE: &str = "nobody says in which region and which conta
 pub(super) fn judge(live: &Live, host: &Host, findings: &mut Findings) {
     ecs_agent(live, host, findings);
     container_instance(live, findings);
+    former_registrations(live, findings);
     let service = "Amazon ECS";
     permission(
         Check::DescribeContainerInstances,
@@ -23,6 +25,14 @@ pub(super) fn judge(live: &Live, host: &Host, findings: &mut Findings) {
         NO_CONTAINER_INSTANCE,
         findings,
     );
+    permission(
+        Check::ListContainerInstances,
+        service,
+        &live.registrations,
+        NO_CONTAINER_INSTANCE,
+        findings,
+    );
+    findings.at_worst_a_warning();
     tasks(live, findings);
     permission(
         Check::DescribeAutoScalingInstances,
@@ -117,7 +127,41 @@ fn container_instance(live: &Live, findings: &mut Findings) {
     }
 }
 
-/// Three actions, of which one needs the other: the failure says which of them it was.
+/// Judges whether ECS lists other registrations. If the one that the ECS agent reports is not listed, the others
+/// may be in use.
+fn former_registrations(live: &Live, findings: &mut Findings) {
+    let check = Check::FormerRegistrations;
+    match (&live.registrations, &live.ecs_agent) {
+        (Some(Ok(arns)), Ok(Some(known))) if arns.contains(&known.arn) => {
+            let former = || arns.iter().filter(|arn| **arn != known.arn);
+            if former().next().is_none() {
+                findings.ok(check, &"ECS has no other registration of this EC2 instance");
+                return;
+            }
+            let ids: Vec<&str> = former().map(|arn| short(arn)).collect();
+            let commands: Vec<String> = former()
+                .map(|arn| deregister_command(&known.cluster, arn))
+                .collect();
+            findings.warn(
+                check,
+                &format_args!(
+                    "ECS still has former registrations of this EC2 instance in cluster {}: {}",
+                    known.cluster,
+                    ids.join(", ")
+                ),
+                &commands.join("; "),
+            );
+        }
+        (Some(Ok(_)), _) => findings.untried(
+            check,
+            &"ECS does not list the container instance that the ECS agent reports: see container-instance",
+        ),
+        (Some(Err(_)), _) => findings.untried(check, &"see ecs:ListContainerInstances"),
+        (None, _) => findings.untried(check, &NO_CONTAINER_INSTANCE),
+    }
+}
+
+/// Judges three actions that are called one after the other. The failure names the one that failed.
 fn tasks(live: &Live, findings: &mut Findings) {
     let service = "Amazon ECS";
     let [list, describe, services] = [
@@ -176,7 +220,7 @@ fn permission<T>(
     }
 }
 
-/// What stands in the way of an action, and what to do about it.
+/// Reports why an action failed, and what to do about it.
 fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findings) {
     let action = check.id();
     let message = failure.message.clone();
@@ -227,7 +271,7 @@ fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findin
     }
 }
 
-/// The actions that change something are not tried.
+/// Reports the actions that change something, which are not tried.
 pub(super) fn untried(settings: &Settings, findings: &mut Findings) {
     let why = |what: &str| format!("{what}: look into the role's policy");
     findings.untried(

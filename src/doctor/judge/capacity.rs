@@ -1,4 +1,4 @@
-//! `[capacity]` against the instance, and what else scales the group.
+//! Judges whether `[capacity]` fits the instance, and what else scales the group.
 
 use crate::config::{CapacitySettings, Settings};
 use crate::decide::{Figures, HostView, Limit, judge as decide, size};
@@ -6,7 +6,7 @@ use crate::decide::{Figures, HostView, Limit, judge as decide, size};
 use crate::doctor::facts::Live;
 use crate::doctor::finding::{Check, Findings};
 
-/// ECS sets it on the group of a capacity provider with managed scaling, and so on its instances.
+/// The tag that ECS sets on the group of a capacity provider with managed scaling, and thus on its instances.
 const MANAGED: &str = "AmazonECSManaged";
 
 pub(super) fn judge(live: &Live, settings: &Settings, findings: &mut Findings) {
@@ -75,7 +75,7 @@ fn fits(live: &Live, task: &CapacitySettings, findings: &mut Findings) {
     }
 }
 
-/// The figures of a host on which nothing runs.
+/// The figures of a host on which only the daemons run.
 fn on_empty(task: &CapacitySettings, host: &HostView) -> Option<Figures> {
     let mut empty = host.clone();
     empty.remaining = empty.registered.clone();
@@ -106,7 +106,7 @@ fn listener(live: &Live, settings: &Settings, findings: &mut Findings) {
     }
 }
 
-/// As far as it can be seen from here.
+/// Looks for a capacity provider, as far as it can be seen from this instance.
 fn provider(live: &Live, findings: &mut Findings) {
     let check = Check::CapacityProvider;
     let tags = match &live.metadata.tags {

@@ -1,4 +1,4 @@
-//! The group, its terminating hooks, and whose they are.
+//! Judges the group, its lifecycle hooks, and which of them are this agent's.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::host::span;
 use crate::doctor::facts::Live;
 use crate::doctor::finding::{Check, Findings};
 
-/// The checks of a hook that is ours.
+/// The checks of the terminating hook that is this agent's.
 const OF_OUR_HOOK: [Check; 3] = [
     Check::HookHeartbeat,
     Check::HookTimeout,
@@ -100,7 +100,7 @@ fn group(live: &Live, settings: &Settings, findings: &mut Findings) {
     }
 }
 
-/// Chosen as a drain chooses it.
+/// Finds the terminating hook that a drain would complete.
 fn ours<'a>(
     group: &str,
     hooks: &[&'a LifecycleHook],
@@ -165,7 +165,7 @@ fn ours<'a>(
     None
 }
 
-/// Chosen as a join chooses it.
+/// Judges the launching hook that a join would complete.
 fn launch_hook(
     group: &str,
     hooks: &[&LifecycleHook],
@@ -286,7 +286,7 @@ fn heartbeat(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings)
     }
 }
 
-/// How long an agent can use a hook.
+/// How long a hook can hold the instance for the agent.
 fn bearable(hook: &LifecycleHook) -> Duration {
     hook.global_timeout.saturating_sub(GLOBAL_TIMEOUT_MARGIN)
 }

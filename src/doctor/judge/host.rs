@@ -1,4 +1,4 @@
-//! What the file system shows.
+//! Judges what the file system shows.
 
 use std::path::Path;
 use std::time::Duration;
@@ -142,7 +142,7 @@ fn unit(host: &Host, image: bool, findings: &mut Findings) {
     }
 }
 
-/// What the agent's unit is ordered after, and wanted by.
+/// Judges the units that the agent's unit is ordered after and wanted by.
 fn neighbours(host: &Host, findings: &mut Findings) {
     match &host.docker_unit {
         Some(path) => findings.ok(Check::DockerUnit, &path.display()),
@@ -249,7 +249,7 @@ fn ecs_config(facts: &Facts, settings: &Settings, findings: &mut Findings) {
     );
 }
 
-/// Whether cloud-init fell back to having no data source: nothing of the user data was run.
+/// Whether cloud-init found no data source, so that it did not run the user data.
 pub(super) fn has_no_user_data(host: &Host) -> bool {
     host.cloud_init
         .as_deref()
@@ -388,7 +388,6 @@ fn shutdown(host: &Host, settings: &Settings, findings: &mut Findings) {
     }
 }
 
-/// A duration for a person.
 pub(super) fn span(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }

@@ -1,4 +1,4 @@
-//! Instance metadata, the role, and the clock.
+//! Judges instance metadata, the role, and the clock.
 
 use crate::decide::{FailureKind, TargetLifecycleState};
 
@@ -6,9 +6,9 @@ use super::host::span;
 use crate::doctor::facts::{Asked, Host, Live, Metadata};
 use crate::doctor::finding::{Check, Findings};
 
-/// SigV4 bears five minutes.
+/// In seconds. AWS rejects signatures (SigV4) that are five minutes off.
 const MOST_SKEW: u64 = 240;
-/// A Spot notice leaves two minutes.
+/// In seconds. A Spot interruption notice comes only two minutes ahead.
 const SKEW: u64 = 30;
 
 const NO_METADATA: &str = "instance metadata does not answer";
@@ -25,13 +25,13 @@ pub(super) fn judge(live: &Live, host: &Host, findings: &mut Findings) {
     credentials(live, host, findings);
 }
 
-/// A request without a token was answered, a token was not: its answer did not survive a hop.
+/// Whether a token is lost on a hop: a request without a token is answered, a request for a token is not.
 fn lost_on_a_hop(metadata: &Metadata) -> bool {
     let timed_out = |failure: &crate::decide::Failure| failure.kind == FailureKind::Timeout;
     metadata.instance.as_ref().is_err_and(timed_out) && metadata.without_token.is_ok()
 }
 
-/// The command that changes how metadata answers.
+/// Where the metadata options are changed, with the command for this instance.
 fn options(metadata: &Metadata, what: &str) -> String {
     let id = metadata
         .instance
@@ -226,13 +226,13 @@ fn role(metadata: &Metadata, findings: &mut Findings) {
     }
 }
 
-/// What AWS said about the credentials, by all its answers.
+/// Judges the credentials by all answers of AWS.
 fn credentials(live: &Live, host: &Host, findings: &mut Findings) {
     fn failure<T>(asked: &Asked<T>) -> Option<&crate::decide::Failure> {
         asked.as_ref().and_then(|answer| answer.as_ref().err())
     }
     fn answered<T>(asked: &Asked<T>) -> bool {
-        // A refusal is an answer, too: to somebody AWS knows.
+        // A denial is an answer as well: AWS has accepted the credentials.
         asked.as_ref().is_some_and(|answer| match answer {
             Ok(_) => true,
             Err(failure) => matches!(failure.kind, FailureKind::Denied | FailureKind::Refused),

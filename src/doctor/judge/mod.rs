@@ -1,6 +1,6 @@
-//! From facts to findings: a pure function, every rule of the doctor's in it.
+//! Turns facts into findings: a pure function that has all rules of the doctor.
 //!
-//! A cause is said once: what could not be asked because of it is untried, not wrong.
+//! A cause is reported once. What could not be queried because of it is untried, not failed.
 
 mod aws;
 mod capacity;
@@ -15,7 +15,7 @@ mod tests;
 use super::facts::Facts;
 use super::finding::{Finding, Findings};
 
-/// Judges the facts. The order of the findings is that of a start: files, metadata, role, cluster, hook.
+/// Judges the facts, in the order of a start: files, metadata, role, cluster, hook.
 #[must_use]
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     let settings = facts.settings();

@@ -1,4 +1,4 @@
-//! Tables for what takes no socket to show. `tests/doctor/` has the rest.
+//! Table tests that need no socket. The others are in `tests/doctor/`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,7 +42,9 @@ fn hook(name: &str) -> LifecycleHook {
     }
 }
 
-/// A machine on which all is well.
+const CONTAINER_INSTANCE: &str = "arn:aws:ecs:eu-central-1:1:container-instance/demo/c";
+
+/// The facts of a machine on which all is well.
 fn healthy() -> Facts {
     let task = |kind| ApiTask {
         task: Task {
@@ -91,10 +93,11 @@ fn healthy() -> Facts {
             },
             ecs_agent: Ok(Some(ContainerInstance {
                 cluster: "demo".to_owned(),
-                arn: "arn:aws:ecs:eu-central-1:1:container-instance/demo/c".to_owned(),
+                arn: CONTAINER_INSTANCE.to_owned(),
             })),
             local_tasks: Ok(1),
             container_instance: Some(Ok(view(ContainerInstanceStatus::Active, true))),
+            registrations: Some(Ok(vec![CONTAINER_INSTANCE.to_owned()])),
             host: None,
             listener: None,
             tasks: Some(Ok(vec![task(TaskKind::Service("web".to_owned()))])),
@@ -108,7 +111,7 @@ fn healthy() -> Facts {
     }
 }
 
-/// What complains, once `change` is made to a machine on which all is well.
+/// The checks that are not ok after `change` was made to a machine on which all is well.
 fn complaints(change: impl FnOnce(&mut Facts)) -> Vec<(Check, Status)> {
     let mut facts = healthy();
     change(&mut facts);
@@ -187,7 +190,7 @@ fn a_drain_may_take_so_long() {
     let longest =
         |seconds| settings(|settings| settings.drain.timeout = Duration::from_secs(seconds));
     assert_eq!(longest(172_790), []);
-    // As long as the agent itself leaves between the two.
+    // The agent needs this margin between the two.
     assert_eq!(longest(172_791), [(Check::HookTimeout, Warn)]);
 }
 
@@ -206,8 +209,8 @@ fn a_join_may_take_so_long() {
     assert_eq!(launching(needed - 1), [(Check::LaunchHook, Warn)]);
 }
 
-/// What a hook that lapses says has to be what the agent says of a drain that timed out: the group's retention goes
-/// by either.
+/// The hook's DefaultResult has to agree with the agent's result for a drain that timed out, because the group's
+/// retention depends on either.
 #[test]
 fn the_hooks_default_result_goes_with_the_agents() {
     use ResultOnTimeout::{Abandon, Continue, None};
@@ -292,7 +295,7 @@ fn the_failed_call_for_tasks_is_the_one_that_complains() {
         ("ecs:ListTasks RUNNING on c: no", Check::ListTasks),
         ("ecs:DescribeTasks of 3 tasks: no", Check::DescribeTasks),
         ("ecs:DescribeServices of web: no", Check::DescribeServices),
-        // It cannot be: but a failure that nobody is named in must not be lost.
+        // This cannot happen, but a failure that names no action must not be lost.
         ("no", Check::DescribeServices),
     ];
     for (message, check) in cases {
@@ -322,6 +325,23 @@ fn a_container_instance_is_judged_by_what_is_to_become_of_it() {
         live(|live| live.container_instance = gone),
         [(Check::ContainerInstance, Bad)]
     );
+}
+
+#[test]
+fn a_former_registration_is_known_by_the_one_that_is_listed_beside_it() {
+    let listed = |arns: &[&str]| {
+        live(|live| {
+            live.registrations = Some(Ok(arns.iter().map(ToString::to_string).collect()));
+        })
+    };
+    let former = "arn:aws:ecs:eu-central-1:1:container-instance/demo/a";
+    assert_eq!(
+        listed(&[former, CONTAINER_INSTANCE]),
+        [(Check::FormerRegistrations, Warn)]
+    );
+    // Whoever answers on the ECS agent's port may be another machine's: then this one is in use.
+    assert_eq!(listed(&[former]), []);
+    assert_eq!(listed(&[]), []);
 }
 
 #[test]
@@ -374,7 +394,7 @@ fn no_answer_can_look_like_a_line_of_ours() {
     );
 }
 
-/// With capacity on, a host of 1024/993 with port 22 reserved, and somebody who listens.
+/// With capacity on, a host of 1024/993 with port 22 reserved, and a CloudWatch agent that listens.
 fn with_capacity(change: impl FnOnce(&mut Live, &mut Settings)) -> Vec<(Check, Status)> {
     complaints(|facts| {
         let resources = Resources {
@@ -386,7 +406,7 @@ fn with_capacity(change: impl FnOnce(&mut Live, &mut Settings)) -> Vec<(Check, S
         live.host = Some(HostView {
             view: view(ContainerInstanceStatus::Active, true),
             registered: resources.clone(),
-            // Full: it is no matter of what fits at present.
+            // The host is full, because what fits at present does not matter.
             remaining: Resources {
                 cpu: Some(0),
                 ..resources

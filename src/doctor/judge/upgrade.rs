@@ -1,5 +1,5 @@
-//! `--before-upgrade`: the defaults that change, and whether this instance goes by them. `docs/upgrading.md` has
-//! the steps.
+//! `--before-upgrade`: the defaults that change, and whether this instance depends on them. `docs/upgrading.md`
+//! has the steps.
 
 use crate::config::{ConfigError, Effective, Origin, Settings};
 use crate::decide::LifecycleTransition;
@@ -20,7 +20,7 @@ pub(super) fn judge(
     stop_task(settings, findings);
 }
 
-/// From the next release on a lone hook that notifies somebody is not completed unless it is named.
+/// From the next release on, a lone hook with a notification target is completed only if it is named.
 fn lone_hook(live: &Live, settings: &Settings, findings: &mut Findings) {
     let check = Check::UpgradeLoneHook;
     let configured = settings.autoscaling.lifecycle_hook_name.as_ref();
@@ -65,7 +65,7 @@ fn lone_hook(live: &Live, settings: &Settings, findings: &mut Findings) {
     }
 }
 
-/// Drains signal nothing by default.
+/// Drains no longer signal CloudFormation by default.
 fn signal_drained(
     configuration: &Result<Effective, ConfigError>,
     settings: &Settings,
@@ -95,7 +95,7 @@ fn signal_drained(
     }
 }
 
-/// New stacks have a hop limit of 1; metadata does not tell it.
+/// New stacks have a hop limit of 1, and metadata does not show the present one.
 fn hop_limit(live: &Live, findings: &mut Findings) {
     let check = Check::UpgradeHopLimit;
     let tags = live
@@ -120,7 +120,7 @@ fn hop_limit(live: &Live, findings: &mut Findings) {
     }
 }
 
-/// The template's role has ecs:StopTask only where its parameter asks for it.
+/// The template's role has ecs:StopTask only if its parameter asks for it.
 fn stop_task(settings: &Settings, findings: &mut Findings) {
     let check = Check::UpgradeStopTask;
     if settings.drain.standalone_tasks.are_stopped() {

@@ -158,6 +158,8 @@ pub enum Request {
     DescribeContainerInstance(Arn),
     /// `DescribeContainerInstances`, for the capacity → [`Reply::Resources`].
     DescribeResources(Arn),
+    /// `ListContainerInstances` of this EC2 instance → [`Reply::Registrations`].
+    ListContainerInstances,
     /// `DescribeTasks` (and `DescribeServices` for their kind) → [`Reply::ApiTasks`]; tasks that ECS does
     /// not know (yet, or any more) are left out.
     DescribeTasks(Arn, Vec<TaskId>),
@@ -275,6 +277,8 @@ pub enum Reply {
     TaskSet(Vec<TaskId>),
     /// To [`Request::DescribeResources`]: `registeredResources`, `remainingResources`.
     Resources(ContainerInstance, Resources, Resources),
+    /// To [`Request::ListContainerInstances`].
+    Registrations(Vec<Arn>),
     /// To all that answer with the container instance.
     ContainerInstance(ContainerInstance),
     /// To [`Request::DescribeTasks`], [`Request::ListTasks`].
@@ -488,6 +492,11 @@ pub trait Agent: Clone {
 
     /// Takes one input.
     fn step(&mut self, input: Input, clocks: Clocks, tickets: &mut Tickets) -> Output;
+
+    /// Whether it refuses a person's word, and says so.
+    fn refuses(&self, _: &Input) -> bool {
+        false
+    }
 
     /// One line for a story: what it says of itself.
     fn line(&self) -> String;

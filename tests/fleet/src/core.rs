@@ -208,10 +208,11 @@ fn answer_to(action: &Action, seen: Result<Seen, Fault>, id: &str) -> Answer {
         Action::Signal { .. } => Answer::Signalled(accepted(seen)),
         Action::Complete { .. } => Answer::Completed(accepted(seen)),
         Action::ReadTaskSet => Answer::TaskSet(seen.map(|_| Vec::new())),
-        // Nothing of these is configured.
-        Action::SendMetrics(_) | Action::SendCapacity(_) | Action::DescribeResources(_) => {
-            Answer::MetricsSent(seen.map(|_| ()))
-        }
+        // Nothing asks for these here.
+        Action::SendMetrics(_)
+        | Action::SendCapacity(_)
+        | Action::DescribeResources(_)
+        | Action::ListContainerInstances(_) => Answer::MetricsSent(seen.map(|_| ())),
     }
 }
 

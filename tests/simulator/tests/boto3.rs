@@ -73,6 +73,8 @@ async fn boto3_drives_every_operation() {
         .task(TaskSpec::standalone("batch").started_by("nightly"));
     let instance = simulator.add_instance(spec_with_tasks).await.unwrap();
     let other = simulator.add_instance(spec()).await.unwrap();
+    let former = other.container_instance_arn();
+    other.register_anew();
     let outside = InstanceSpec::new("demo").status(ContainerInstanceStatus::Registering);
     let registering = simulator.add_instance(outside).await.unwrap();
     // The script's third DescribeServices and its first retry.
@@ -92,6 +94,8 @@ async fn boto3_drives_every_operation() {
         .env("SIM_INSTANCE", instance.id())
         .env("SIM_OTHER", other.id())
         .env("SIM_ARN", instance.container_instance_arn())
+        .env("SIM_OTHER_ARN", other.container_instance_arn())
+        .env("SIM_FORMER_ARN", former)
         .env("SIM_REGISTERING_ARN", registering.container_instance_arn())
         .kill_on_drop(true)
         .output()

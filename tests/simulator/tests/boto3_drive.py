@@ -16,6 +16,8 @@ INSTANCE = os.environ["SIM_INSTANCE"]
 OTHER = os.environ["SIM_OTHER"]
 REGISTERING = os.environ["SIM_REGISTERING_ARN"]
 ARN = os.environ["SIM_ARN"]
+OTHER_ARN = os.environ["SIM_OTHER_ARN"]
+FORMER = os.environ["SIM_FORMER_ARN"]
 GROUP = "demo-asg"
 HOOK = "drain-hook"
 ONCE = Config(retries={"total_max_attempts": 1})
@@ -63,9 +65,15 @@ def credentials():
 def container_instances():
     pages = list(ecs.get_paginator("list_container_instances").paginate(cluster="demo"))
     arns = [arn for page in pages for arn in page["containerInstanceArns"]]
-    assert len(pages) == 2 and len(arns) == 3 and ARN in arns, pages
+    assert len(pages) == 2 and len(arns) == 4 and ARN in arns, pages
     listed = ecs.list_container_instances(cluster="demo", filter=f"ec2InstanceId == {INSTANCE}")
     assert listed["containerInstanceArns"] == [ARN] and "nextToken" not in listed, listed
+    # boto3.rs has had the other one register anew: the former registration is listed, too, until it is INACTIVE.
+    of_other = ecs.list_container_instances(cluster="demo", filter=f"ec2InstanceId == {OTHER}")["containerInstanceArns"]
+    assert sorted(of_other) == sorted([FORMER, OTHER_ARN]), of_other
+    refused("InvalidParameterException", "filter", ecs.list_container_instances, cluster="demo", filter="ec2InstanceId")
+    [former] = ecs.describe_container_instances(cluster="demo", containerInstances=[FORMER])["containerInstances"]
+    assert former["ec2InstanceId"] == OTHER and former["agentConnected"] is False, former
     assert ecs.list_container_instances(cluster="demo", status="DRAINING")["containerInstanceArns"] == []
     missing = ARN[:-4] + "ffff"
     described = ecs.describe_container_instances(cluster="demo", containerInstances=[ARN.split("/")[-1], missing])

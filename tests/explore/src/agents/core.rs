@@ -92,6 +92,14 @@ impl Agent for Core {
         output
     }
 
+    fn refuses(&self, input: &Input) -> bool {
+        match input {
+            Input::DrainByHand(_) => self.state.refuses_drain().is_some(),
+            Input::UndrainByHand => self.state.refuses_undrain().is_some(),
+            _ => false,
+        }
+    }
+
     fn line(&self) -> String {
         let outcome = self.state.drain.as_ref().and_then(core::Drain::outcome);
         format!(
@@ -223,6 +231,7 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
         Action::DescribeContainerInstance(target) => {
             Request::DescribeContainerInstance(arn_of(target))
         }
+        Action::ListContainerInstances(_) => Request::ListContainerInstances,
         Action::ClassifyTasks {
             container_instance,
             tasks,
@@ -408,6 +417,10 @@ fn metadata(reply: Reply, policy: &core::Policy) -> core::MetadataReading {
     }
 }
 
+fn arn_text(arn: Arn) -> String {
+    format!("arn:aws:ecs:r:1:container-instance/c/{arn}")
+}
+
 fn api_tasks(reply: Reply) -> Result<Vec<core::ApiTask>, Failure> {
     match reply {
         Reply::ApiTasks(tasks) => Ok(tasks
@@ -453,7 +466,7 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
         Action::ReadContainerInstance => Answer::Identity(match reply {
             Reply::AgentMetadata(arn) => Ok(Some(core::ContainerInstance {
                 cluster: "c".to_owned(),
-                arn: format!("arn:aws:ecs:r:1:container-instance/c/{arn}"),
+                arn: arn_text(arn),
             })),
             other => Err(why(other)),
         }),
@@ -495,6 +508,10 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
         }),
         Action::DescribeContainerInstance(_) => Answer::ContainerInstance(match reply {
             Reply::ContainerInstance(seen) => Ok(view(seen)),
+            other => Err(why(other)),
+        }),
+        Action::ListContainerInstances(_) => Answer::Registrations(match reply {
+            Reply::Registrations(arns) => Ok(arns.into_iter().map(arn_text).collect()),
             other => Err(why(other)),
         }),
         Action::ClassifyTasks { .. } => Answer::Classified(api_tasks(reply)),

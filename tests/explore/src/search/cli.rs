@@ -15,6 +15,7 @@ use crate::story::Story;
 const USAGE: &str = "\
 usage: explore singles|pairs|random|reduction|all [OPTIONS]
        explore replay LINE...        tells the story of `scene: move@12 move@40500ms`
+       explore found FILE            replays the lines of a file: what was found once, and mended
 
   --scene X, --move Y   only stories of that scene, with that move in them
   --threads N           (2)
@@ -53,11 +54,22 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
         level: given.next().ok_or("what to search?")?,
         ..Arguments::default()
     };
-    if !["singles", "pairs", "random", "reduction", "all", "replay"].contains(&all.level.as_str()) {
+    if ![
+        "singles",
+        "pairs",
+        "random",
+        "reduction",
+        "all",
+        "replay",
+        "found",
+    ]
+    .contains(&all.level.as_str())
+    {
         return Err(format!("no level {:?}", all.level));
     }
+    let takes_lines = ["replay", "found"].contains(&all.level.as_str());
     while let Some(argument) = given.next() {
-        if all.level == "replay" && !argument.starts_with("--") {
+        if takes_lines && !argument.starts_with("--") {
             all.lines.push(argument);
             continue;
         }
@@ -123,6 +135,9 @@ pub fn run<S: Story>(
     unique(moves::<S>().iter().map(name))?;
     if args.level == "replay" {
         return replays::<S>(&args.lines, out).map_err(|error| error.to_string());
+    }
+    if args.level == "found" {
+        return found::<S>(&args.lines, out);
     }
     let listed = match &args.expected {
         Some(file) if file.exists() || !args.bless => {
@@ -249,6 +264,24 @@ fn replays<S: Story>(lines: &[String], out: &mut dyn Write) -> io::Result<bool> 
         }
     }
     Ok(green)
+}
+
+/// Replays the lines of files, and tells the stories of those that are found again.
+fn found<S: Story>(files: &[String], out: &mut dyn Write) -> Result<bool, String> {
+    let (mut all, mut again) = (0, Vec::new());
+    for file in files {
+        let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            all += 1;
+            let told = replay::<S>(line).map_err(|error| format!("{file}: {line}: {error}"))?;
+            if !told.rules.is_empty() {
+                again.push(line.to_owned());
+            }
+        }
+    }
+    replays::<S>(&again, out).map_err(|error| error.to_string())?;
+    writeln!(out, "found again: {} of {all} lines", again.len()).map_err(|it| it.to_string())?;
+    Ok(all > 0 && again.is_empty())
 }
 
 struct Report<'a, S: Story> {

@@ -214,6 +214,7 @@ pub(super) fn arrival(request: &crate::wire::Request) -> Footprint {
         R::DescribeContainerInstance(_) | R::DescribeResources(_) => {
             (ECS_API | ANY_API | PLACEMENT | TASKS, 0)
         }
+        R::ListContainerInstances => (ECS_API | ANY_API | PLACEMENT, 0),
         R::DescribeTasks(..) | R::ListTasks(_) => (ECS_API | ANY_API | TASKS, 0),
         R::StopTask(..) => (ECS_API | ANY_API | ANY_CHANGE, TASKS),
         R::DescribeAutoScalingInstance | R::DescribeLifecycleHooks(..) => {

@@ -354,7 +354,7 @@ impl<const BAD: u8> Decent<BAD> {
                 self.due.retain(|(it, _)| it != request);
                 self.due.push((request.clone(), self.now + 2_000));
             }
-            Reply::GroupTag(_) | Reply::StackTag(_) => {}
+            Reply::GroupTag(_) | Reply::StackTag(_) | Reply::Registrations(_) => {}
         }
     }
 

@@ -145,7 +145,7 @@ pub const RULES: &[(&str, &str)] = &[
     ),
     (
         "costs-too-much",
-        "rule 2: a plain drain, undisturbed, of an ARN not verified before: more than six calls and its heartbeats",
+        "rule 2: a plain drain, undisturbed, of an ARN not verified before: more than six calls, beside its heartbeats and the list of former registrations",
     ),
     (
         "completion-refused-too-often",
@@ -258,7 +258,11 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
     ),
     (
         "missing-for-long",
-        "CONTINUE though the registration lives: ECS had said MISSING of it three times or more over 30 s or more, and nothing else",
+        "CONTINUE though the registration lives: ECS had said MISSING of it three times or more over 15 s or more, and nothing else",
+    ),
+    (
+        "took-it-for-a-persons",
+        "left DRAINING: all that was told before the change was DRAINING, and it had been ACTIVE again when the change arrived",
     ),
     (
         "undid-a-person-unknowing",

@@ -256,8 +256,10 @@ impl Truth {
         if matches!(
             service(request),
             Service::Ecs | Service::Group | Service::Stack
-        ) && !matches!(request, Request::Heartbeat(..))
-        {
+        ) && !matches!(
+            request,
+            Request::Heartbeat(..) | Request::ListContainerInstances
+        ) {
             self.judge.calls += 1;
             let calls = self.judge.calls;
             if self.spec.calls.is_some_and(|it| calls > it) && !self.disturbed {
@@ -480,9 +482,9 @@ impl Truth {
                 && status != InstanceStatus::Active
                 && right(arn)
         });
-        // Who lives and is said to be MISSING three times over half a minute, by all that can be known is gone.
+        // Who lives and is said to be MISSING three times over 15 s, by all that can be known is gone.
         let gone = k.missing.is_some_and(|(arn, first, last, times)| {
-            right(arn) && times >= 3 && last >= first + 30_000 && now <= last + 61_000
+            right(arn) && times >= 3 && last >= first + 15_000 && now <= last + 61_000
         });
         if !looked && gone && self.current.is_some() {
             self.judge.excuse("missing-for-long");

@@ -247,6 +247,7 @@ impl Truth {
             Some(_) => {}
         }
         if to == InstanceStatus::Draining {
+            self.unsure(arn);
             self.judge.own |= 1 << arn.min(31);
         }
         self.set_status(arn, to, false);
@@ -347,6 +348,20 @@ impl Truth {
             connected: it.connected,
             ours: true,
         })
+    }
+
+    pub(super) fn listed(&self) -> Reply {
+        let known = |(arn, it): (usize, &Registration)| {
+            let listed = !it.vanished && it.status != InstanceStatus::Inactive;
+            Arn::try_from(arn).ok().filter(|_| listed)
+        };
+        Reply::Registrations(
+            self.registrations
+                .iter()
+                .enumerate()
+                .filter_map(known)
+                .collect(),
+        )
     }
 
     pub(super) fn api_tasks(&mut self, arn: Arn, ids: Option<&Vec<TaskId>>) -> Reply {

@@ -250,6 +250,7 @@ pub(super) fn service(request: &Request) -> Service {
         | R::SetActive(_)
         | R::DescribeContainerInstance(_)
         | R::DescribeResources(_)
+        | R::ListContainerInstances
         | R::DescribeTasks(..)
         | R::ListTasks(_)
         | R::StopTask(..) => Service::Ecs,

@@ -134,6 +134,10 @@ impl Truth {
                     self.describe(*arn, true)
                 }
             }
+            Request::ListContainerInstances if self.faults.deny_describe => {
+                Reply::Failed(Fault::Denied)
+            }
+            Request::ListContainerInstances => self.listed(),
             Request::DescribeResources(_) if self.faults.deny_describe => {
                 Reply::Failed(Fault::Denied)
             }
