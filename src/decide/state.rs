@@ -85,7 +85,7 @@ pub struct State {
     parting: Option<Signal>,
     memory: Memory,
     recalled: Option<Memory>,
-    /// An old instance that has just booted and remembers no episode: its root volume may have been replaced.
+    /// An old instance that has just booted and remembers no join: its root volume may have been replaced.
     blank: bool,
     /// No earlier process has left anything that this one could read.
     without_memory: bool,
@@ -567,7 +567,6 @@ impl State {
             self.written = self.memory.clone();
         }
         self.blank = self.memory.join.is_none()
-            && self.memory.drain.is_none()
             && self.started_at <= Moment::default() + JUST_BOOTED
             && self.is_old(instance, turn, self.new_for(turn));
         if self.blank || !self.memory.former.is_empty() {
@@ -812,7 +811,10 @@ impl State {
             .or_else(|| {
                 let remembered = self.memory.drain.as_ref()?;
                 let reason = remembered.reason.of_auto_scaling()?;
-                let alive = self.whereabouts.is_surely_alive();
+                // Where metadata says so, too, one look is enough.
+                let alive = self.whereabouts.is_surely_alive()
+                    || target == Some(&TargetLifecycleState::InService)
+                        && self.whereabouts.is_alive();
                 let gone = wants::is_taken_back(remembered, target, instance, alive);
                 (!gone).then_some(reason)
             })
@@ -826,13 +828,15 @@ impl State {
         !self.target_changed && (self.blank || joining && terminated)
     }
 
-    /// The target state, unless Auto Scaling contradicts it: the instance arrives, and nobody has seen the
-    /// target come.
+    /// The target state, unless Auto Scaling contradicts it: nobody has seen the target come.
     fn believed_target(&self) -> Option<&TargetLifecycleState> {
-        let stale = !self.target_changed
-            && self.whereabouts.place() == Some(Place::Arriving)
-            && self.whereabouts.is_surely_alive();
-        self.target.as_ref().filter(|_| !stale)
+        self.target.as_ref().filter(|_| !self.is_contradicted())
+    }
+
+    fn is_contradicted(&self) -> bool {
+        self.target == Some(TargetLifecycleState::Terminated)
+            && !self.target_changed
+            && self.whereabouts.is_surely_alive()
     }
 
     fn new_for(&self, turn: &Turn<'_>) -> Duration {
@@ -857,7 +861,7 @@ impl State {
             Some(Place::Arriving) => named,
             Some(_) => false,
         };
-        if held && !named {
+        if held && !named || self.is_contradicted() {
             Some(Question::IsItGone)
         } else if strange || unsettled && self.may_be_replaced() {
             Some(Question::WhatIsNotSaid)

@@ -49,7 +49,7 @@ impl Place {
 /// Why Auto Scaling is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
-    /// Whether a reason is gone that metadata no longer names: until that is known.
+    /// Whether a reason is gone that metadata no longer names, or still names: until that is known.
     IsItGone,
     /// What metadata does not say: a few times.
     WhatIsNotSaid,
@@ -87,6 +87,11 @@ impl Whereabouts {
     /// What was said last.
     pub(crate) fn place(&self) -> Option<Place> {
         self.place
+    }
+
+    /// The last look says that the instance is not taken away.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive.is_some()
     }
 
     /// Auto Scaling has said twice, a while apart, that the instance is not taken away.
