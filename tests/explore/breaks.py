@@ -11,7 +11,7 @@ In a scratch worktree of its own (it changes src/decide):
 `plant` chooses lines by the seed, over all lines of the core that are a statement of one line (a call or an
 assignment: it is dropped), or that are an `if` or `&&` or `||` with a comparison or an operator (it is turned round).
 All breaks are built into one binary; ECS_BREAK turns one of them on. `try` runs undisturbed stories, a sample of the
-singles and random stories with each, and says which rules are broken that the unbroken core does not break.
+singles and random stories with each, and says which rules are broken in which stories that the unbroken core, told the same, does not break.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 CORE = Path("src/decide")
@@ -80,32 +81,44 @@ def plant(seed, count):
     print("\n".join(out))
 
 
-def found(number, arguments):
+def explore(number, arguments, patience=None):
     environment = {**os.environ, "ECS_BREAK": str(number)}
-    command = ["target/explore/explore", *arguments, "--expected", "tests/explore/expected.txt"]
+    command = ["target/explore/explore", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=patience).stdout
+
+
+def found(number, level, patience=None):
+    """Rules and stories; what is expected is printed as such, and left out."""
     try:
-        run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=25)
+        told = explore(number, [*level, "--expected", "tests/explore/expected.txt"], patience)
     except subprocess.TimeoutExpired:
-        # The unbroken core needs a few seconds: stories that do not end, or hundreds of classes to make smaller.
-        return {"does-not-end": ""}, None
-    # What is expected is printed as such.
-    rules = dict.fromkeys(re.findall(r"^FOUND \d+ times: ([a-z-]+)", run.stdout, re.MULTILINE), "")
-    first = re.search(r"^FOUND .*: (\S+)\n {2}(.*)$", run.stdout, re.MULTILINE)
-    return rules, first.groups() if first else None
+        # Stories that do not end, or hundreds of classes to make smaller.
+        return [("does-not-end", "")]
+    classes = re.findall(r"^FOUND \d+ times: ([a-z-]+)\n {2}(.*)$", told, re.MULTILINE)
+    return classes + re.findall(r"^FOUND \d+ times: ([a-z-]+): (.*)$", told, re.MULTILINE)
+
+
+def is_new(rule, line):
+    """Whether the unbroken core, told the same story, does not break the rule."""
+    return not line or f'"{rule}"' not in explore(0, ["replay", line]).strip().split("\n")[-1]
 
 
 def attempt(levels):
     breaks = Path("target/breaks.txt").read_text().strip().split("\n")
-    sound = [set(found(0, level)[0]) for level in levels]
+    patience = []
+    for level in levels:
+        begun = time.monotonic()
+        found(0, level)
+        patience.append(max(25, 4 * (time.monotonic() - begun)))
     noticed = 0
     for line in breaks:
         number = line.split(" | ")[0]
-        for level, known in zip(levels, sound):
-            rules, first = found(number, level)
-            new = sorted(set(rules) - known)
+        for level, limit in zip(levels, patience):
+            new = [it for it in found(number, level, limit) if is_new(*it)]
             if new:
                 noticed += 1
-                print(f"{line} | yes, by {' '.join(level)}: {', '.join(new)} | {first}", flush=True)
+                rules = ", ".join(sorted({rule for rule, _ in new}))
+                print(f"{line} | yes, by {' '.join(level)}: {rules} | {new[0]}", flush=True)
                 break
         else:
             print(f"{line} | NO", flush=True)

@@ -493,6 +493,11 @@ pub trait Agent: Clone {
     /// Takes one input.
     fn step(&mut self, input: Input, clocks: Clocks, tickets: &mut Tickets) -> Output;
 
+    /// Whether it refuses a person's word, and says so.
+    fn refuses(&self, _: &Input) -> bool {
+        false
+    }
+
     /// One line for a story: what it says of itself.
     fn line(&self) -> String;
 }

@@ -92,6 +92,14 @@ impl Agent for Core {
         output
     }
 
+    fn refuses(&self, input: &Input) -> bool {
+        match input {
+            Input::DrainByHand(_) => self.state.refuses_drain().is_some(),
+            Input::UndrainByHand => self.state.refuses_undrain().is_some(),
+            _ => false,
+        }
+    }
+
     fn line(&self) -> String {
         let outcome = self.state.drain.as_ref().and_then(core::Drain::outcome);
         format!(

@@ -264,6 +264,16 @@ impl<A: Agent> World<A> {
         {
             return false;
         }
+        // A person may be refused by a process that does not know yet which machine it is on.
+        let word = if kind == Move::UndrainByHand {
+            Input::UndrainByHand
+        } else {
+            Input::DrainByHand(None)
+        };
+        let refuses = |agent: &A| agent.refuses(&word);
+        if by_hand && !self.truth.judge.identified() && self.agent.as_ref().is_some_and(refuses) {
+            return false;
+        }
         let Some(effect) = self.truth.disturb(kind) else {
             return false;
         };

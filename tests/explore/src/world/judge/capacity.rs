@@ -27,11 +27,19 @@ pub(super) struct Known {
     looks: u32,
     looked: [Ms; 2],
     of: Option<Arn>,
-    /// The last looks in a row that failed, and when the last did.
+    /// The last looks in a row that failed, and when it is looked again.
     failures: u32,
-    failed: Ms,
+    retry: Ms,
     /// Fit for a sample since then.
     fit: Option<Ms>,
+}
+
+impl Known {
+    /// The two minutes between looks are doubled by each that fails, up to 16 minutes.
+    fn failed(&mut self, now: Ms) {
+        self.failures += 1;
+        self.retry = now + (120_000 << self.failures.min(3));
+    }
 }
 
 impl Truth {
@@ -65,7 +73,7 @@ impl Truth {
             (Request::DescribeResources(arn), Reply::Resources(it, registered, remaining)) => {
                 if it.status == InstanceStatus::Missing {
                     (k.changed, k.looks) = (now, 0);
-                    (k.failures, k.failed) = (k.failures + 1, now);
+                    k.failed(now);
                 } else if it.ours {
                     k.failures = 0;
                     k.resources = Some((now, *arn, *registered, *remaining));
@@ -73,7 +81,7 @@ impl Truth {
             }
             (Request::DescribeResources(_), Reply::Failed(_)) => {
                 (k.changed, k.looks) = (now, 0);
-                (k.failures, k.failed) = (k.failures + 1, now);
+                k.failed(now);
             }
             _ => {}
         }
@@ -242,14 +250,7 @@ impl Truth {
         } else {
             200_000
         };
-        // The two minutes between looks are doubled by each that fails, up to 16 minutes.
-        let retry = 120_000 << k.capacity.failures.min(3);
-        let retry = if k.capacity.failures > 0 {
-            k.capacity.failed + retry
-        } else {
-            0
-        };
-        if now > from.max(retry) + bound {
+        if now > from.max(self.judge.known.capacity.retry) + bound {
             self.wrong("not-sampled", || format!("since {from}"));
         }
     }

@@ -67,7 +67,7 @@ impl Truth {
         let seen = k
             .member
             .max(before)
-            .is_some_and(|it| it >= self.join_since());
+            .is_some_and(|it| it >= self.judge.way_since);
         if !seen && !self.judge.joined_before {
             self.wrong("joined-without-a-member", || what.into());
         } else if self.spec.policy.executables.ready && !k.ready_ran && !self.judge.joined_before {
@@ -110,8 +110,9 @@ impl Truth {
         }
         // Nobody can see that it has joined, and nobody remembers.
         let unseen = self.mine().is_none_or(|it| it.1.member == NEVER)
-            || self.faults.deny_describe && self.judge.known.member.is_none();
-        let forgotten = self.judge.state_lost && unseen;
+            || (self.faults.deny_describe || self.judge.known.missing.is_some())
+                && self.judge.known.member.is_none();
+        let forgotten = (self.judge.state_lost || self.judge.write_lost) && unseen;
         if self.judge.sent_success && (leaving || self.signal_is(Status::Success)) {
             if self.judge.state_lost || self.judge.write_lost && unseen {
                 self.judge.excuse("forgotten-with-the-file");

@@ -37,6 +37,8 @@ struct Known {
     pending: bool,
     arrived: bool,
     arrived_until: Ms,
+    /// Told which machine it is on.
+    identified: bool,
     /// Introspection named another machine's instance when it was asked last.
     impostor: bool,
     // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
@@ -130,7 +132,7 @@ const KINDS: usize = 21;
 pub(super) struct Judge {
     known: Known,
     violations: Vec<Violation>,
-    excused: [u16; 15],
+    excused: [u16; 16],
     pub(super) trouble: [Ms; 6],
     /// A person has set it DRAINING.
     pub(super) person: bool,
@@ -217,6 +219,10 @@ pub(super) struct Judge {
     /// When a change of the placement was sent or answered last.
     placing: Ms,
     pub(super) executing: Ms,
+    /// When the instance was sent this way.
+    pub(super) way_since: Ms,
+    /// Registrations set DRAINING while they were ACTIVE, though the agent was told DRAINING before: one bit each.
+    pub(super) unsure: u32,
     /// The executables before this drain, and after it, have been answered, the latter since a task was seen last.
     before_ran: bool,
     after_ran: bool,
@@ -258,6 +264,11 @@ fn kind(request: &Request) -> usize {
 }
 
 impl Judge {
+    /// Whether the process knows which machine it is on.
+    pub(super) fn identified(&self) -> bool {
+        self.known.identified
+    }
+
     pub(super) fn violations(&self) -> &[Violation] {
         &self.violations
     }
@@ -345,7 +356,8 @@ impl Judge {
     pub(super) fn ended(&mut self, now: Ms) {
         self.member_seen = self.member_seen.max(self.known.member);
         self.served |= self.known.service.is_some_and(|it| it + 1_000 < now);
-        self.pooled |= self.known.pool.is_some_and(|it| it + 1_000 < now);
+        let written = !self.known.disk_refuses;
+        self.pooled |= written && self.known.pool.is_some_and(|it| it + 1_000 < now);
         self.hand_unsure |= self.hand_changed.is_some_and(|it| it + 1_000 > now);
         self.told = self.told.filter(|it| it + 1_000 < now);
         self.joined_before |= self.known.joined.is_some();
@@ -432,6 +444,8 @@ impl Truth {
     }
 
     pub(super) fn hand(&mut self, hand: Option<Option<Ms>>) {
+        // Past its deadline they had their time.
+        self.judge.before_ran |= self.judge.hand.is_some() && self.now >= self.judge.hand_until;
         // It may say for how long a drain lasts that goes on already.
         let k = &self.judge.known;
         let begun = [self.judge.hand_since, k.reason, k.warned].into_iter();
@@ -447,18 +461,16 @@ impl Truth {
                 let until = since + timeout.unwrap_or(self.spec.policy.drain_timeout);
                 self.judge.hand_until = until.max(self.now);
             }
-            // Past its deadline they had their time.
-            None => {
-                self.judge.before_ran |= self.now >= self.judge.hand_until;
-                self.judge.before_ran &= self.reasons();
-            }
+            None => self.judge.before_ran &= self.reasons(),
         }
     }
 
     /// Whether anything but a hand asks for a drain.
     fn reasons(&self) -> bool {
         let k = &self.judge.known;
-        k.reason.is_some() || k.warned.is_some() || k.odd.is_some()
+        // The pool's targets may be a reason: that it has been in service, it may know from elsewhere.
+        let pool = k.target.flatten().is_some_and(pooled);
+        k.reason.is_some() || k.warned.is_some() || k.odd.is_some() || pool
     }
 
     /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.
@@ -478,7 +490,11 @@ impl Truth {
         let failed = due.is_some_and(|it| it <= self.now) && k.looked;
         self.judge.outcome |= self.leaving() && written;
         self.judge.decided |= failed;
-        if failed && self.judge.joined.is_none() {
+        // Where nobody waits, a member has joined.
+        let member = self.judge.known.member.max(self.judge.member_seen);
+        let unhooked =
+            self.scaling.into.is_none() && member.is_some_and(|it| it >= self.judge.way_since);
+        if failed && self.judge.joined.is_none() && !unhooked {
             self.judge.gave_up.get_or_insert(self.now);
         }
     }

@@ -258,7 +258,11 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
     ),
     (
         "missing-for-long",
-        "CONTINUE though the registration lives: ECS had said MISSING of it three times or more over 30 s or more, and nothing else",
+        "CONTINUE though the registration lives: ECS had said MISSING of it three times or more over 15 s or more, and nothing else",
+    ),
+    (
+        "took-it-for-a-persons",
+        "left DRAINING: all that was told before the change was DRAINING, and it had been ACTIVE again when the change arrived",
     ),
     (
         "undid-a-person-unknowing",

@@ -40,7 +40,8 @@ impl Truth {
                     self.drains_while_joining(*arn);
                     self.drains_before_executables(*arn);
                 } else {
-                    self.judge.before_ran = false;
+                    // Unless another machine's is set back.
+                    self.judge.before_ran &= self.reasons() || self.judge.hand.is_some();
                 }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
                     self.wrong("changed-unseen", || format!("{request}"));
@@ -127,12 +128,9 @@ impl Truth {
         let hang = self
             .running_executables(Occasion::BeforeDrain)
             .is_some_and(|sent| sent + policy.executable_timeout <= now);
-        if policy.executables.before_drain
-            && !j.before_ran
-            && !hang
-            && now < deadline
-            && !self.clock_unsure()
-        {
+        let unsure = self.clock_unsure() || j.clock_set && self.spot.is_some();
+        let wait = policy.executables.before_drain && now < deadline && !unsure;
+        if wait && !j.before_ran && !hang {
             self.wrong("drains-before-executables", || format!("#{arn}"));
         }
     }
@@ -484,9 +482,9 @@ impl Truth {
                 && status != InstanceStatus::Active
                 && right(arn)
         });
-        // Who lives and is said to be MISSING three times over half a minute, by all that can be known is gone.
+        // Who lives and is said to be MISSING three times over 15 s, by all that can be known is gone.
         let gone = k.missing.is_some_and(|(arn, first, last, times)| {
-            right(arn) && times >= 3 && last >= first + 30_000 && now <= last + 61_000
+            right(arn) && times >= 3 && last >= first + 15_000 && now <= last + 61_000
         });
         if !looked && gone && self.current.is_some() {
             self.judge.excuse("missing-for-long");

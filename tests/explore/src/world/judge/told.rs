@@ -197,6 +197,7 @@ impl Truth {
                     k.settled = Some(now);
                 }
             }
+            (Request::ReadIdentityDocument, Reply::Identity { .. }) => j.known.identified = true,
             // The tag is newer.
             (Request::ReadGroupTag, Reply::GroupTag(_)) => j.known.group = None,
             (Request::ReadAgentMetadata, Reply::AgentMetadata(arn)) => {
@@ -252,6 +253,7 @@ impl Truth {
                 if it.status == InstanceStatus::Active && it.connected && it.ours {
                     k.member = Some(now);
                     j.own &= !(1 << arn.min(31));
+                    j.unsure &= !(1 << arn.min(31));
                 }
             }
             (
@@ -431,6 +433,8 @@ impl Truth {
         {
             if k.target != Some(Some(target)) {
                 k.target_at = now;
+                // Of which of the two the completion was accepted, nobody can tell.
+                k.accepted = None;
             }
             k.target = Some(Some(target));
         }
@@ -502,6 +506,20 @@ impl Truth {
     pub(in crate::world) fn person_drains(&mut self, arn: Arn) {
         self.judge.person = true;
         self.judge.ambiguous_placement |= bit(self.judge.own, usize::from(arn));
+    }
+
+    /// It is set DRAINING, and was ACTIVE: the process was told DRAINING, of somebody else.
+    pub(in crate::world) fn unsure(&mut self, arn: Arn) {
+        let active = self
+            .registration(arn)
+            .is_some_and(|it| it.status == InstanceStatus::Active);
+        let j = &mut self.judge;
+        let told = j.known.look.is_some_and(|(_, of, status, _)| {
+            of == arn && status == InstanceStatus::Draining && !bit(j.own, usize::from(arn))
+        });
+        if active && told {
+            j.unsure |= 1 << arn.min(31);
+        }
     }
 
     pub(in crate::world) fn drains_a_persons(&mut self, arn: Arn) {

@@ -304,6 +304,13 @@ impl Truth {
                 15_000
             };
             if now > gone.max(self.calm(&[Service::Metadata, Service::Group])) + bound {
+                if bit(self.judge.unsure, usize::from(arn)) {
+                    self.judge.unsure &= !(1 << arn.min(31));
+                    self.judge.own &= !(1 << arn.min(31));
+                    self.judge.excuse("took-it-for-a-persons");
+                    self.judge.whose_lost = true;
+                    return;
+                }
                 self.wrong("left-draining", || {
                     format!("#{arn}; nothing asks for it since {gone}")
                 });
@@ -395,8 +402,9 @@ impl Truth {
                 } else {
                     0
                 };
+                let told = self.leaves_since().unwrap_or(0);
                 if let Some(from) = from
-                    && now > from.max(calm) + 40_000 + after + gone
+                    && now > from.max(calm).max(told) + 40_000 + after + gone
                 {
                     self.wrong("not-completed", || {
                         format!("over since {from}, waits since {waits}")

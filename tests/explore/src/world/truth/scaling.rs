@@ -57,6 +57,7 @@ impl Truth {
         }
         self.timer_in(wait, Timer::Wait(generation));
         self.judge.new_way(way);
+        self.judge.way_since = self.now;
         self.say(|| format!("Auto Scaling: {way:?}"));
     }
 
