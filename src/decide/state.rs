@@ -805,10 +805,6 @@ impl State {
         let old = wants::is_old(&self.memory, instance, now, self.wall_at_boot, new_for);
         wants::asked_by_auto_scaling(target, self.memory.was_in_service || old)
             .or_else(|| {
-                let replacing = self.whereabouts.place() == Some(Place::ReplacingRootVolume);
-                replacing.then_some(DrainReason::RootVolume)
-            })
-            .or_else(|| {
                 let remembered = self.memory.drain.as_ref()?;
                 let reason = remembered.reason.of_auto_scaling()?;
                 // Where metadata says so, too, one look is enough.
@@ -817,6 +813,10 @@ impl State {
                         && self.whereabouts.is_alive();
                 let gone = wants::is_taken_back(remembered, target, instance, alive);
                 (!gone).then_some(reason)
+            })
+            .or_else(|| {
+                let replacing = self.whereabouts.place() == Some(Place::ReplacingRootVolume);
+                replacing.then_some(DrainReason::RootVolume)
             })
     }
 
