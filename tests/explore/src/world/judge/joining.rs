@@ -1,5 +1,6 @@
 //! What it says of a launch: that it has joined, or failed.
 
+use super::pooled;
 use crate::wire::{ActionResult, Status};
 use crate::world::truth::{NEVER, Service, Truth, Way};
 
@@ -11,6 +12,12 @@ impl Truth {
                     "on its way into the pool, where nothing is to be joined".into()
                 });
             }
+            return;
+        }
+        // It is on its way out of the pool for less than a poll, and this process was told of the pool alone.
+        let pool = self.judge.known.target.flatten().is_some_and(pooled);
+        let poll = self.spec.policy.metadata_poll + 1_000;
+        if pool && result == ActionResult::Continue && self.now < self.judge.way_since + poll {
             return;
         }
         let what = if result == ActionResult::Abandon {

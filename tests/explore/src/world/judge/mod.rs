@@ -36,6 +36,8 @@ struct Known {
     /// Told by Auto Scaling that it is pending; that it is, from a new root volume, though metadata says otherwise.
     pending: bool,
     arrived: bool,
+    /// The last word of Auto Scaling: pending, or in service.
+    inward: bool,
     arrived_until: Ms,
     /// Told which machine it is on.
     identified: bool,

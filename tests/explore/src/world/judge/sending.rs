@@ -39,8 +39,8 @@ impl Truth {
                 if *request == Request::SetDraining(*arn) {
                     self.drains_while_joining(*arn);
                     self.drains_before_executables(*arn);
-                } else {
-                    // Unless another machine's is set back.
+                } else if *arn != FOREIGN {
+                    // Unless another reason goes on.
                     self.judge.before_ran &= self.reasons() || self.judge.hand.is_some();
                 }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
@@ -173,7 +173,7 @@ impl Truth {
     /// Where it is terminated after all, metadata says the same as before, and Auto Scaling is asked once a minute.
     pub(super) fn arrives(&self) -> bool {
         let k = &self.judge.known;
-        let unheard = k.pending && self.now < self.scaling.since + 66_000;
+        let unheard = k.inward && self.now < self.scaling.since + 66_000;
         k.arrived
             && match self.scaling.way {
                 None | Some(Way::Join) => true,
@@ -219,7 +219,7 @@ impl Truth {
         let vanished = k.seen & !k.listed & !k.stopped & !k.ecs_stopped != 0;
         // The list is empty and ECS counts tasks; or it was another machine's just now.
         let disagree =
-            k.read.is_some_and(|it| it.1) && k.look.is_some_and(|it| !it.3 && it.1 != FOREIGN);
+            k.listed & !self.ignored == 0 && k.look.is_some_and(|it| !it.3 && it.1 != FOREIGN);
         let odd = k.impostor || now < self.faults.until(Lasting::Impostor) + 20_000;
         let blind = blind || vanished || disagree || odd;
         let joined = self.judge.joined.is_some() || self.leaving() || !self.launched();

@@ -38,7 +38,7 @@ impl Truth {
         let before = k.missing.filter(|it| it.0 == arn);
         k.missing = missing.then(|| match before {
             Some((_, first, _, times)) => (arn, first, now, times.saturating_add(1)),
-            None => (arn, now, now, 1),
+            None => (arn, flight.sent, now, 1),
         });
     }
 
@@ -301,6 +301,7 @@ impl Truth {
                 j.known.group = it.map(|it| it.0);
                 let says = |what| it.is_some_and(|(_, state)| state.starts_with(what));
                 j.known.pending = says("Pending");
+                j.known.inward = j.known.pending || says("InService");
                 j.known.arrived |= j.known.pending
                     && self.scaling.replaced
                     && self.scaling.way == Some(Way::Join)
@@ -349,8 +350,10 @@ impl Truth {
                 j.beat_failed = now;
                 j.lost_beat = true;
             }
+            // One that was sent before the reason was told may have been of another action.
             (Request::Complete(_, hook, _), Reply::Done)
-                if flight.arrived >= self.scaling.since =>
+                if flight.arrived >= self.scaling.since
+                    && flight.sent >= j.known.target_at.max(j.known.replacing.unwrap_or(0)) =>
             {
                 j.known.accepted = Some(*hook)
             }

@@ -9,6 +9,12 @@ impl Truth {
     }
 
     pub(super) fn go_down(&mut self, why: Down, delay: Ms) {
+        if why == Down::Replaced && !self.up && self.down == Some(Down::Reboots) {
+            // It is off already, and boots from the new volume.
+            self.root_replaced();
+            self.down = Some(why);
+            return;
+        }
         if self.down == Some(Down::Dies) || !self.up && why != Down::Dies {
             return;
         }
@@ -91,9 +97,7 @@ impl Truth {
             Some(Down::Reboots) => self.timer_in(4_000, Timer::Boot),
             Some(Down::Replaced) => {
                 self.timer_in(4_000, Timer::Boot);
-                self.disk = None;
-                self.current = None;
-                self.scaling.replaced = true;
+                self.root_replaced();
             }
             Some(Down::Stops) | None => {}
         }
@@ -112,6 +116,12 @@ impl Truth {
         self.forget(|it| matches!(it, Timer::Start | Timer::StopTimeout | Timer::EcsUp(_)));
         self.ecs_down = NEVER;
         Effect::Kill
+    }
+
+    fn root_replaced(&mut self) {
+        self.disk = None;
+        self.current = None;
+        self.scaling.replaced = true;
     }
 
     fn boot(&mut self) {
