@@ -71,7 +71,7 @@ test: target/python/ready target/peers/ready target/cdk/ready target/provider/re
 	$(FLEET) --check
 	@# These run alone: each starts a thousand agents, with seconds where the other tests have minutes.
 	$(MAKE) faults
-	$(MAKE) crash
+	CRASH_DRAINS=$${CRASH_DRAINS:-300} $(MAKE) crash
 	@# This is last, because it compares the agent's calls in all tests with its policy.
 	$(MAKE) test-cloudformation
 test: export ECS_LIFECYCLE_OPERATIONS = $(CURDIR)/target/operations
