@@ -228,7 +228,8 @@ $(TOOLS)/bin/auditable2cdx:
 	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(AUDITABLE2CDX_VERSION) auditable2cdx
 
 $(TOOLS)/bin/cargo-deny:
-	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(DENY_VERSION) cargo-deny
+	@# It runs for a second, and takes several times as long to build with optimisation.
+	$(CARGO) install --quiet --locked --debug --root $(TOOLS) --version $(DENY_VERSION) cargo-deny
 
 $(TOOLS)/bin/cargo-fuzz:
 	$(CARGO) install --quiet --locked --root $(TOOLS) --version $(FUZZ_VERSION) cargo-fuzz

@@ -16,6 +16,8 @@ shellcheck packaging/*.sh packaging/deb/* packer/*.sh packer/provision/*.sh pack
 shellcheck --exclude=SC1091,SC2015 tests/systemd/*.sh
 shellcheck --shell=sh packaging/rpm/*
 
+# The template copies this directory, and Packer validates only what exists.
+mkdir -p target/packages
 export PACKER_PLUGIN_PATH=$PWD/target/packer/plugins CHECKPOINT_DISABLE=1
 target/tools/bin/packer fmt -check -diff packer
 target/tools/bin/packer validate packer
