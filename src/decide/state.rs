@@ -834,8 +834,11 @@ impl State {
     }
 
     fn is_contradicted(&self) -> bool {
+        // An instance in standby may be terminated from there: that is no contradiction.
+        let place = self.whereabouts.place();
         self.target == Some(TargetLifecycleState::Terminated)
             && !self.target_changed
+            && matches!(place, Some(Place::Arriving | Place::InService))
             && self.whereabouts.is_surely_alive()
     }
 

@@ -18,6 +18,8 @@ const ASK_CAP: Duration = Duration::from_secs(60);
 pub(crate) enum Place {
     /// On its way into service, for the first time or with a new root volume.
     Arriving,
+    /// In service.
+    InService,
     /// In its group, or let go of it: not taken away.
     Living,
     /// Its root volume is about to be replaced.
@@ -33,16 +35,15 @@ impl Place {
             S::Pending | S::PendingWait | S::PendingProceed | S::RootVolumeReplaced => {
                 Self::Arriving
             }
-            S::InService | S::EnteringStandby | S::Standby | S::Detaching | S::Detached => {
-                Self::Living
-            }
+            S::InService => Self::InService,
+            S::EnteringStandby | S::Standby | S::Detaching | S::Detached => Self::Living,
             S::ReplacingRootVolume | S::ReplacingRootVolumeWait => Self::ReplacingRootVolume,
             _ => Self::Elsewhere,
         }
     }
 
     fn is_alive(self) -> bool {
-        matches!(self, Self::Arriving | Self::Living)
+        matches!(self, Self::Arriving | Self::InService | Self::Living)
     }
 }
 
