@@ -119,15 +119,17 @@ pub async fn registrations(
         if arns.iter().any(|arn| arn.len() > parse::LONGEST_TEXT) {
             return Err(malformed(&what, "an ARN that is too long"));
         }
-        next = answer
-            .next_token()
-            .filter(|token| !token.is_empty())
-            .map(str::to_owned);
+        next = token(answer.next_token());
         if next.is_none() {
             return Ok(arns);
         }
     }
     Err(malformed(&what, "pages without end"))
+}
+
+/// Returns the token of the next page, if there is one.
+fn token(next: Option<&str>) -> Option<String> {
+    next.filter(|token| !token.is_empty()).map(str::to_owned)
 }
 
 /// Returns the command that removes a container instance from its cluster.
@@ -231,10 +233,7 @@ pub async fn list_tasks(
             // The SDK reads an empty body as an empty object, so a missing list does not mean an empty one.
             let page = answer.task_arns.as_deref();
             arns.extend_from_slice(page.ok_or_else(|| malformed(&what, "no list of tasks"))?);
-            next = answer
-                .next_token()
-                .filter(|token| !token.is_empty())
-                .map(str::to_owned);
+            next = token(answer.next_token());
             if next.is_none() {
                 break;
             }

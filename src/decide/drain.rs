@@ -71,13 +71,11 @@ impl<'a> World<'a> {
     }
 
     fn lacking(&self, turn: &Turn<'_>) -> Option<Lacking> {
-        let lacking = || {
-            self.tasks
-                .lacking(self.here, self.leftovers, turn.now, turn.policy)
-        };
-        self.impostor
-            .then_some(Lacking::Introspection)
-            .or_else(lacking)
+        if self.impostor {
+            return Some(Lacking::Introspection);
+        }
+        self.tasks
+            .lacking(self.here, self.leftovers, turn.now, turn.policy)
     }
 
     /// Whether nothing is left, as the ECS agent of this machine shows.
@@ -437,34 +435,22 @@ impl Drain {
     /// If no task seems to be left, the drain waits a little longer for the confirmation. If the deadline has
     /// passed while the process was not running, it waits for a first look at the tasks and at ECS.
     fn may_time_out(&self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) -> bool {
-        // If nothing is lacking, only the identity has to be read again.
-        let confirming = match world.lacking(turn) {
-            Some(Lacking::Tasks | Lacking::Vanished) => false,
-            Some(Lacking::Introspection) => world.tasks.were_read(),
-            None
-            | Some(
-                Lacking::SecondRead
-                | Lacking::Agreement(_)
-                | Lacking::List(_)
-                | Lacking::LastRead(_)
-                | Lacking::ApiSettle
-                | Lacking::Placement,
-            ) => true,
-        } && world.here.is_some()
-            && !world.tasks.waits(world.leftovers, turn.policy);
+        let waits = world.tasks.waits(world.leftovers, turn.policy);
+        // Nothing is left to wait for, but that has not been confirmed yet.
+        let confirming = world.here.is_some()
+            && !waits
+            && (world.tasks.were_read() || world.lacking(turn) != Some(Lacking::Introspection));
         // If a task is running, no further look can change the result.
-        let runs = world.tasks.waits(world.leftovers, turn.policy)
-            && !world.leftovers.may_ignore(turn.policy);
+        let runs = waits && !world.leftovers.may_ignore(turn.policy);
         let looked = match self.resumed_at {
             Some(at) if !runs && !world.was_looked_at() => at + LOOK_GRACE,
             _ => deadline.at,
         };
-        let confirmed = deadline.at
-            + if confirming {
-                CONFIRM_GRACE
-            } else {
-                Duration::ZERO
-            };
+        let confirmed = if confirming {
+            deadline.at + CONFIRM_GRACE
+        } else {
+            deadline.at
+        };
         turn.reached(looked.max(confirmed))
     }
 

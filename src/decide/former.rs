@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use crate::health::Dependency;
-use crate::model::{Action, ContainerInstance, Failure, FailureKind, Moment, Note};
+use crate::model::{Action, ContainerInstance, Failure, FailureKind, Moment, Note, Operation};
 use crate::pace::{Pace, growing};
 use crate::registration::Registration;
 use crate::turn::Turn;
@@ -48,8 +47,10 @@ impl Former {
         result: Result<Vec<String>, Failure>,
         here: Option<&Registration>,
         known: &mut Vec<String>,
+        action: &Action,
         turn: &mut Turn<'_>,
     ) {
+        let Operation { dependency, name } = action.operation();
         let ours = here.map(|here| &here.target.arn);
         let retry_in = growing(RETRY_FIRST, RETRY_CAP, self.look.failures(), turn.seed);
         match result {
@@ -72,8 +73,8 @@ impl Former {
             Err(failure) if failure.kind == FailureKind::Denied => {
                 if !std::mem::replace(&mut self.said_denied, true) {
                     turn.say(Note::Denied {
-                        dependency: Dependency::Ecs,
-                        action: "ecs:ListContainerInstances".to_owned(),
+                        dependency,
+                        action: name.to_owned(),
                         failure,
                     });
                 }
@@ -81,7 +82,7 @@ impl Former {
             Err(failure) => {
                 self.look.retry_in(retry_in, turn.now);
                 turn.say(Note::CallFailed {
-                    what: "ecs:ListContainerInstances",
+                    what: name,
                     failure,
                     retry_in,
                 });

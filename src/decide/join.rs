@@ -147,6 +147,11 @@ impl Join {
         })
     }
 
+    /// The same, and no change is in progress that could end it.
+    fn has_settled_member(&self, here: Option<&Registration>, turn: &mut Turn<'_>) -> bool {
+        self.has_member(here) && here.is_some_and(|here| !here.is_changing(turn))
+    }
+
     /// Takes in how the executables of `ready.d` went.
     pub(crate) fn absorb_executables(
         &mut self,
@@ -308,8 +313,7 @@ impl Join {
     }
 
     fn run_ready(&mut self, here: Option<&Registration>, turn: &mut Turn<'_>) {
-        let member = self.has_member(here) && here.is_some_and(|here| !here.is_changing(turn));
-        if !member || self.remembered.into == JoinTarget::WarmPool {
+        if !self.has_settled_member(here, turn) || self.remembered.into == JoinTarget::WarmPool {
             return;
         }
         let deadline = self.deadline(turn.policy);
@@ -335,10 +339,7 @@ impl Join {
         if self.remembered.into == JoinTarget::WarmPool {
             return Some(JoinOutcome::Joined);
         }
-        if self.has_member(here)
-            && here.is_some_and(|here| !here.is_changing(turn))
-            && self.ready.over().is_some()
-        {
+        if self.has_settled_member(here, turn) && self.ready.over().is_some() {
             turn.say(Note::Joined { took });
             return Some(JoinOutcome::Joined);
         }

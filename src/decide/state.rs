@@ -381,7 +381,7 @@ impl State {
             }
             Answer::Registrations(result) => {
                 let (here, known) = (self.registration.as_ref(), &mut self.memory.former);
-                self.former.absorb(result, here, known, turn);
+                self.former.absorb(result, here, known, action, turn);
             }
             Answer::TaskSet(result) => self.capacity.absorb_tasks(result, sent, turn),
             Answer::Resources(result) => self.capacity.absorb_look(result, action, sent, turn),

@@ -63,14 +63,14 @@ impl Heartbeat {
         end.is_some_and(|(base, timeout)| base + timeout * 2 <= now)
     }
 
-    /// Takes in the answer to a heartbeat. Returns whether it shows that the wait has begun.
+    /// Takes in the answer to a heartbeat. Returns whether the wait has begun, if the answer shows it.
     pub(super) fn absorb(
         &mut self,
         result: Told,
         hook: &HookRef,
         sent: Moment,
         turn: &mut Turn<'_>,
-    ) -> bool {
+    ) -> Option<bool> {
         let hook = hook.clone();
         self.denied = matches!(&result, Err(failure) if failure.kind == FailureKind::Denied);
         let interval = self.timeout.unwrap_or_default() / 4;
@@ -93,7 +93,7 @@ impl Heartbeat {
                     next_in,
                     request_id: accepted.request_id,
                 });
-                true
+                Some(true)
             }
             Err(failure) if failure.kind == FailureKind::NoActiveAction => {
                 // The wait has not begun yet, or the action is over. The next heartbeat will show it.
@@ -102,7 +102,7 @@ impl Heartbeat {
                 self.base = self.base.max(Some(sent));
                 self.pace.set(regular);
                 turn.say(Note::HeartbeatEarly { hook, next_in });
-                false
+                Some(false)
             }
             Err(failure) => {
                 let delay = retry_delay(failure.kind, self.pace.failures(), turn.seed);
@@ -114,7 +114,7 @@ impl Heartbeat {
                 };
                 self.pace.retry_in(delay, turn.now);
                 turn.failed_for(Action::Heartbeat(hook).operation(), &failure, delay);
-                false
+                None
             }
         }
     }

@@ -15,8 +15,8 @@ pub use stage::{Stage, stage};
 
 use crate::ledger::Flight;
 use crate::model::{
-    Accepted, Action, Answer, FailureKind, HookRef, LifecycleActionResult, LifecycleTransition,
-    Moment, Nothing, TargetLifecycleState,
+    Accepted, Action, Answer, HookRef, LifecycleActionResult, LifecycleTransition, Moment, Nothing,
+    TargetLifecycleState,
 };
 use crate::turn::Turn;
 
@@ -112,15 +112,14 @@ impl Hold {
                 }
             }
             (Answer::Heartbeat(result), Action::Heartbeat(hook)) if self.is_ours(hook, flight) => {
-                let early =
-                    matches!(&result, Err(failure) if failure.kind == FailureKind::NoActiveAction);
-                let begun = self.heartbeat.absorb(result, hook, flight.sent, turn);
-                if begun {
-                    // The wait has begun, so a completion that was too early is accepted from now on.
-                    self.completion.hurry(turn.now);
-                    self.search.trust();
-                } else if early {
-                    self.search.doubt(turn.now);
+                match self.heartbeat.absorb(result, hook, flight.sent, turn) {
+                    Some(true) => {
+                        // The wait has begun, so a completion that was too early is accepted from now on.
+                        self.completion.hurry(turn.now);
+                        self.search.trust();
+                    }
+                    Some(false) => self.search.doubt(turn.now),
+                    None => {}
                 }
             }
             (Answer::Completed(result), Action::Complete { hook, result: told })

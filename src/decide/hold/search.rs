@@ -304,11 +304,7 @@ impl Search {
                 let soon = jitter(LEAST_HEARTBEAT_TIMEOUT / 2, 0, turn.seed);
                 self.verify.set(self.began + soon);
             }
-            let action = Action::FindGroup { tags: false };
-            if !turn.is_flying(|flying| *flying == action) && self.verify.is_due(turn) {
-                self.verify.set(turn.now + LOOK_AGAIN);
-                turn.send(action);
-            }
+            ask(&mut self.verify, Action::FindGroup { tags: false }, turn);
         }
         if self.result.is_some() && !self.again {
             return;
@@ -322,10 +318,15 @@ impl Search {
             },
             None => Action::FindGroup { tags: self.tags },
         };
-        if !turn.is_flying(|flying| *flying == action) && self.pace.is_due(turn) {
-            self.pace.set(turn.now + LOOK_AGAIN);
-            turn.send(action);
-        }
+        ask(&mut self.pace, action, turn);
+    }
+}
+
+/// Asks, if it is due and not in progress.
+fn ask(pace: &mut Pace, action: Action, turn: &mut Turn<'_>) {
+    if !turn.is_flying(|flying| *flying == action) && pace.is_due(turn) {
+        pace.set(turn.now + LOOK_AGAIN);
+        turn.send(action);
     }
 }
 
