@@ -195,6 +195,19 @@ pub enum Request {
     Exit,
 }
 
+impl Request {
+    /// The container instance that it changes or looks at.
+    pub fn container_instance(&self) -> Option<Arn> {
+        match *self {
+            Self::SetDraining(arn)
+            | Self::SetActive(arn)
+            | Self::DescribeResources(arn)
+            | Self::DescribeContainerInstance(arn) => Some(arn),
+            _ => None,
+        }
+    }
+}
+
 /// Which directory of executables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Occasion {

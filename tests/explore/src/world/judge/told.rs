@@ -18,11 +18,7 @@ impl Truth {
     }
 
     fn missing_again(&mut self, flight: &Flight, reply: &Reply) {
-        let (Request::SetDraining(arn)
-        | Request::SetActive(arn)
-        | Request::DescribeResources(arn)
-        | Request::DescribeContainerInstance(arn)) = flight.request
-        else {
+        let Some(arn) = flight.request.container_instance() else {
             return;
         };
         let now = self.now;
@@ -211,11 +207,7 @@ impl Truth {
                 j.known.empties = 0;
             }
             (_, Reply::ContainerInstance(it) | Reply::Resources(it, ..)) => {
-                let (Request::SetDraining(arn)
-                | Request::SetActive(arn)
-                | Request::DescribeResources(arn)
-                | Request::DescribeContainerInstance(arn)) = flight.request
-                else {
+                let Some(arn) = flight.request.container_instance() else {
                     return;
                 };
                 if matches!(
