@@ -376,7 +376,7 @@ pub fn narrate(note: &Note, state: &State) {
             info!(why, "no lifecycle action to complete");
         }
         Note::CalledOff { reason } => {
-            let to = target(state.target.as_ref());
+            let to = target(state.target());
             info!(
                 reason = reason.to_string(),
                 target_lifecycle_state = to,

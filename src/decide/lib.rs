@@ -27,6 +27,7 @@ pub mod hold;
 mod join;
 mod ledger;
 mod leftovers;
+mod metadata;
 mod model;
 mod pace;
 pub mod registration;
@@ -36,6 +37,7 @@ pub mod tasks;
 mod turn;
 mod wants;
 mod whereabouts;
+mod written;
 
 pub use by_hand::HandRefusal;
 pub use capacity::{Capacity, judge, phase as capacity_phase};

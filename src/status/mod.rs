@@ -48,10 +48,7 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
 }
 
 fn watching(state: &State) -> String {
-    let target = state
-        .target
-        .as_ref()
-        .map_or("not set", |target| target.as_str());
+    let target = state.target().map_or("not set", |target| target.as_str());
     match state.container_instance() {
         Some(known) => format!(
             "watching: {} in {}, target {target}",

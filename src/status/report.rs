@@ -134,7 +134,7 @@ pub fn report(state: &State, now: Moment, policy: &Policy, clock: &Clock) -> Rep
                 arn: known.arn.clone(),
             }),
         former_registrations: former(state),
-        target_lifecycle_state: state.target.as_ref().map(ToString::to_string),
+        target_lifecycle_state: state.target().map(ToString::to_string),
         deadline: None,
         waiting_for: Vec::new(),
         hook: None,

@@ -1,0 +1,140 @@
+//! What instance metadata says: where Auto Scaling is taking the instance, and the notices of EC2.
+
+use std::time::Duration;
+
+use crate::health::Dependency;
+use crate::model::{
+    Action, Failure, MaintenanceEvent, MetadataReading, Moment, Note, RebalanceRecommendation,
+    SpotInstanceAction, TargetLifecycleState,
+};
+use crate::pace::Pace;
+use crate::turn::Turn;
+
+/// A target state counts as seen to change if the reading before it is at most this much late.
+const FLIP_SLACK: Duration = Duration::from_secs(2);
+
+/// What metadata has said.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Metadata {
+    read: Pace,
+    sent: Moment,
+    reads: u64,
+    /// The target lifecycle state as last read; `None` for 404.
+    pub(crate) target: Option<TargetLifecycleState>,
+    /// When the last reading was sent that named a target state.
+    named_at: Option<Moment>,
+    /// The last target state that metadata has named.
+    pub(crate) last_named: Option<TargetLifecycleState>,
+    /// Whether the present target was seen to come: a moment earlier there was another.
+    pub(crate) flip_seen: bool,
+    /// Whether metadata has named more than one to this process.
+    pub(crate) target_changed: bool,
+    pub(crate) spot: Option<SpotInstanceAction>,
+    pub(crate) rebalance: Option<RebalanceRecommendation>,
+    maintenance: Option<MaintenanceEvent>,
+}
+
+impl Metadata {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            read: Pace::default(),
+            sent: now,
+            reads: 0,
+            target: None,
+            named_at: None,
+            last_named: None,
+            flip_seen: false,
+            target_changed: false,
+            spot: None,
+            rebalance: None,
+            maintenance: None,
+        }
+    }
+
+    /// Whether it has been read at least once.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.reads > 0
+    }
+
+    /// The machine is known, so its metadata can be watched.
+    pub(crate) fn ask(&mut self, now: Moment) {
+        self.read.ask(now);
+    }
+
+    /// The scheduled event, once it has begun to matter.
+    pub(crate) fn imminent(&self, turn: &mut Turn<'_>) -> Option<&MaintenanceEvent> {
+        let event = self.maintenance.as_ref()?;
+        let before = turn.policy.drain.on_maintenance?;
+        turn.reached(event.at.moment(turn.wall_at_boot) - before)
+            .then_some(event)
+    }
+
+    pub(crate) fn absorb(&mut self, reading: MetadataReading, turn: &mut Turn<'_>) {
+        let every = turn.policy.metadata.poll_interval;
+        self.read.set((self.sent + every).max(turn.now));
+        if reading.target_lifecycle_state.is_ok()
+            || matches!(reading.spot_instance_action, Ok(Some(_)))
+        {
+            self.reads = self.reads.saturating_add(1);
+        }
+        let mut failure = None;
+        let mut keep = |bad: Failure| {
+            failure.get_or_insert(bad);
+        };
+        match reading.target_lifecycle_state {
+            Ok(target) => self.absorb_target(target, turn),
+            Err(bad) => keep(bad),
+        }
+        match reading.spot_instance_action {
+            Ok(spot) => self.spot = spot,
+            Err(bad) => keep(bad),
+        }
+        match reading.rebalance {
+            Ok(rebalance) => self.rebalance = rebalance,
+            Err(bad) => keep(bad),
+        }
+        match reading.maintenance {
+            Ok(maintenance) => self.maintenance = maintenance,
+            Err(bad) => keep(bad),
+        }
+        match failure {
+            None => turn.good(Dependency::Metadata),
+            Some(bad) => turn.bad(Dependency::Metadata, &bad, Duration::ZERO),
+        }
+    }
+
+    fn absorb_target(&mut self, target: Option<TargetLifecycleState>, turn: &mut Turn<'_>) {
+        let known = target
+            .as_ref()
+            .is_some_and(|target| !matches!(target, TargetLifecycleState::Unknown(_)));
+        if known {
+            if target != self.target {
+                let fresh = turn.policy.metadata.poll_interval * 2 + FLIP_SLACK;
+                let named_lately = |at| self.sent.since(at) <= fresh;
+                self.flip_seen = self.named_at.is_some_and(named_lately);
+            }
+            self.named_at = Some(self.sent);
+            self.target_changed |= self.last_named.is_some() && self.last_named != target;
+            self.last_named.clone_from(&target);
+        }
+        if target != self.target {
+            turn.say(Note::TargetLifecycleState {
+                from: self.target.clone(),
+                to: target.clone(),
+            });
+            if let Some(TargetLifecycleState::Unknown(text)) = &target {
+                turn.say(Note::UnknownTarget(text.clone()));
+            }
+            self.target = target;
+        }
+    }
+
+    pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
+        let flying = turn.is_flying(|action| matches!(action, Action::ReadMetadata));
+        if !flying && self.read.is_due(turn) {
+            self.read.sent();
+            self.sent = turn.now;
+            turn.send(Action::ReadMetadata);
+        }
+    }
+}

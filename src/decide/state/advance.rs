@@ -1,0 +1,187 @@
+//! Lets every part close the difference between what is wanted and what is believed.
+
+use std::time::Duration;
+
+use super::State;
+use crate::drain::World;
+use crate::model::{Action, DrainReason, JoinTarget, Note};
+use crate::turn::Turn;
+use crate::wants::{Intent, Placement};
+
+impl State {
+    pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
+        if self.exiting {
+            return;
+        }
+        self.intent = self.find_intent(turn);
+        self.reconcile(turn);
+        // This comes before the drain, because a shutdown whose time is over completes nothing.
+        if self.leaves(turn) {
+            return;
+        }
+        self.conclude(turn);
+        self.read(turn);
+        // The end of an episode is written to disk before it is signalled or completed.
+        self.memorize();
+        if self.instance.is_some() {
+            self.written.advance(&self.memory, turn);
+        }
+        let remembered = self.written.is_safe(&self.memory, turn);
+        self.tell(remembered, turn);
+        self.place(remembered, turn);
+        if let Some(signal) = &mut self.parting {
+            signal.advance(turn);
+        }
+        if let (Intent::Serve, Some(here)) = (&self.intent, &self.registration) {
+            self.former.advance(&here.target, turn);
+        }
+        if turn.policy.capacity.enabled {
+            let mut capacity = std::mem::take(&mut self.capacity);
+            capacity.advance(self.standing(), &self.instance_id(), turn);
+            self.capacity = capacity;
+        }
+        self.leaves(turn);
+    }
+
+    /// Ends the process where the machine is shut down, and its time is over or nothing is left to do.
+    fn leaves(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Some(leave_at) = self.leave_at.filter(|_| !self.exiting) else {
+            return false;
+        };
+        let draining = self.is_draining();
+        if draining && !turn.reached(leave_at) {
+            return false;
+        }
+        self.exit(Note::Leaving { draining }, turn);
+        true
+    }
+
+    /// Starts the reads from this machine.
+    fn read(&mut self, turn: &mut Turn<'_>) {
+        let flying = turn.is_flying(|action| matches!(action, Action::ReadInstance));
+        if self.instance.is_none() && !flying && self.read_instance.is_due(turn) {
+            self.read_instance.sent();
+            turn.send(Action::ReadInstance);
+        }
+        self.metadata.advance(turn);
+        if self.instance.is_none() {
+            return;
+        }
+        let known = !self.impostor
+            && self
+                .registration
+                .as_ref()
+                .is_some_and(|here| !here.is_unknown());
+        let every = match self.intent {
+            Intent::Drain(_) => Some(turn.policy.ecs.introspection_poll_interval),
+            Intent::Join(_) => Some(Duration::from_secs(2)),
+            Intent::Unknown | Intent::Serve => None,
+        };
+        self.identity.advance(known, every, turn);
+        if let Some(question) = self.question() {
+            self.whereabouts.advance(question, turn);
+        }
+    }
+
+    /// Lets the episodes find out whether they have ended.
+    fn conclude(&mut self, turn: &mut Turn<'_>) {
+        let returning = self.puts_back();
+        if let Some(join) = &mut self.join {
+            join.conclude(self.registration.as_mut(), returning, turn);
+        }
+        let Some(drain) = &mut self.drain else { return };
+        drain.leave_at(self.leave_at);
+        if let Some(from) = drain.wants_reads(self.registration.as_ref(), turn) {
+            self.tasks.read_again(from, turn);
+            self.identity.read_again(from, turn);
+        }
+        self.tasks
+            .advance(self.registration.as_mut(), &mut self.leftovers, turn);
+        if !drain.is_over() {
+            self.leftovers.advance(
+                self.registration.as_ref(),
+                &self.tasks,
+                drain.stops_from(turn.policy),
+                &drain.reason,
+                turn,
+            );
+        }
+        // The evidence may come from another machine's ECS agent, so the identity is read again.
+        if let Some(from) = self.tasks.agreed_at(self.registration.as_ref()) {
+            self.identity.read_again(from, turn);
+        }
+        if let (Some(here), Some(from)) = (&mut self.registration, drain.wants_look(turn)) {
+            here.look_from_now_if_older(from, turn.now);
+        }
+        drain.conclude(
+            World::of(
+                &self.registration,
+                &self.tasks,
+                &self.leftovers,
+                &self.identity,
+                self.impostor,
+            ),
+            turn,
+        );
+        if self.registration.is_none() {
+            self.identity.say_awaiting(turn);
+        }
+    }
+
+    /// Lets the episodes hold and complete their lifecycle actions, and signal.
+    fn tell(&mut self, remembered: bool, turn: &mut Turn<'_>) {
+        if let Some(join) = &mut self.join
+            && join.tell(remembered, turn)
+        {
+            join.remembered.over = true;
+            self.memory.join = Some(join.remembered);
+            self.join = None;
+        }
+        if let Some(drain) = &mut self.drain {
+            let world = World::of(
+                &self.registration,
+                &self.tasks,
+                &self.leftovers,
+                &self.identity,
+                self.impostor,
+            );
+            drain.tell(world, remembered, turn);
+        }
+    }
+
+    /// Sets the container instance to the status that is wanted.
+    fn place(&mut self, remembered: bool, turn: &mut Turn<'_>) {
+        let puts_back = self.puts_back();
+        let want = match (&self.intent, &self.drain) {
+            (Intent::Drain(_), Some(drain)) if drain.may_place() && remembered => {
+                Placement::Draining
+            }
+            (Intent::Join(JoinTarget::Service) | Intent::Serve, _) if puts_back => {
+                Placement::Active
+            }
+            _ => Placement::Leave,
+        };
+        let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
+        let needs_prior = want == Placement::Draining
+            && may_return
+            && self.memory.drain.as_ref().is_some_and(|drain| !drain.ours);
+        if let Some(other) = self.displaced.as_mut().filter(|other| other.has_to_undo()) {
+            other.advance(Placement::Active, false, turn);
+        }
+        let Some(here) = &mut self.registration else {
+            return;
+        };
+        if want == Placement::Active && here.is_drained_by_another() {
+            turn.say(Note::LeftDraining(here.target.clone()));
+            self.memory.drain = None;
+            return;
+        }
+        here.advance(want, needs_prior, turn);
+        if want == Placement::Active && here.is_surely_active(turn) {
+            if here.was_changed() {
+                turn.say(Note::ReturnedToService(here.target.clone()));
+            }
+            self.memory.drain = None;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! How much of what has to be remembered is on the disk.
+
+use std::time::Duration;
+
+use crate::health::Dependency;
+use crate::model::{Action, Failure, Memory, Moment};
+use crate::pace::Pace;
+use crate::turn::Turn;
+
+/// The longest wait for a write to the state directory. A stuck disk must not stop the drain.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// What the state directory has.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Written {
+    memory: Memory,
+    writing: Memory,
+    /// What has to be written, and since when.
+    unwritten: Option<(Memory, Moment)>,
+    write: Pace,
+}
+
+impl Written {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            memory: Memory::default(),
+            writing: Memory::default(),
+            unwritten: None,
+            write: Pace::at(now),
+        }
+    }
+
+    /// An earlier process has written `memory`.
+    pub(crate) fn has(&mut self, memory: &Memory) {
+        self.memory.clone_from(memory);
+    }
+
+    pub(crate) fn absorb(
+        &mut self,
+        result: Result<(), Failure>,
+        action: &Action,
+        turn: &mut Turn<'_>,
+    ) {
+        match result {
+            Ok(()) => {
+                self.write.succeeded();
+                self.memory.clone_from(&self.writing);
+                turn.good(Dependency::StateDirectory);
+            }
+            Err(failure) => turn.failed(action.operation(), &failure, &mut self.write),
+        }
+    }
+
+    /// Whether all of `memory` is on the disk, or the time to wait for it is over.
+    pub(crate) fn is_safe(&mut self, memory: &Memory, turn: &mut Turn<'_>) -> bool {
+        if *memory == self.memory {
+            self.unwritten = None;
+            return true;
+        }
+        let since = match self.unwritten.take() {
+            Some((unwritten, since)) if unwritten == *memory => since,
+            _ => turn.now,
+        };
+        self.unwritten = Some((memory.clone(), since));
+        turn.reached(since + HEAD_START)
+    }
+
+    /// Writes `memory` after a change, one write at a time.
+    pub(crate) fn advance(&mut self, memory: &Memory, turn: &mut Turn<'_>) {
+        let flying = turn.is_flying(|action| matches!(action, Action::Remember(_)));
+        if !flying && *memory != self.memory && self.write.is_due(turn) {
+            self.write.set(turn.now);
+            self.writing.clone_from(memory);
+            turn.send(Action::Remember(memory.clone()));
+        }
+    }
+}
