@@ -994,6 +994,96 @@ fn what_is_right_is_not_blamed() {
     assert_eq!(drained, [] as [&str; 0]);
 }
 
+/// It asks for what it was told to, when it was told to.
+#[derive(Clone)]
+struct Scripted(Vec<(Ms, Request)>);
+
+impl Agent for Scripted {
+    fn start(_: &Policy, _: Option<&[u8]>, _: Clocks) -> Self {
+        Self(Vec::new())
+    }
+
+    fn step(&mut self, _: Input, clocks: Clocks, tickets: &mut Tickets) -> Output {
+        let due = self.0.extract_if(.., |it| it.0 <= clocks.boot);
+        Output {
+            requests: due.map(|(_, it)| (tickets.draw(), it)).collect(),
+            cancelled: Vec::new(),
+            wake: Some(self.0.first().map_or(NEVER, |it| it.0)),
+        }
+    }
+
+    fn line(&self) -> String {
+        String::new()
+    }
+}
+
+/// Whether CONTINUE, just after the policy's 40 s, is said to come before the deadline.
+fn too_early(name: &str, moves: &[(Ms, Move)], script: &[(Ms, Request)]) -> bool {
+    let mut world = World::<Scripted>::begin(scene(name));
+    let mut moves = moves.iter().peekable();
+    let mut script = Some(Scripted(script.to_vec()));
+    while let Some(next) = world.next() {
+        if let Some((_, kind)) = moves.next_if(|it| it.0 <= next.at) {
+            assert!(world.disturb(*kind), "{kind} is not possible in {name}");
+            continue;
+        }
+        world.advance();
+        if world.agent.is_some() && script.is_some() {
+            world.agent = script.take();
+        }
+    }
+    let rules = world.violations().iter();
+    rules
+        .into_iter()
+        .any(|it| it.rule == "completed-while-a-container-ran")
+}
+
+/// The time that it spent drained does not count, and puts the deadline off: the time that it has to have counted as
+/// drained, by all that it was told.
+#[test]
+fn only_what_has_to_count_as_drained_is_credited() {
+    use Move::*;
+    use Request as R;
+    let complete = R::Complete(Group(0), HookName(0), ActionResult::Continue);
+    let script = [
+        (5_020, R::ReadMetadata),
+        (5_030, R::ReadTasks),
+        (5_040, R::DescribeContainerInstance(0)),
+        (5_200, R::SetDraining(0)),
+        (24_600, R::ReadTasks),
+        (25_190, R::ReadTasks),
+        (25_200, R::DescribeContainerInstance(0)),
+        (25_280, R::ReadTasks),
+        (25_290, R::ReadAgentMetadata),
+        (30_280, R::ReadTasks),
+        (35_020, R::ReadMetadata),
+        (40_280, R::ReadTasks),
+        (45_034, complete.clone()),
+    ];
+    let moves = [(25_286, IntrospectionAway), (35_020, Reregister)];
+    assert!(too_early("daemon-waited-for", &moves[1..], &script));
+    assert!(!too_early("daemon-waited-for", &moves, &script));
+    // Drained for a hand; then it is sent to the pool, from which it may come back, so ECS has to be looked at again.
+    let mut script = vec![
+        (20, R::ReadMetadata),
+        (3_010, R::ReadTasks),
+        (3_020, R::DescribeContainerInstance(0)),
+        (3_110, R::SetDraining(0)),
+        (13_080, R::ReadTasks),
+        (14_340, R::ReadTasks),
+        (14_350, R::DescribeContainerInstance(0)),
+        (14_440, R::ReadTasks),
+        (15_020, R::ReadMetadata),
+        (21_295, R::ReadMetadata),
+        (26_290, R::ReadTasks),
+        (55_034, complete),
+    ];
+    let moves = [(4_000, ToPool), (21_295, PersonActive)];
+    assert!(!too_early("undrain-then-scale-in", &moves, &script));
+    script.insert(9, (15_040, R::DescribeContainerInstance(0)));
+    assert!(too_early("undrain-then-scale-in", &moves, &script));
+}
+
 #[test]
 fn what_is_named_is_listed() {
     let code = [

@@ -55,6 +55,8 @@ struct Known {
     api_read: Option<(Ms, bool)>,
     /// The last local read failed.
     blind: bool,
+    /// When introspection failed last.
+    unheard: Ms,
     /// The last word of ECS on a registration.
     look: Option<(Ms, Arn, InstanceStatus, bool)>,
     /// MISSING, and nothing else since: of which, told first and last, how often.
@@ -586,6 +588,26 @@ impl Truth {
             0
         } else {
             self.scaling.since
+        }
+    }
+
+    /// Since when it has to count as drained, by all that this process was told. An outage of introspection is no such
+    /// time; and who may come back looks at ECS once more than who is terminated.
+    fn drained_since(&self) -> Option<Ms> {
+        let k = &self.judge.known;
+        let since = self.judge.since?;
+        let ends = self.scaling.way.is_some_and(Way::ends);
+        let looked = k.look.is_some_and(|it| ends || it.0 >= since);
+        k.settled
+            .filter(|_| looked)
+            .map(|it| it.max(since).max(k.unheard))
+    }
+
+    /// It counts as drained no more, or need not.
+    fn spent(&mut self) {
+        let (now, j) = (self.now, &mut self.judge);
+        if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process) {
+            j.credit = (j.credit.0 + (now - from).saturating_sub(6_000), process);
         }
     }
 

@@ -12,6 +12,10 @@ use crate::world::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service
 impl Truth {
     /// Just before a reply is given to the process.
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
+        if service(&flight.request) == Service::Local && matches!(reply, Reply::Failed(_)) {
+            self.judge.known.unheard = self.now;
+            self.spent();
+        }
         self.take_in(flight, reply);
         self.signs(flight, reply);
         self.missing_again(flight, reply);
@@ -185,10 +189,7 @@ impl Truth {
                     (j.after_ran, j.opened) = (false, now);
                     j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
-                    if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
-                    {
-                        j.credit = (j.credit.0 + (now - from).saturating_sub(6_000), process);
-                    }
+                    self.spent();
                 } else if k.agreed && k.settled.is_none() && !odd {
                     k.settled = Some(now);
                 }
