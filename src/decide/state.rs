@@ -814,9 +814,12 @@ impl State {
                 let gone = wants::is_taken_back(remembered, target, instance, alive);
                 (!gone).then_some(reason)
             })
-            .or_else(|| {
-                let replacing = self.whereabouts.place() == Some(Place::ReplacingRootVolume);
-                replacing.then_some(DrainReason::RootVolume)
+            .or_else(|| match (self.whereabouts.place()?, target) {
+                (Place::ReplacingRootVolume, _) => Some(DrainReason::RootVolume),
+                (Place::Terminating, None | Some(TargetLifecycleState::Unknown(_))) => {
+                    Some(DrainReason::Terminated(TargetLifecycleState::Terminated))
+                }
+                _ => None,
             })
     }
 

@@ -24,6 +24,8 @@ pub(crate) enum Place {
     Living,
     /// Its root volume is about to be replaced.
     ReplacingRootVolume,
+    /// About to be terminated.
+    Terminating,
     /// Anywhere else, or nowhere.
     Elsewhere,
 }
@@ -38,6 +40,7 @@ impl Place {
             S::InService => Self::InService,
             S::EnteringStandby | S::Standby | S::Detaching | S::Detached => Self::Living,
             S::ReplacingRootVolume | S::ReplacingRootVolumeWait => Self::ReplacingRootVolume,
+            S::Terminating | S::TerminatingWait => Self::Terminating,
             _ => Self::Elsewhere,
         }
     }

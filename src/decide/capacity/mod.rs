@@ -120,9 +120,6 @@ pub(crate) fn standing<'a>(
     match here {
         None => Err(Silence::NotRegistered),
         Some(here) if impostor || here.is_foreign() => Err(Silence::Foreign),
-        Some(here) if here.is_unknown() => {
-            Err(Silence::NotActive(ContainerInstanceStatus::Missing))
-        }
         Some(here) => Ok(&here.target),
     }
 }

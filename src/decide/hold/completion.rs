@@ -124,8 +124,9 @@ impl Completion {
         &mut self,
         limit: Option<Duration>,
         end: Option<Moment>,
-        now: Moment,
+        turn: &mut Turn<'_>,
     ) {
+        let now = turn.now;
         if self.denied || self.complete.due().is_none() {
             return;
         }
@@ -135,6 +136,8 @@ impl Completion {
         if let Some(limit) = limit.filter(|_| self.fails) {
             self.complete.ask(now + limit);
         }
+        // Whether the evidence for it was complete was decided by the former moment.
+        self.complete.is_due(turn);
     }
 
     /// When the next try is due.
@@ -196,9 +199,10 @@ impl Completion {
     /// Three eighths of the age of the action, and at least half of that with jitter. The longer the wait takes
     /// to begin, the longer the intervals.
     fn early_delay(&self, turn: &Turn<'_>) -> Duration {
-        if let Some(since) = self.closed_since {
+        let confirmed_at = self.closed_since.map(|since| since + APART);
+        if let Some(at) = confirmed_at.filter(|at| *at > turn.now) {
             // A second refusal confirms it.
-            return (since + APART).since(turn.now).max(SOONEST);
+            return at.since(turn.now).max(SOONEST);
         }
         let delay = (turn.now.since(self.since) * 3 / 8).min(SELDOM);
         jitter(delay, self.refusals, turn.seed).max(SOONEST)
@@ -210,6 +214,7 @@ impl Completion {
         hook: Option<HookRef>,
         flight: &Flight,
         target: Option<&TargetLifecycleState>,
+        doubted: bool,
         turn: &mut Turn<'_>,
     ) {
         let (Some(look), Some(hook)) = (&mut self.look, hook) else {
@@ -223,7 +228,7 @@ impl Completion {
                     return;
                 }
                 let lifecycle_state = instance.and_then(|instance| instance.lifecycle_state);
-                if self.is_over(lifecycle_state.as_ref(), target, turn.now) {
+                if self.is_over(lifecycle_state.as_ref(), target, doubted, turn.now) {
                     self.closed = true;
                     turn.say(Note::AlreadyCompleted {
                         hook,
@@ -247,11 +252,13 @@ impl Completion {
         }
     }
 
-    /// Whether there is nothing left to complete, now that Auto Scaling has refused and shows `state`.
+    /// Whether there is nothing left to complete, now that Auto Scaling has refused and shows `state`. If the hook
+    /// is `doubted`, the refusals may be about a former one.
     fn is_over(
         &mut self,
         state: Option<&LifecycleState>,
         target: Option<&TargetLifecycleState>,
+        doubted: bool,
         now: Moment,
     ) -> bool {
         let stage = state.map(|state| stage(self.transition, target, state));
@@ -264,7 +271,7 @@ impl Completion {
             Some(Stage::Waiting) | None => {
                 let since = *self.closed_since.get_or_insert(now);
                 self.doubts = stage.is_some();
-                now.since(since) >= APART
+                now.since(since) >= APART && !doubted
             }
         }
     }

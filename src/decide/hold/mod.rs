@@ -101,8 +101,9 @@ impl Hold {
                     self.search.doubt_again(failure, action, turn);
                 }
                 if !tags {
+                    let doubted = self.search.is_doubted();
                     self.completion
-                        .absorb_look(result, hook, flight, target, turn);
+                        .absorb_look(result, hook, flight, target, doubted, turn);
                     if self.completion.doubts_the_hook() {
                         self.search.ask_again(turn.now);
                     }
@@ -174,7 +175,7 @@ impl Hold {
         self.completion.look(turn);
         let end = found.global_timeout.map(|timeout| since + timeout);
         let limit = (!self.heartbeat.has_lapsed(turn.now)).then(|| self.heartbeat.limit(turn.now));
-        self.completion.hurry_before(limit, end, turn.now);
+        self.completion.hurry_before(limit, end, turn);
         if let Verdict::Send(result) = verdict {
             self.completion.advance(&found.hook, result, turn);
         }

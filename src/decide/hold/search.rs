@@ -131,6 +131,11 @@ impl Search {
         }
     }
 
+    /// Whether it is not known yet if the hook has been replaced.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.again
+    }
+
     /// Auto Scaling has said in which group the instance is. Returns whether it was taken to be in another.
     pub(super) fn is_in(&mut self, group: &str, turn: &Turn<'_>) -> bool {
         if turn.policy.autoscaling.auto_scaling_group_name.is_some() {
@@ -247,7 +252,9 @@ impl Search {
             }
             Err(failure) => {
                 turn.failed(action.operation(), &failure, &mut self.pace);
-                if failure.kind != FailureKind::Denied {
+                if failure.kind == FailureKind::Denied {
+                    self.again = false;
+                } else {
                     self.hurry(turn.now);
                 }
                 // If group and hook are configured, only the shortest HeartbeatTimeout is assumed.

@@ -124,9 +124,11 @@ impl Core {
         self.state = step.state;
         let cancelled = |it: &(core::Ticket, Action)| step.cancelled.contains(&it.0);
         let tickets_of = self.pending.extract_if(.., |_, it| cancelled(it));
-        output
-            .cancelled
-            .extend(tickets_of.map(|(ticket, _)| ticket));
+        for (ticket, _) in tickets_of {
+            // A first step of this input has sent it, a second one cancels it: it has not left yet.
+            output.requests.retain(|(sent, _)| *sent != ticket);
+            output.cancelled.push(ticket);
+        }
         for (asked, action) in step.actions {
             let ticket = tickets.draw();
             output.requests.push((ticket, request(&action, at)));
