@@ -433,7 +433,8 @@ impl Drain {
     }
 
     /// If no task seems to be left, the drain waits a little longer for the confirmation. If the deadline has
-    /// passed while the process was not running, it waits for a first look at the tasks and at ECS.
+    /// passed while the process was not running, it waits for a first look at the tasks and at ECS, and for the
+    /// confirmation.
     fn may_time_out(&self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) -> bool {
         let waits = world.tasks.waits(world.leftovers, turn.policy);
         // Nothing is left to wait for, but that has not been confirmed yet.
@@ -443,7 +444,7 @@ impl Drain {
         // If a task is running, no further look can change the result.
         let runs = waits && !world.leftovers.may_ignore(turn.policy);
         let looked = match self.resumed_at {
-            Some(at) if !runs && !world.was_looked_at() => at + LOOK_GRACE,
+            Some(at) if !runs && (confirming || !world.was_looked_at()) => at + LOOK_GRACE,
             _ => deadline.at,
         };
         let confirmed = if confirming {

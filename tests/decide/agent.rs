@@ -88,7 +88,7 @@ impl Agent {
             registrations: vec![container_instance().arn],
             registered: Resources::default(),
             remaining: Resources::default(),
-            lifecycle: Some(LifecycleState::TerminatingWait),
+            lifecycle: Some(LifecycleState::InService),
             hooks: vec![
                 hook("drain-hook", LifecycleTransition::Terminating),
                 hook("launch-hook", LifecycleTransition::Launching),
@@ -206,6 +206,9 @@ impl Agent {
     }
 
     pub fn target(&mut self, target: Option<TargetLifecycleState>) {
+        if let Some(TargetLifecycleState::Terminated) = target {
+            self.world.lifecycle = Some(LifecycleState::TerminatingWait);
+        }
         self.world.reading.target_lifecycle_state = Ok(target);
     }
 

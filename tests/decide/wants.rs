@@ -28,8 +28,10 @@ fn started(recalled: Option<Memory>, pending: Option<WallTime>, target: &str) ->
     let mut agent = Agent::new(Settings::default(), recalled, pending);
     agent.world.held.extend(["Complete", "Signal", "SetActive"]);
     agent.world.identity = None;
+    agent.world.held.insert("FindGroup");
     agent.target(self::target(target));
     agent.run(2 * SECOND);
+    agent.world.held.remove("FindGroup");
     agent
 }
 
