@@ -43,8 +43,9 @@ struct Known {
     identified: bool,
     /// Introspection named another machine's instance when it was asked last.
     impostor: bool,
-    // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
+    // Bits, one a task: seen and not stopped; listed by ECS so; seen stopped; said to be stopped by ECS.
     seen: u32,
+    ecs_seen: u32,
     stopped: u32,
     ecs_stopped: u32,
     /// On the last list, and not stopped.
@@ -450,6 +451,7 @@ impl Truth {
     pub(super) fn hand(&mut self, hand: Option<Option<Ms>>) {
         // Past its deadline they had their time.
         self.judge.before_ran |= self.judge.hand.is_some() && self.now >= self.judge.hand_until;
+        self.judge.known.capacity.interrupted();
         // It may say for how long a drain lasts that goes on already.
         let k = &self.judge.known;
         let begun = [self.judge.hand_since, k.reason, k.warned].into_iter();
