@@ -994,6 +994,187 @@ fn what_is_right_is_not_blamed() {
     assert_eq!(drained, [] as [&str; 0]);
 }
 
+/// It asks for what it was told to, when it was told to.
+#[derive(Clone)]
+struct Scripted(Vec<(Ms, Request)>);
+
+impl Agent for Scripted {
+    fn start(_: &Policy, _: Option<&[u8]>, _: Clocks) -> Self {
+        Self(Vec::new())
+    }
+
+    fn step(&mut self, _: Input, clocks: Clocks, tickets: &mut Tickets) -> Output {
+        let due = self.0.extract_if(.., |it| it.0 <= clocks.boot);
+        Output {
+            requests: due.map(|(_, it)| (tickets.draw(), it)).collect(),
+            cancelled: Vec::new(),
+            wake: Some(self.0.first().map_or(NEVER, |it| it.0)),
+        }
+    }
+
+    fn line(&self) -> String {
+        String::new()
+    }
+}
+
+/// When a rule is broken, if each process asks for what of the script is due from then on.
+fn broken(rule: &str, name: &str, moves: &[(Ms, Move)], script: &[(Ms, Request)]) -> Option<Ms> {
+    let mut world = World::<Scripted>::begin(scene(name));
+    let mut moves = moves.iter().peekable();
+    let mut process = 0;
+    while let Some(next) = world.next() {
+        if let Some((_, kind)) = moves.next_if(|it| it.0 <= next.at) {
+            assert!(world.disturb(*kind), "{kind} is not possible in {name}");
+            continue;
+        }
+        world.advance();
+        if world.agent.is_some() && world.truth.process != process {
+            process = world.truth.process;
+            let due = script.iter().filter(|it| it.0 >= world.truth.now);
+            world.agent = Some(Scripted(due.cloned().collect()));
+        }
+    }
+    let mut violations = world.violations().iter();
+    violations.find(|it| it.rule == rule).map(|it| it.at)
+}
+
+/// The time that it spent drained does not count, and puts the deadline off: the time that it has to have counted as
+/// drained, by all that it was told.
+#[test]
+fn only_what_has_to_count_as_drained_is_credited() {
+    use Move::*;
+    use Request as R;
+    let too_early = |name: &str, moves: &[(Ms, Move)], script: &[(Ms, Request)]| {
+        broken("completed-while-a-container-ran", name, moves, script).is_some()
+    };
+    let complete = R::Complete(Group(0), HookName(0), ActionResult::Continue);
+    let script = [
+        (5_020, R::ReadMetadata),
+        (5_030, R::ReadTasks),
+        (5_040, R::DescribeContainerInstance(0)),
+        (5_200, R::SetDraining(0)),
+        (24_600, R::ReadTasks),
+        (25_190, R::ReadTasks),
+        (25_200, R::DescribeContainerInstance(0)),
+        (25_280, R::ReadTasks),
+        (25_290, R::ReadAgentMetadata),
+        (30_280, R::ReadTasks),
+        (35_020, R::ReadMetadata),
+        (40_280, R::ReadTasks),
+        (45_034, complete.clone()),
+    ];
+    let moves = [(25_286, IntrospectionAway), (35_020, Reregister)];
+    assert!(too_early("daemon-waited-for", &moves[1..], &script));
+    assert!(!too_early("daemon-waited-for", &moves, &script));
+    // Drained for a hand; then it is sent to the pool, from which it may come back, so ECS has to be looked at again.
+    let mut script = vec![
+        (20, R::ReadMetadata),
+        (3_010, R::ReadTasks),
+        (3_020, R::DescribeContainerInstance(0)),
+        (3_110, R::SetDraining(0)),
+        (13_080, R::ReadTasks),
+        (14_340, R::ReadTasks),
+        (14_350, R::DescribeContainerInstance(0)),
+        (14_440, R::ReadTasks),
+        (15_020, R::ReadMetadata),
+        (21_295, R::ReadMetadata),
+        (26_290, R::ReadTasks),
+        (55_034, complete),
+    ];
+    let moves = [(4_000, ToPool), (21_295, PersonActive)];
+    assert!(!too_early("undrain-then-scale-in", &moves, &script));
+    script.insert(9, (15_040, R::DescribeContainerInstance(0)));
+    assert!(too_early("undrain-then-scale-in", &moves, &script));
+    // Where metadata says nothing, Auto Scaling's word begins the drain.
+    let mut script = vec![
+        (20, R::ReadMetadata),
+        (5_020, R::ReadMetadata),
+        (5_030, R::DescribeAutoScalingInstance),
+        (6_000, R::ReadTasks),
+        (20_020, R::ReadMetadata),
+        (
+            45_130,
+            R::Complete(Group(0), HookName(0), ActionResult::Continue),
+        ),
+    ];
+    assert!(!too_early("stuck-abandon", &[(25, Target404)], &script));
+    script.remove(2);
+    assert!(too_early("stuck-abandon", &[(25, Target404)], &script));
+}
+
+/// What an outage, a kill or a person's word may have hidden is no fault.
+#[test]
+fn what_cannot_be_known_is_not_asked_for() {
+    use Move::*;
+    use Request as R;
+    // The undrain is lost with the process; the drain that the file knows is past its deadline.
+    let script = [
+        (5_020, R::DescribeContainerInstance(0)),
+        (5_200, R::WriteStateFile(vec![])),
+        (10_050, R::ReadMetadata),
+        (12_500, R::ReadMetadata),
+        (63_000, R::SetDraining(0)),
+    ];
+    let at_once = |killed| {
+        let rule = "drains-before-executables";
+        broken(rule, "executables-by-hand", &[(killed, KillLong)], &script).is_some()
+    };
+    assert!(at_once(12_500));
+    assert!(!at_once(10_050));
+    // Only ECS has shown a task, and only ECS can say that it has stopped.
+    let looks = |task| {
+        let script = [
+            (20, R::ReadMetadata),
+            (5_020, R::ReadMetadata),
+            (5_030, R::DescribeContainerInstance(0)),
+            (5_120, R::SetDraining(0)),
+            (20_030, R::ReadTasks),
+            (20_040, R::DescribeTasks(0, vec![task])),
+            (22_040, R::DescribeTasks(0, vec![task])),
+            (22_140, R::DescribeTasks(0, vec![task])),
+        ];
+        let rule = "looks-too-often";
+        broken(rule, "stuck-none", &[(20_000, Forgetful)], &script).is_some()
+    };
+    assert!(looks(0));
+    assert!(!looks(2));
+    // A launch that is over begins what waited for it.
+    let mut script = vec![
+        (20, R::ReadMetadata),
+        (5_000, R::ReadAgentMetadata),
+        (5_100, R::DescribeContainerInstance(0)),
+        (
+            6_000,
+            R::Complete(Group(0), HookName(1), ActionResult::Continue),
+        ),
+        (28_000, R::ReadTasks),
+        (30_000, R::DescribeContainerInstance(0)),
+        (30_200, R::DescribeContainerInstance(0)),
+    ];
+    let rule = "looks-too-often";
+    assert!(broken(rule, "launch-rebalance-stays", &[], &script).is_some());
+    script.insert(6, (30_010, R::Signal(Status::Success)));
+    assert_eq!(broken(rule, "launch-rebalance-stays", &[], &script), None);
+    // The two minutes without a sample count from a drain by hand, however short, and from when ECS says ACTIVE.
+    let script = |looks: &[Ms]| {
+        let mut script: Vec<_> = (0..50)
+            .map(|it| (20 + it * 10_000, R::ReadMetadata))
+            .collect();
+        script.extend([(100, R::ReadAgentMetadata), (200, R::ReadTaskSet)]);
+        script.extend(looks.iter().map(|it| (*it, R::DescribeResources(0))));
+        script.sort_by_key(|it| it.0);
+        script
+    };
+    let since = |moves: &[(Ms, Move)], looks: &[Ms]| {
+        broken("not-sampled", "capacity-idle", moves, &script(looks)).unwrap_or(NEVER)
+    };
+    let hand = [(100_000, DrainByHand), (100_000, UndrainByHand)];
+    assert!(since(&[], &[300]) < 150_000);
+    assert!(since(&hand, &[300]) > 235_000);
+    let person = [(60_000, PersonDraining), (65_000, PersonActive)];
+    assert!(since(&person, &[300, 62_000, 300_000]) > 435_000);
+}
+
 #[test]
 fn what_is_named_is_listed() {
     let code = [

@@ -35,6 +35,11 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// It drains, however shortly.
+    pub(super) fn interrupted(&mut self) {
+        self.fit = None;
+    }
+
     /// The two minutes between looks are doubled by each that fails, up to 16 minutes.
     fn failed(&mut self, now: Ms) {
         self.failures += 1;
@@ -235,6 +240,7 @@ impl Truth {
             calm,
             self.judge.sampled,
             self.judge.awake,
+            k.active.unwrap_or(0),
             self.faults.until(Lasting::Sink).min(now),
         ];
         let from = from.into_iter().max().unwrap_or(now);

@@ -43,8 +43,9 @@ struct Known {
     identified: bool,
     /// Introspection named another machine's instance when it was asked last.
     impostor: bool,
-    // Bits, one a task: seen and not stopped; seen stopped; said to be stopped by ECS.
+    // Bits, one a task: seen and not stopped; listed by ECS so; seen stopped; said to be stopped by ECS.
     seen: u32,
+    ecs_seen: u32,
     stopped: u32,
     ecs_stopped: u32,
     /// On the last list, and not stopped.
@@ -55,6 +56,8 @@ struct Known {
     api_read: Option<(Ms, bool)>,
     /// The last local read failed.
     blind: bool,
+    /// When introspection failed last.
+    unheard: Ms,
     /// The last word of ECS on a registration.
     look: Option<(Ms, Arn, InstanceStatus, bool)>,
     /// MISSING, and nothing else since: of which, told first and last, how often.
@@ -448,6 +451,7 @@ impl Truth {
     pub(super) fn hand(&mut self, hand: Option<Option<Ms>>) {
         // Past its deadline they had their time.
         self.judge.before_ran |= self.judge.hand.is_some() && self.now >= self.judge.hand_until;
+        self.judge.known.capacity.interrupted();
         // It may say for how long a drain lasts that goes on already.
         let k = &self.judge.known;
         let begun = [self.judge.hand_since, k.reason, k.warned].into_iter();
@@ -586,6 +590,26 @@ impl Truth {
             0
         } else {
             self.scaling.since
+        }
+    }
+
+    /// Since when it has to count as drained, by all that this process was told. An outage of introspection is no such
+    /// time; and who may come back looks at ECS once more than who is terminated.
+    fn drained_since(&self) -> Option<Ms> {
+        let k = &self.judge.known;
+        let since = self.judge.since?;
+        let ends = self.scaling.way.is_some_and(Way::ends);
+        let looked = k.look.is_some_and(|it| ends || it.0 >= since);
+        k.settled
+            .filter(|_| looked)
+            .map(|it| it.max(since).max(k.unheard))
+    }
+
+    /// It counts as drained no more, or need not.
+    fn spent(&mut self) {
+        let (now, j) = (self.now, &mut self.judge);
+        if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process) {
+            j.credit = (j.credit.0 + (now - from).saturating_sub(6_000), process);
         }
     }
 

@@ -115,7 +115,8 @@ impl Truth {
         let now = self.now;
         let policy = &self.spec.policy;
         let j = &self.judge;
-        let hand = if j.hand.is_some() {
+        // Where its end was lost with a process, it goes on for the next one.
+        let hand = if j.hand.is_some() || j.hand_unsure {
             j.hand_until
         } else {
             NEVER
@@ -216,7 +217,7 @@ impl Truth {
         let blind = self.judge.known.blind || !self.introspection_up();
         let k = &mut self.judge.known;
         // Of those that have vanished only ECS knows anything.
-        let vanished = k.seen & !k.listed & !k.stopped & !k.ecs_stopped != 0;
+        let vanished = (k.seen | k.ecs_seen) & !k.listed & !k.stopped & !k.ecs_stopped != 0;
         // The list is empty and ECS counts tasks; or it was another machine's just now.
         let disagree =
             k.listed & !self.ignored == 0 && k.look.is_some_and(|it| !it.3 && it.1 != FOREIGN);

@@ -12,6 +12,10 @@ use crate::world::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service
 impl Truth {
     /// Just before a reply is given to the process.
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
+        if service(&flight.request) == Service::Local && matches!(reply, Reply::Failed(_)) {
+            self.judge.known.unheard = self.now;
+            self.spent();
+        }
         self.take_in(flight, reply);
         self.signs(flight, reply);
         self.missing_again(flight, reply);
@@ -55,10 +59,13 @@ impl Truth {
                 (Request::DescribeTasks(_, ids), Reply::ApiTasks(tasks)) => tasks.len() < ids.len(),
                 _ => false,
             };
-        let changed = matches!(
-            flight.request,
-            Request::SetDraining(_) | Request::SetActive(_) | Request::StopTask(..)
-        );
+        // What ends a launch begins what waited for its end.
+        let changed = match flight.request {
+            Request::SetDraining(_) | Request::SetActive(_) | Request::StopTask(..) => true,
+            Request::Complete(_, hook, _) => hook.0 % 2 == 1,
+            Request::Signal(_) => true,
+            _ => false,
+        };
         k.signs = Signs {
             named: k.named,
             seen: k.seen,
@@ -185,10 +192,7 @@ impl Truth {
                     (j.after_ran, j.opened) = (false, now);
                     j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
-                    if let Some((from, process)) = j.spent.take().filter(|it| it.1 == self.process)
-                    {
-                        j.credit = (j.credit.0 + (now - from).saturating_sub(6_000), process);
-                    }
+                    self.spent();
                 } else if k.agreed && k.settled.is_none() && !odd {
                     k.settled = Some(now);
                 }
@@ -279,6 +283,8 @@ impl Truth {
                 if living {
                     k.ecs_stopped |= stopped;
                 }
+                let all = tasks.iter().filter(|it| it.last != TaskStatus::Stopped);
+                k.ecs_seen |= all.fold(0, |bits, it| bits | 1_u32 << it.task.min(31));
                 if matches!(flight.request, Request::ListTasks(_)) {
                     k.api_read = Some((
                         flight.sent,
@@ -301,6 +307,13 @@ impl Truth {
                 if j.known.pending && j.known.target.flatten().is_some_and(pooled) {
                     // It has left the pool, and metadata shows garbage.
                     (j.known.target, j.known.reason) = (None, None);
+                }
+                // A drain may begin with this word, where metadata is silent.
+                let leaves = says("Terminating")
+                    || says("Warmed:Terminating")
+                    || says("Warmed:Pending") && self.scaling.been_in_service;
+                if leaves && flight.arrived >= self.scaling.since {
+                    j.since.get_or_insert(flight.sent);
                 }
                 if !says("ReplacingRootVolume") {
                     j.known.replacing = None;

@@ -112,8 +112,16 @@ impl Truth {
             if now < early {
                 j.drained.get_or_insert(settled);
                 j.latched = true;
-                j.spent.get_or_insert((settled, self.process));
             }
+        }
+        if let Some(from) = self.drained_since()
+            && self.judge.latched
+            && self.alive
+            && !after
+            && now >= from + 6_000
+            && now < self.earliest()
+        {
+            self.judge.spent.get_or_insert((from, self.process));
         }
         if let Some(settled) = self.judge.known.settled {
             self.judge.drained.get_or_insert(settled);
