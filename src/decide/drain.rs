@@ -228,6 +228,11 @@ impl Drain {
         }
     }
 
+    /// Whether an earlier process began it.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.resumed_at.is_some()
+    }
+
     /// Whether it is over, including the executables of `after-drain`.
     pub fn is_over(&self) -> bool {
         self.over.is_some() && self.after.over().is_some()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::State;
 use crate::drain::World;
-use crate::model::{Action, DrainReason, JoinTarget, Note};
+use crate::model::{Action, JoinTarget, Note};
 use crate::turn::Turn;
 use crate::wants::{Intent, Placement};
 
@@ -161,9 +161,8 @@ impl State {
             }
             _ => Placement::Leave,
         };
-        let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
         let needs_prior = want == Placement::Draining
-            && may_return
+            && self.needs_prior()
             && self.memory.drain.as_ref().is_some_and(|drain| !drain.ours);
         if let Some(other) = self.displaced.as_mut().filter(|other| other.has_to_undo()) {
             other.advance(Placement::Active, false, turn);

@@ -213,15 +213,22 @@ impl State {
         }
     }
 
+    /// Whether ECS has to show the status before the agent changes it. A terminated instance does not return, as a
+    /// rule. An earlier process that has changed nothing may have found DRAINING.
+    pub(super) fn needs_prior(&self) -> bool {
+        let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
+        may_return || self.drain.as_ref().is_some_and(Drain::is_resumed)
+    }
+
     /// The agent has set DRAINING, unless ECS showed DRAINING before the agent's change. Without such a look, it is
     /// put back to ACTIVE: an instance that stays out of service for ever is the worse mistake.
     fn memorize_whose(&mut self) {
-        let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
+        let needs_prior = self.needs_prior();
         let blindly = self.drain.as_ref().is_some_and(Drain::may_place)
             && self
                 .registration
                 .as_ref()
-                .is_some_and(|here| here.may_change_blindly(may_return));
+                .is_some_and(|here| here.may_change_blindly(needs_prior));
         if let (Some(here), Some(memory)) = (&self.registration, &mut self.memory.drain)
             && memory.reason != ReasonKey::CalledOff
         {
