@@ -378,7 +378,15 @@ impl Registration {
                     self.doubt = None;
                 }
                 let missing = change.view.status == ContainerInstanceStatus::Missing;
+                // A later look that was answered sooner may have seen the status from before the change.
+                let differs = |seen: &mut Seen<ContainerInstanceView>| {
+                    seen.sent > sent && seen.value.status != change.view.status
+                };
+                let outrun = self.view.take_if(differs).is_some();
                 self.observe(change.view, sent, change.request_id, ours, turn);
+                if outrun {
+                    self.look_from(turn.now);
+                }
                 self.undo = self.proof == Proof::Foreign && (draining || missing && self.undo);
                 if missing {
                     let delay = self.vain_delay(self.missing, turn);

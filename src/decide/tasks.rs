@@ -699,7 +699,8 @@ impl Tasks {
         let after = turn.policy.drain.recheck_after.max(least);
         if turn.reached(self.changed_at + after.saturating_mul(1 << self.stalls.min(16))) {
             self.stalls = self.stalls.saturating_add(1);
-            here.look_from(turn.now);
+            // A newcomer may have been the reason for a look a moment ago.
+            here.look_from_now_if_older(turn.now - after, turn.now);
             leftovers.wonder();
         }
     }

@@ -213,11 +213,11 @@ impl State {
         }
     }
 
-    /// Whether ECS has to show the status before the agent changes it. A terminated instance does not return, as a
-    /// rule. An earlier process that has changed nothing may have found DRAINING.
+    /// Whether ECS has to show the status before the agent changes it. A terminated instance does not return, unless
+    /// its root volume was replaced. An earlier process that has changed nothing may have found DRAINING.
     pub(super) fn needs_prior(&self) -> bool {
         let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
-        may_return || self.drain.as_ref().is_some_and(Drain::is_resumed)
+        may_return || self.may_be_replaced() || self.drain.as_ref().is_some_and(Drain::is_resumed)
     }
 
     /// The agent has set DRAINING, unless ECS showed DRAINING before the agent's change. Without such a look, it is

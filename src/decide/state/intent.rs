@@ -95,7 +95,7 @@ impl State {
 
     /// Whether what metadata says may be of the time before the root volume was replaced: nobody has seen the
     /// target change, and the machine remembers nothing, or joins although it is said to be terminated.
-    fn may_be_replaced(&self) -> bool {
+    pub(super) fn may_be_replaced(&self) -> bool {
         let terminated = self.metadata.target == Some(TargetLifecycleState::Terminated);
         let joining = self.memory.join.is_some_and(|join| !join.over);
         !self.metadata.target_changed && (self.blank || joining && terminated)
