@@ -656,7 +656,7 @@ impl Tasks {
         if first && running.keys().filter(|arn| untold(arn)).count() > counted as usize {
             self.late.extend(running.keys().cloned());
         }
-        self.late.retain(|arn| running.contains_key(arn));
+        self.late.retain(|arn| self.open.contains_key(arn));
         if !self.late.iter().any(untold) {
             self.suspicions = 0;
             return;
