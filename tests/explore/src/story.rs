@@ -28,6 +28,8 @@ pub struct Boundary {
     pub at: Ms,
     /// What it looks at and changes.
     pub footprint: Footprint,
+    /// What happened before it was idle: the process heard nothing new, and asked for no change.
+    pub after_idle: bool,
     /// In words, for a story that a person reads: `reply to Complete: NoActiveAction`.
     pub label: String,
 }

@@ -205,10 +205,26 @@ const STANDS: Ms = 10_000;
 /// run that lasts long the first as well, just after what touches it: then it stands, and nothing looks.
 /// `from` is how many boundaries had happened before the first in `boundaries`.
 pub fn moments(boundaries: &[Boundary], from: usize, footprint: Footprint) -> Vec<usize> {
+    moments_of(boundaries, from, footprint, |_| true)
+}
+
+/// Those of them that are tried in pairs: an idle boundary touches nothing. Whoever is killed, or is told something,
+/// while only questions were asked and the answers were as before, is as he was: but for the time.
+pub fn moments_in_pairs(boundaries: &[Boundary], from: usize, footprint: Footprint) -> Vec<usize> {
+    let idle = |it: usize| boundaries.get(it + 1).is_some_and(|it| it.after_idle);
+    moments_of(boundaries, from, footprint, |it| !idle(it))
+}
+
+fn moments_of(
+    boundaries: &[Boundary],
+    from: usize,
+    footprint: Footprint,
+    counts: impl Fn(usize) -> bool,
+) -> Vec<usize> {
     let touched = boundaries
         .iter()
         .enumerate()
-        .filter(|(_, it)| it.footprint.touches(footprint));
+        .filter(|(place, it)| it.footprint.touches(footprint) && counts(*place));
     let at = |it: usize| boundaries.get(it).map_or(0, |it| it.at);
     let mut moments: Vec<usize> = Vec::new();
     let mut last = None;
