@@ -117,6 +117,7 @@ impl<const WRONG: bool> Story for Toy<WRONG> {
             at: u64::from(self.at) * 1000,
             footprint,
             after_idle: false,
+            question: None,
             label: label.to_owned(),
         })
     }

@@ -382,6 +382,10 @@ impl<A: Agent> Story for World<A> {
             at,
             footprint,
             after_idle: self.idle,
+            question: match event.map(|it| &it.what) {
+                Some(What::Arrive(flight) | What::Deliver(flight, _)) => Some(flight.ticket),
+                _ => None,
+            },
             label,
         })
     }
