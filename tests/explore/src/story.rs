@@ -28,6 +28,10 @@ pub struct Boundary {
     pub at: Ms,
     /// What it looks at and changes.
     pub footprint: Footprint,
+    /// What happened before it was idle: the process heard nothing new, and asked for no change.
+    pub after_idle: bool,
+    /// A question's arrival and its answer have the same number.
+    pub question: Option<u32>,
     /// In words, for a story that a person reads: `reply to Complete: NoActiveAction`.
     pub label: String,
 }

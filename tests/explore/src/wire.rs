@@ -515,6 +515,29 @@ pub trait Agent: Clone {
     fn line(&self) -> String;
 }
 
+impl Request {
+    /// Whether it is more than a question: something is other than before once it has left.
+    pub fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::ReadIdentityDocument
+                | Self::ReadMetadata
+                | Self::ReadStackTags
+                | Self::ReadGroupTag
+                | Self::ReadAgentMetadata
+                | Self::ReadTasks
+                | Self::ReadTaskSet
+                | Self::DescribeContainerInstance(_)
+                | Self::DescribeTasks(..)
+                | Self::DescribeResources(_)
+                | Self::ListTasks(_)
+                | Self::ListContainerInstances
+                | Self::DescribeAutoScalingInstance
+                | Self::DescribeLifecycleHooks(..)
+        )
+    }
+}
+
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

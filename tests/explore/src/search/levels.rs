@@ -7,9 +7,11 @@ use std::thread;
 use std::time::Instant;
 
 use super::classes::{Classes, Shrinker, add};
-use super::run::{Fork, Rules, Tally, When, along, finish, fork, guarded, moments, tell, track};
+use super::run::{
+    Fork, Rules, Tally, When, along, finish, fork, guarded, moments, moments_in_pairs, tell, track,
+};
 use super::{Dice, Placed, Planned, line, moves};
-use crate::story::{Boundary, Story};
+use crate::story::{Boundary, Footprint, Story};
 
 /// Random runs, and skipped moments, come in jobs of so many.
 const CHUNK: u64 = 50;
@@ -225,7 +227,12 @@ impl<S: Story> Search<S> {
             .is_none_or(|sample| dice(usize::try_from(sample).unwrap_or(usize::MAX)))
     }
 
-    fn jobs(&self, kinds: &[S::Move], always: Option<usize>) -> Vec<Job<S::Move>> {
+    fn jobs(
+        &self,
+        kinds: &[S::Move],
+        always: Option<usize>,
+        moments: fn(&[Boundary], usize, Footprint) -> Vec<usize>,
+    ) -> Vec<Job<S::Move>> {
         let scenes = self.searched().flat_map(|(scene, _, base)| {
             kinds.iter().map(move |first| {
                 let mut at = moments(&base.boundaries, 0, S::footprint(*first));
@@ -279,7 +286,7 @@ impl<S: Story> Search<S> {
             .into_iter()
             .filter(|it| self.only_move.is_none_or(|only| only == *it))
             .collect();
-        let jobs = self.jobs(&kinds, Some(0));
+        let jobs = self.jobs(&kinds, Some(0), moments);
         let all = jobs.iter().map(|it| it.at.len() as u64).sum();
         let jobs = jobs.into_iter().zip(0..).collect();
         self.all(jobs, |(job, number)| self.single(job, *number, all))
@@ -316,7 +323,7 @@ impl<S: Story> Search<S> {
     /// move at its moment, with a second move at all of its moments.
     pub fn pairs(&self) -> Part<S> {
         let kinds = S::named_moves();
-        let jobs = self.jobs(&kinds, None);
+        let jobs = self.jobs(&kinds, None, moments_in_pairs);
         let all = jobs
             .iter()
             .map(|it| (it.at.len() * self.seconds(it.first, &kinds).len()) as u64)
@@ -377,7 +384,7 @@ impl<S: Story> Search<S> {
             part.find(&mut shrinker, here, &[(job.first, at)], &new);
             let mut places: BTreeMap<usize, Vec<S::Move>> = BTreeMap::new();
             for second in chosen {
-                for at in moments(&boundaries, at, S::footprint(second)) {
+                for at in moments_in_pairs(&boundaries, at, S::footprint(second)) {
                     places.entry(at).or_default().push(second);
                 }
             }

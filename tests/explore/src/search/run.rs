@@ -200,19 +200,50 @@ pub fn along<S: Story>(
 /// So long without anything that touches a move, and it makes a difference how long it stands.
 const STANDS: Ms = 10_000;
 
+/// So often an idle boundary is tried in pairs.
+const NOW_AND_THEN: Ms = 2_500;
+
 /// The moments of a run that differ for a move: before each boundary that touches it, and one after the last
 /// of these. A run of boundaries that it does not touch is one moment, of which the last one is taken; of a
 /// run that lasts long the first as well, just after what touches it: then it stands, and nothing looks.
 /// `from` is how many boundaries had happened before the first in `boundaries`.
 pub fn moments(boundaries: &[Boundary], from: usize, footprint: Footprint) -> Vec<usize> {
-    let touched = boundaries
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| it.footprint.touches(footprint));
+    let touched = boundaries.iter().enumerate();
+    let touched = touched.filter(|(_, it)| it.footprint.touches(footprint));
+    spread(boundaries, from, touched.map(|it| it.0))
+}
+
+/// Those of them that are tried in pairs. While the process asks only questions, and all answers are as before, it and the
+/// world stay as they are, but for the time: of such boundaries one is taken now and then.
+pub fn moments_in_pairs(boundaries: &[Boundary], from: usize, footprint: Footprint) -> Vec<usize> {
+    let at = |it: usize| boundaries.get(it).map_or(0, |it| it.at);
+    let idle = |it: usize| boundaries.get(it + 1).is_some_and(|it| it.after_idle);
+    // A question whose answer is no idle one is none, either.
+    let busy = (0..boundaries.len()).filter(|it| !idle(*it));
+    let busy: BTreeSet<u32> = busy.filter_map(|it| boundaries.get(it)?.question).collect();
+    let mut kept = None;
+    let touched = boundaries.iter().enumerate();
+    let touched = touched.filter(|(_, it)| it.footprint.touches(footprint));
+    let taken = touched.filter(|(place, it)| {
+        let idle = idle(*place) && it.question.is_none_or(|it| !busy.contains(&it));
+        let taken = !idle || kept.is_none_or(|kept| at(*place) >= kept + NOW_AND_THEN);
+        if taken {
+            kept = Some(at(*place));
+        }
+        taken
+    });
+    spread(boundaries, from, taken.map(|it| it.0))
+}
+
+fn spread(
+    boundaries: &[Boundary],
+    from: usize,
+    touched: impl Iterator<Item = usize>,
+) -> Vec<usize> {
     let at = |it: usize| boundaries.get(it).map_or(0, |it| it.at);
     let mut moments: Vec<usize> = Vec::new();
     let mut last = None;
-    for (place, _) in touched {
+    for place in touched {
         if let Some(after) = last.map(|it: usize| it + 1)
             && after < place
             && at(place) > at(after) + STANDS
@@ -354,4 +385,36 @@ impl<S: Story> Told<S> {
             *shown = (story.log().len(), story.violations().len());
         }
     }
+}
+
+#[test]
+fn pairs_leave_out_only_idle_boundaries() {
+    let footprint = Footprint {
+        reads: 1,
+        writes: 1,
+    };
+    let boundary = |at, after_idle, question| Boundary {
+        at,
+        footprint,
+        after_idle,
+        question,
+        label: String::new(),
+    };
+    // Of two idle questions one has an answer that the process acts on.
+    let boundaries = [
+        boundary(0, false, None),
+        boundary(100, false, Some(1)),
+        boundary(110, true, Some(2)),
+        boundary(120, true, Some(1)),
+        boundary(130, true, Some(2)),
+        boundary(200, false, None),
+        boundary(2_900, true, None),
+        boundary(3_000, true, None),
+    ];
+    let all: Vec<usize> = (3..12).collect();
+    assert_eq!(moments(&boundaries, 3, footprint), all[..8]);
+    assert_eq!(
+        moments_in_pairs(&boundaries, 3, footprint),
+        [3, 5, 7, 9, 10]
+    );
 }

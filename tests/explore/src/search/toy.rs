@@ -116,6 +116,8 @@ impl<const WRONG: bool> Story for Toy<WRONG> {
         (self.at < 4 * self.rounds).then(|| Boundary {
             at: u64::from(self.at) * 1000,
             footprint,
+            after_idle: false,
+            question: None,
             label: label.to_owned(),
         })
     }

@@ -74,6 +74,9 @@ pub struct World<A> {
     /// When the process wants a tick.
     wake: Option<Ms>,
     spins: (Ms, u32),
+    /// What happened last was idle; the last answer to each question of this process.
+    idle: bool,
+    heard: Vec<(Request, Reply)>,
 }
 
 impl<A: Agent> World<A> {
@@ -140,6 +143,7 @@ impl<A: Agent> World<A> {
             };
             requests.truncate(leave);
         }
+        self.idle &= cut.is_none() && !requests.iter().any(|it| it.1.changes());
         for (ticket, request) in requests {
             if request == Request::Exit {
                 exit = true;
@@ -220,6 +224,7 @@ impl<A: Agent> World<A> {
         truth.started = truth.now;
         truth.process_started();
         truth.say(|| "the process starts".into());
+        self.heard.clear();
         self.agent = Some(A::start(
             &truth.spec.policy,
             truth.disk.as_deref(),
@@ -282,6 +287,21 @@ impl<A: Agent> World<A> {
         true
     }
 
+    /// Whether that is another answer than the last to the same question.
+    fn news(&mut self, request: &Request, reply: &Reply) -> bool {
+        match self.heard.iter_mut().find(|it| it.0 == *request) {
+            Some((_, last)) if same(last, reply) => false,
+            Some((_, last)) => {
+                *last = reply.clone();
+                true
+            }
+            None => {
+                self.heard.push((request.clone(), reply.clone()));
+                true
+            }
+        }
+    }
+
     fn deliver(&mut self, flight: Flight, reply: Reply) {
         if flight.dropped || flight.process != self.truth.process || self.agent.is_none() {
             return;
@@ -289,7 +309,18 @@ impl<A: Agent> World<A> {
         self.truth
             .say(|| format!("   <- {}: {}", flight.request, print::reply(&reply)));
         self.truth.told(&flight, &reply);
+        self.idle = !self.news(&flight.request, &reply);
         self.input(Input::Reply(flight.ticket, reply));
+    }
+}
+
+/// Whether two answers say the same: the order of tasks is random.
+fn same(one: &Reply, other: &Reply) -> bool {
+    match (one, other) {
+        (Reply::Tasks(one), Reply::Tasks(other)) => {
+            one.len() == other.len() && one.iter().all(|it| other.contains(it))
+        }
+        _ => one == other,
     }
 }
 
@@ -317,6 +348,8 @@ impl<A: Agent> Story for World<A> {
             tickets: Tickets::default(),
             wake: None,
             spins: (0, 0),
+            idle: false,
+            heard: Vec::new(),
         }
     }
 
@@ -348,6 +381,11 @@ impl<A: Agent> Story for World<A> {
         Some(Boundary {
             at,
             footprint,
+            after_idle: self.idle,
+            question: match event.map(|it| &it.what) {
+                Some(What::Arrive(flight) | What::Deliver(flight, _)) => Some(flight.ticket),
+                _ => None,
+            },
             label,
         })
     }
@@ -357,9 +395,11 @@ impl<A: Agent> Story for World<A> {
             return;
         };
         self.truth.now = at.max(self.truth.now);
+        self.idle = false;
         match place {
             None => {
                 self.wake = None;
+                self.idle = true;
                 self.input(Input::Tick);
             }
             Some(place) => {
@@ -378,7 +418,14 @@ impl<A: Agent> Story for World<A> {
                     }
                     What::Arrive(flight) => {
                         let patience = flight.sent + self.truth.spec.policy.request_timeout;
-                        match self.truth.arrive(&flight) {
+                        let came = self.truth.arrive(&flight);
+                        let same = came.as_ref().is_some_and(|(reply, _)| {
+                            self.heard
+                                .iter()
+                                .any(|it| it.0 == flight.request && same(&it.1, reply))
+                        });
+                        self.idle = same && !flight.request.changes();
+                        match came {
                             Some((reply, delay))
                                 if at + delay <= patience
                                     || service(&flight.request) == Service::Machine =>
