@@ -363,7 +363,7 @@ impl Tasks {
 
     /// If ECS says that a vanished task is STOPPED, this counts only if its container instance is still this one
     /// and a later look shows it registered. ECS calls the tasks of a deregistered one STOPPED at once.
-    fn believe_stopped(&mut self, here: &mut Registration, now: Moment) {
+    fn believe_stopped(&mut self, here: &mut Registration) {
         for (arn, gone) in &mut self.vanished {
             if self.open.get(arn) != Some(&here.target.arn) {
                 continue;
@@ -375,7 +375,9 @@ impl Tasks {
                 (_, Some(_)) if !here.is_there() => gone.believed = false,
                 (Some(stopped), Some(seen)) if seen.sent > stopped + after => {
                     let news = !std::mem::replace(&mut gone.believed, true);
-                    self.changed_at = if news { now } else { self.changed_at };
+                    if news {
+                        self.changed_at = self.changed_at.max(seen.sent);
+                    }
                 }
                 (Some(stopped), _) if !gone.believed => {
                     here.look_from(stopped + after + Duration::from_millis(1));
@@ -563,7 +565,7 @@ impl Tasks {
 
     /// Compares what is read here with what ECS says.
     fn compare(&mut self, here: &mut Registration, leftovers: &mut Leftovers, turn: &mut Turn<'_>) {
-        self.believe_stopped(here, turn.now);
+        self.believe_stopped(here);
         self.suspect_newcomers(here, turn);
         self.suspect_a_stall(leftovers, here, turn);
         if let Some(closed) = here.closed_since() {
