@@ -64,6 +64,7 @@ async fn replaced(meanwhile: Option<Target>, drains: bool) {
     stage.polls(&agent_process, 5).await;
     stage.simulator.clear_requests();
 
+    let contradicts = meanwhile == Some(Target::Terminated);
     assert!(instance.replace_root_volume(meanwhile));
     if drains {
         stage.completed(&agent_process, DRAIN).await;
@@ -115,12 +116,18 @@ async fn replaced(meanwhile: Option<Target>, drains: bool) {
         json!([{"cluster": "demo", "arn": former}])
     );
 
-    // In service, it stays so, whatever metadata goes on to say. While metadata contradicts Auto Scaling, Auto Scaling is asked
-    // again, at growing intervals.
+    // In service, it stays so, whatever metadata goes on to say, and is as idle as ever. Only while metadata contradicts Auto
+    // Scaling, that is asked again, at intervals that are longer than these polls by now.
     stage.polls(&agent_process, 30).await;
     stage.simulator.clear_requests();
     stage.polls(&agent_process, 30).await;
-    assert!(stage.count(AWS_CALLS) <= 1, "{}", agent_process.text());
+    let asked = stage.count("autoscaling:DescribeAutoScalingInstances");
+    assert!(
+        asked <= usize::from(contradicts),
+        "{}",
+        agent_process.text()
+    );
+    assert_eq!(stage.count(AWS_CALLS), asked, "{}", agent_process.text());
     stage.simulator.world(|world| {
         let it = world.instance(instance.id()).unwrap();
         assert_eq!(it.status, ContainerInstanceStatus::Active);
