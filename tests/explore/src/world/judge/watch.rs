@@ -30,6 +30,7 @@ impl Truth {
             .is_some_and(|it| it.max(self.calm(&[Service::Group])) + 15_000 < now);
         // What was in vain for long is tried more seldom.
         let away = self.calm(&[Service::Group, Service::Metadata]);
+        // At the end it is tried once a second (rule 4), and a try has to get there.
         let excuse = if capped && !settled {
             "lapsed-by-global-timeout"
         } else if none || f.deny_beat || f.deny_complete || ready_over || outranked {
@@ -43,9 +44,9 @@ impl Truth {
             "lapsed-hook-changed"
         } else if !self.alive || self.asleep || self.stopping || now < self.started + 15_000 {
             "lapsed-process-away"
-        } else if self.calm(&[Service::Group]) + 3_500 > now
+        } else if self.calm(&[Service::Group]) + 2_000 > now
             || f.until(Lasting::Group) > now
-            || f.until(Lasting::Network) + policy.request_timeout + 3_500 > now
+            || f.until(Lasting::Network) + policy.request_timeout + 2_000 > now
         {
             "lapsed-unreachable"
         } else if self.leaving() && self.leaves_since().is_none_or(|it| it + 12_000 > now) {
