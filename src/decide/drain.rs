@@ -165,17 +165,10 @@ impl Drain {
             at: own.at + self.spent,
             ..own
         };
-        // GlobalTimeout counts from `Terminating:Wait`, which can begin a little before the agent sees the
-        // target state. A completion that is sent after GlobalTimeout has no effect.
-        let global = self
-            .has_action()
-            .then(|| self.hold.search.found())
-            .flatten()
-            .and_then(|found| found.global_timeout)
-            .map(|timeout| Deadline {
-                at: self.started_at + (timeout - GLOBAL_TIMEOUT_MARGIN.min(timeout / 4)),
-                source: DeadlineSource::GlobalTimeout,
-            });
+        let global = self.before_global_timeout().map(|at| Deadline {
+            at,
+            source: DeadlineSource::GlobalTimeout,
+        });
         let leave = self.leave_at.map(|at| Deadline {
             at,
             source: DeadlineSource::Shutdown,
@@ -210,6 +203,14 @@ impl Drain {
     /// How it ended, once it has.
     pub fn outcome(&self) -> Option<Outcome> {
         self.over.map(|over| over.outcome)
+    }
+
+    /// The last moment for a decision before GlobalTimeout. It counts from `Terminating:Wait`, which can begin a little
+    /// before the agent sees the target state. A completion that is sent after GlobalTimeout has no effect.
+    fn before_global_timeout(&self) -> Option<Moment> {
+        let found = self.hold.search.found().filter(|_| self.has_action())?;
+        let timeout = found.global_timeout?;
+        Some(self.started_at + (timeout - GLOBAL_TIMEOUT_MARGIN.min(timeout / 4)))
     }
 
     /// Whether the signal and the completion are done, or are not needed.
@@ -457,7 +458,9 @@ impl Drain {
         } else {
             deadline.at
         };
-        turn.reached(looked.max(confirmed))
+        let until = looked.max(confirmed);
+        let latest = self.before_global_timeout().map(|at| at + CONFIRM_GRACE);
+        turn.reached(latest.map_or(until, |latest| until.min(latest)))
     }
 
     fn run_executables(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
