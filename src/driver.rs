@@ -11,9 +11,16 @@
 //! Effects run beside the loop and their answers come back as events, so that a slow one delays nothing else.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -21,7 +28,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::control::Ask;
 use crate::control::replies::{Facts, Replies};
-use crate::decide::{self, Event, Memory, State, Ticket};
+use crate::decide::{self, Event, Memory, Moment, State, Ticket};
 use crate::effects::Effects;
 use crate::metrics::Metrics;
 use crate::narrate;
@@ -34,6 +41,9 @@ const CLOCK_SET: u64 = 500;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Runs until the process is asked to stop.
+///
+/// # Errors
+/// Fails if the kernel has no timer.
 pub async fn run(
     settings: &Settings,
     effects: Arc<Effects>,
@@ -41,7 +51,8 @@ pub async fn run(
     recalled: Option<Memory>,
     mut stop: mpsc::UnboundedReceiver<Stop>,
     mut asks: mpsc::UnboundedReceiver<Ask>,
-) {
+) -> io::Result<()> {
+    let mut alarm = Alarm::new()?;
     let (answers, mut events) = mpsc::unbounded_channel();
     let mut wall_at_boot = clock.wall_at_boot();
     let mut state = State::new(recalled, clock.now(), wall_at_boot);
@@ -79,7 +90,7 @@ pub async fn run(
             }
             if step.exit {
                 // Actions under way are dropped with the runtime. The agent does not wait for them.
-                return;
+                return Ok(());
             }
             for (ticket, action) in step.actions {
                 let (effects, answers) = (Arc::clone(&effects), answers.clone());
@@ -110,15 +121,33 @@ pub async fn run(
             Some(Stop { signal, shutdown }) = stop.recv() => Event::StopRequested { signal, shutdown },
             Some(event) = events.recv() => event,
             Some(ask) = asks.recv() => replies.take(ask, &facts),
-            () = sleep_until(wake, clock) => Event::Tick,
+            rung = alarm.ring(wake, clock) => rung.map(|()| Event::Tick)?,
         };
     }
 }
 
-/// Timers stop while the machine is suspended and the boot clock does not, so no sleep exceeds `LONGEST_SLEEP`.
-async fn sleep_until(wake: Option<decide::Moment>, clock: Clock) {
-    let left = wake.map_or(LONGEST_SLEEP, |moment| clock.until(moment));
-    // Timers count whole milliseconds, and this one must not end before the moment.
-    let rounding = Duration::from_millis(u64::from(!left.is_zero()));
-    tokio::time::sleep(left.min(LONGEST_SLEEP) + rounding).await;
+/// A timer of the kernel, on the boot clock. tokio's own timer wakes the process up to twice more for each sleep.
+struct Alarm(pipe::Receiver);
+
+impl Alarm {
+    fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
+        // It is read as a pipe is: tokio has no type of its own for it.
+        pipe::Receiver::from_owned_fd_unchecked(timer).map(Self)
+    }
+
+    async fn ring(&mut self, wake: Option<Moment>, clock: Clock) -> io::Result<()> {
+        // Zero would disarm the timer.
+        let left = wake
+            .map_or(LONGEST_SLEEP, |moment| clock.until(moment))
+            .clamp(Duration::from_nanos(1), LONGEST_SLEEP);
+        let once = Itimerspec {
+            it_interval: Timespec::default(),
+            it_value: left.try_into().map_err(io::Error::other)?,
+        };
+        timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &once)?;
+        // A count of eight bytes. Since it does not fill the buffer, tokio knows that there is no second one.
+        self.0.read(&mut [0; 16]).await.map(drop)
+    }
 }

@@ -128,8 +128,12 @@ fn run(effective: &Effective) -> Result<(), Box<dyn std::error::Error>> {
         });
         let stop = signals::watch(settings.drain.on_shutdown.is_some())?;
         let asks = listen(&settings.agent.socket);
-        driver::run(settings, Arc::new(effects), clock, recalled, stop, asks).await;
-        Ok::<_, std::io::Error>(())
+        let (settings, effects) = (settings.clone(), Arc::new(effects));
+        // As a task of its own it is woken without another look at the timers and sockets.
+        tokio::spawn(
+            async move { driver::run(&settings, effects, clock, recalled, stop, asks).await },
+        )
+        .await?
     })?;
     // Effects may still be blocked in a name look-up, and the exit does not wait for them.
     runtime.shutdown_background();

@@ -110,12 +110,10 @@ impl Imds {
         if !self.warnings.rebalance {
             return Ok(None);
         }
-        let found = self
-            .optional(
-                "meta-data/events/recommendations/rebalance",
-                parse::rebalance_recommendation,
-            )
-            .await?;
+        let path = "meta-data/events/recommendations/rebalance";
+        let found = self.optional(path, parse::rebalance_recommendation);
+        // Boxed because every reading has room for it.
+        let found = Box::pin(found).await?;
         Ok(found.map(|notice_time| RebalanceRecommendation { notice_time }))
     }
 
@@ -123,13 +121,9 @@ impl Imds {
         if !self.warnings.maintenance {
             return Ok(None);
         }
-        let found = self
-            .optional(
-                "meta-data/events/maintenance/scheduled",
-                parse::scheduled_events,
-            )
-            .await?
-            .flatten();
+        let path = "meta-data/events/maintenance/scheduled";
+        let found = self.optional(path, parse::scheduled_events);
+        let found = Box::pin(found).await?.flatten();
         Ok(found.map(|(event, time)| MaintenanceEvent {
             id: event.event_id,
             code: event.code,

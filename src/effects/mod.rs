@@ -104,7 +104,8 @@ impl Effects {
                 let clock = &self.clock;
                 Answer::Executables(self.executables.run(event, &facts, &instance?, clock).await)
             }
-            action => self.ask_aws(action, &instance?).await?,
+            // The SDK's futures are large, and the others are made every second.
+            action => Box::pin(self.ask_aws(action, &instance?)).await?,
         };
         Some(answer)
     }
