@@ -69,6 +69,8 @@ struct Known {
     looked: bool,
     hook: Option<(Ms, HookName)>,
     empties: u8,
+    /// When a change of the placement failed last.
+    unplaced: Ms,
     /// Empty twice, ECS agrees, empty again.
     agreed: bool,
     settled: Option<Ms>,
@@ -111,6 +113,7 @@ struct Signs {
     stopped: u32,
     ecs_stopped: u32,
     empty: Option<bool>,
+    empties: u8,
     blind: bool,
     look: Option<(Arn, InstanceStatus, bool)>,
     target: Option<Target>,
@@ -143,6 +146,7 @@ pub(super) struct Judge {
     pub(super) person: bool,
     /// A process was started without what the one before it knew.
     state_lost: bool,
+    lost_at: Ms,
     pub(super) clock_set: bool,
     pub(super) clock_changed: Ms,
     pub(super) hook_changed: Option<Ms>,
@@ -436,9 +440,12 @@ impl Truth {
     pub(super) fn process_started(&mut self) {
         self.judge.known = Known::default();
         self.judge.after_sent = None;
+        // What was refused before, it need not know.
+        self.judge.refusals = Count::default();
         self.judge.known.capacity.started = Some(self.minute());
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
+            self.judge.lost_at = self.now;
             self.judge.outcome = false;
         }
         self.judge.verified = if self.disk.is_some() {
@@ -467,7 +474,8 @@ impl Truth {
                 let until = since + timeout.unwrap_or(self.spec.policy.drain_timeout);
                 self.judge.hand_until = until.max(self.now);
             }
-            None => self.judge.before_ran &= self.reasons(),
+            // Whether nothing else asks, metadata has to say: until then it goes on.
+            None => self.judge.before_ran &= self.reasons() || self.judge.known.target.is_none(),
         }
     }
 
@@ -599,7 +607,10 @@ impl Truth {
         let k = &self.judge.known;
         let since = self.judge.since?;
         let ends = self.scaling.way.is_some_and(Way::ends);
-        let looked = k.look.is_some_and(|it| ends || it.0 >= since);
+        // What is not asserted is looked at again.
+        let looked = k
+            .look
+            .is_some_and(|it| (ends || it.0 >= since) && it.0 >= k.unplaced);
         k.settled
             .filter(|_| looked)
             .map(|it| it.max(since).max(k.unheard))

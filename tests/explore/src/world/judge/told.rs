@@ -72,6 +72,8 @@ impl Truth {
             stopped: k.stopped,
             ecs_stopped: k.ecs_stopped,
             empty: k.read.map(|it| it.1),
+            // The second in a row agrees with the first, and ECS has to.
+            empties: k.empties.min(2),
             blind: k.blind,
             look: k.look.map(|it| (it.1, it.2, it.3)),
             target: k.shown,
@@ -122,7 +124,9 @@ impl Truth {
                     flight.request,
                     Request::Heartbeat(..) | Request::Complete(..)
                 );
-                j.known.complete_denied |= matches!(flight.request, Request::Complete(..));
+                // Of a former group's hook it says nothing of this one's.
+                j.known.complete_denied |=
+                    matches!(flight.request, Request::Complete(Group(0), ..));
                 let it = &mut j.denials[kind(&flight.request)];
                 if now >= it.since + 30_000 {
                     *it = Count {
@@ -233,7 +237,9 @@ impl Truth {
                 // A MISSING of one that lives is not knowledge.
                 let known = self.registrations.get(usize::from(arn));
                 let missing =
-                    it.status == InstanceStatus::Missing && known.is_none_or(|it| it.vanished);
+                    it.status == InstanceStatus::Missing
+                    && arn != FOREIGN
+                    && known.is_none_or(|it| it.vanished);
                 if k.look.is_none_or(|look| look.0 <= at) && it.ours || missing {
                     k.look = Some((at, arn, it.status, it.running + it.pending == 0));
                     k.connected = it.connected;
@@ -267,7 +273,8 @@ impl Truth {
                 j.known.look = Some((flight.arrived, *arn, InstanceStatus::Missing, true));
             }
             (Request::SetDraining(_) | Request::SetActive(_), Reply::Failed(_)) => {
-                j.ambiguous_placement = true
+                j.ambiguous_placement = true;
+                j.known.unplaced = now;
             }
             (Request::DescribeTasks(arn, _) | Request::ListTasks(arn), Reply::ApiTasks(tasks)) => {
                 let living = self
@@ -344,7 +351,8 @@ impl Truth {
                 Reply::Done | Reply::Failed(Fault::NoActiveAction),
             ) => {
                 // Of the transition before, it says nothing.
-                let ours = (hook.0 % 2 == 1) == launching;
+                let ours =
+                    (hook.0 % 2 == 1) == launching && flight.sent >= self.scaling.since;
                 j.beat = if ours {
                     j.beat.max(flight.sent)
                 } else {
