@@ -236,8 +236,7 @@ impl Truth {
                 let at = flight.arrived;
                 // A MISSING of one that lives is not knowledge.
                 let known = self.registrations.get(usize::from(arn));
-                let missing =
-                    it.status == InstanceStatus::Missing
+                let missing = it.status == InstanceStatus::Missing
                     && arn != FOREIGN
                     && known.is_none_or(|it| it.vanished);
                 if k.look.is_none_or(|look| look.0 <= at) && it.ours || missing {
@@ -351,8 +350,7 @@ impl Truth {
                 Reply::Done | Reply::Failed(Fault::NoActiveAction),
             ) => {
                 // Of the transition before, it says nothing.
-                let ours =
-                    (hook.0 % 2 == 1) == launching && flight.sent >= self.scaling.since;
+                let ours = (hook.0 % 2 == 1) == launching && flight.sent >= self.scaling.since;
                 j.beat = if ours {
                     j.beat.max(flight.sent)
                 } else {
