@@ -1193,6 +1193,8 @@ fn what_was_said_of_something_else_does_not_count() {
             (25_190, R::ReadTasks),
             (25_200, R::DescribeContainerInstance(0)),
             (25_290, R::ReadTasks),
+            (33_000, R::ReadTasks),
+            (36_020, R::ReadMetadata),
             (40_280, R::ReadTasks),
             (46_034, complete(0)),
         ];
@@ -1224,7 +1226,13 @@ fn what_was_said_of_something_else_does_not_count() {
     // A heartbeat of the action before is none of this one.
     let mut script = vec![
         (20, R::ReadMetadata),
+        (10_000, complete(0)),
+        (
+            45_000,
+            R::Complete(Group(0), HookName(1), ActionResult::Continue),
+        ),
         (125_000, R::Heartbeat(Group(0), HookName(0))),
+        (125_005, R::ReadTasks),
         (130_030, R::ReadMetadata),
         (
             130_050,
@@ -1242,9 +1250,9 @@ fn what_was_said_of_something_else_does_not_count() {
         (30_030, R::DescribeAutoScalingInstance),
         (30_300, R::DescribeContainerInstance(0)),
         (30_500, R::SetDraining(0)),
-        (55_000, R::ReadAgentMetadata),
+        (65_000, R::ReadAgentMetadata),
     ];
-    let moves = [(25, ScaleIn), (25, TargetGarbage)];
+    let moves = [(28, ScaleIn), (28, TargetGarbage)];
     assert_eq!(
         broken("left-draining", "capacity-idle", &moves, &script),
         None
@@ -1269,6 +1277,8 @@ fn what_was_said_of_something_else_does_not_count() {
     assert!(active.is_some_and(|it| it > 66_000), "{active:?}");
     // A deadline over a reboot is by a clock that was set.
     let script = [
+        (10, R::ReadIdentityDocument),
+        (3_002, R::ReadMetadata),
         (11_000, R::DescribeContainerInstance(0)),
         (15_000, R::SetDraining(0)),
     ];
@@ -1325,6 +1335,7 @@ fn what_was_said_of_something_else_does_not_count() {
             6_000,
             R::Complete(Group(0), HookName(1), ActionResult::Continue),
         ),
+        (20_000, R::ReadMetadata),
         (28_000, R::ReadTasks),
         (30_000, R::DescribeContainerInstance(0)),
         (30_200, R::DescribeContainerInstance(0)),

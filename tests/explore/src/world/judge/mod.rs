@@ -69,7 +69,8 @@ struct Known {
     looked: bool,
     hook: Option<(Ms, HookName)>,
     empties: u8,
-    /// When a change of the placement failed last.
+    /// When a change of the placement was answered last; and when with a failure.
+    placed: Ms,
     unplaced: Ms,
     /// Empty twice, ECS agrees, empty again.
     agreed: bool,
@@ -602,15 +603,18 @@ impl Truth {
     }
 
     /// Since when it has to count as drained, by all that this process was told. An outage of introspection is no such
-    /// time; and who may come back looks at ECS once more than who is terminated.
+    /// time.
     fn drained_since(&self) -> Option<Ms> {
         let k = &self.judge.known;
         let since = self.judge.since?;
         let ends = self.scaling.way.is_some_and(Way::ends);
-        // What is not asserted is looked at again.
-        let looked = k
-            .look
-            .is_some_and(|it| (ends || it.0 >= since) && it.0 >= k.unplaced);
+        // What was refused is looked at again; and who may come back once more after each change.
+        let from = if ends {
+            k.unplaced
+        } else {
+            since.max(k.placed)
+        };
+        let looked = k.look.is_some_and(|it| it.0 >= from);
         k.settled
             .filter(|_| looked)
             .map(|it| it.max(since).max(k.unheard))

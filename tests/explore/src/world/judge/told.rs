@@ -223,6 +223,7 @@ impl Truth {
                     Request::SetDraining(_) | Request::SetActive(_)
                 ) {
                     j.placing = now;
+                    j.known.placed = now;
                 }
                 let k = &mut j.known;
                 k.looked = true;
@@ -273,6 +274,7 @@ impl Truth {
             }
             (Request::SetDraining(_) | Request::SetActive(_), Reply::Failed(_)) => {
                 j.ambiguous_placement = true;
+                j.known.placed = now;
                 j.known.unplaced = now;
             }
             (Request::DescribeTasks(arn, _) | Request::ListTasks(arn), Reply::ApiTasks(tasks)) => {
