@@ -1243,6 +1243,15 @@ fn what_was_said_of_something_else_does_not_count() {
     let moves = [(125_020, TerminatePooled)];
     let gap = broken("heartbeat-gap", "pool-back-running", &moves, &script);
     assert!(gap.is_some_and(|it| it > 137_500), "{gap:?}");
+    // So is one that left before metadata told of this one.
+    script.retain(|it| it.0 < 120_000 || it.0 > 126_000);
+    script.extend([
+        (90_020, R::ReadMetadata),
+        (125_100, R::Heartbeat(Group(0), HookName(0))),
+    ]);
+    script.sort_by_key(|it| it.0);
+    let gap = broken("heartbeat-gap", "pool-back-running", &moves, &script);
+    assert!(gap.is_some_and(|it| it > 137_500), "{gap:?}");
     // Auto Scaling alone has said that it is terminated, and metadata says nothing.
     let mut script = vec![
         (20, R::ReadMetadata),
@@ -1275,6 +1284,22 @@ fn what_was_said_of_something_else_does_not_count() {
     ];
     let active = broken("stays-active", "standalone-still", &moves, &script);
     assert!(active.is_some_and(|it| it > 66_000), "{active:?}");
+    // Nothing shows that it is ACTIVE, nothing is left, and no action rests on it.
+    let mut script = vec![
+        (10, R::ReadIdentityDocument),
+        (20, R::ReadMetadata),
+        (1_100, R::DescribeContainerInstance(0)),
+        (1_300, R::SetDraining(0)),
+        (2_000, R::ReadTasks),
+    ];
+    script.extend((3..60).map(|it| (it * 10_000, R::ReadMetadata)));
+    let stays = |active| {
+        let mut moves = vec![(500, PlaceTask); 3];
+        moves.extend([(1_000, DrainByHand), (active, PersonActive)]);
+        broken("stays-active", "capacity-idle", &moves, &script).is_some()
+    };
+    assert!(stays(100_000));
+    assert!(!stays(300_000));
     // A deadline over a reboot is by a clock that was set.
     let script = [
         (10, R::ReadIdentityDocument),

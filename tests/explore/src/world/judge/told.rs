@@ -449,8 +449,11 @@ impl Truth {
         {
             if k.target != Some(Some(target)) {
                 k.target_at = now;
-                // Of which of the two the completion was accepted, nobody can tell.
+                // Of which of the two the completion was accepted, nobody can tell. A heartbeat was of the one before.
                 k.accepted = None;
+                if k.target.is_some() {
+                    (j.beat, j.first_hook) = (0, None);
+                }
             }
             k.target = Some(Some(target));
         }
