@@ -1246,7 +1246,7 @@ fn what_was_said_of_something_else_does_not_count() {
     // So is one that left before metadata told of this one.
     script.retain(|it| it.0 < 120_000 || it.0 > 126_000);
     script.extend([
-        (90_020, R::ReadMetadata),
+        (110_000, R::ReadMetadata),
         (125_100, R::Heartbeat(Group(0), HookName(0))),
     ]);
     script.sort_by_key(|it| it.0);
