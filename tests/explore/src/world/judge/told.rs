@@ -451,7 +451,7 @@ impl Truth {
                 k.target_at = now;
                 // Of which of the two the completion was accepted, nobody can tell. A heartbeat was of the one before.
                 k.accepted = None;
-                if k.target.is_some() {
+                if k.target.flatten().is_some_and(pooled) {
                     (j.beat, j.first_hook) = (0, None);
                 }
             }
