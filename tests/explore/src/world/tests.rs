@@ -1175,6 +1175,220 @@ fn what_cannot_be_known_is_not_asked_for() {
     assert!(since(&person, &[300, 62_000, 300_000]) > 435_000);
 }
 
+/// What another action, another machine, another process or an outage has said is no word on what is asked for now.
+#[test]
+fn what_was_said_of_something_else_does_not_count() {
+    use Move::*;
+    use Occasion::{AfterDrain, BeforeDrain};
+    use Request as R;
+    let complete = |group| R::Complete(Group(group), HookName(0), ActionResult::Continue);
+    // A refused change of the placement leaves open what it is, and no time is spent drained.
+    let too_early = |asserted: Option<Ms>| {
+        let mut script = vec![
+            (5_020, R::ReadMetadata),
+            (5_030, R::ReadTasks),
+            (5_040, R::DescribeContainerInstance(0)),
+            (5_200, R::SetDraining(0)),
+            (24_600, R::ReadTasks),
+            (25_190, R::ReadTasks),
+            (25_200, R::DescribeContainerInstance(0)),
+            (25_290, R::ReadTasks),
+            (33_000, R::ReadTasks),
+            (36_020, R::ReadMetadata),
+            (40_280, R::ReadTasks),
+            (46_034, complete(0)),
+        ];
+        script.extend(asserted.map(|it| (it, R::SetDraining(0))));
+        script.sort_by_key(|it| it.0);
+        let moves = [(25_245, EcsThrottled), (36_020, PersonActive)];
+        broken(
+            "completed-while-a-container-ran",
+            "scale-in",
+            &moves,
+            &script,
+        )
+        .is_some()
+    };
+    assert!(too_early(None));
+    assert!(!too_early(Some(25_210)));
+    // Who may not complete a former group's hook may complete the group's own.
+    let late_beat = |group| {
+        let script = [
+            (5_020, R::ReadMetadata),
+            (46_000, complete(group)),
+            (50_000, R::Heartbeat(Group(0), HookName(0))),
+        ];
+        let rule = "heartbeat-after-the-end";
+        broken(rule, "scale-in", &[(10, DenyComplete)], &script).is_some()
+    };
+    assert!(late_beat(0));
+    assert!(!late_beat(1));
+    // A heartbeat of the action before is none of this one.
+    let mut script = vec![
+        (20, R::ReadMetadata),
+        (10_000, complete(0)),
+        (
+            45_000,
+            R::Complete(Group(0), HookName(1), ActionResult::Continue),
+        ),
+        (125_000, R::Heartbeat(Group(0), HookName(0))),
+        (125_005, R::ReadTasks),
+        (130_030, R::ReadMetadata),
+        (
+            130_050,
+            R::DescribeLifecycleHooks(Group(0), Transition::Terminating),
+        ),
+    ];
+    script.extend((0..20).map(|it| (136_000 + it * 200, R::ReadMetadata)));
+    let moves = [(125_020, TerminatePooled)];
+    let gap = broken("heartbeat-gap", "pool-back-running", &moves, &script);
+    assert!(gap.is_some_and(|it| it > 137_500), "{gap:?}");
+    // So is one that left before metadata told of this one.
+    script.retain(|it| it.0 < 120_000 || it.0 > 126_000);
+    script.extend([
+        (110_000, R::ReadMetadata),
+        (125_100, R::Heartbeat(Group(0), HookName(0))),
+    ]);
+    script.sort_by_key(|it| it.0);
+    let gap = broken("heartbeat-gap", "pool-back-running", &moves, &script);
+    assert!(gap.is_some_and(|it| it > 137_500), "{gap:?}");
+    // Auto Scaling alone has said that it is terminated, and metadata says nothing.
+    let mut script = vec![
+        (20, R::ReadMetadata),
+        (30_020, R::ReadMetadata),
+        (30_030, R::DescribeAutoScalingInstance),
+        (30_300, R::DescribeContainerInstance(0)),
+        (30_500, R::SetDraining(0)),
+        (65_000, R::ReadAgentMetadata),
+    ];
+    let moves = [(28, ScaleIn), (28, TargetGarbage)];
+    assert_eq!(
+        broken("left-draining", "capacity-idle", &moves, &script),
+        None
+    );
+    script.remove(2);
+    assert!(broken("left-draining", "capacity-idle", &moves, &script).is_some());
+    // ECS does not know another machine's instance: of this one's status it has said DRAINING.
+    let mut script = vec![
+        (5_020, R::ReadMetadata),
+        (5_040, R::DescribeContainerInstance(0)),
+        (5_200, R::SetDraining(0)),
+        (10_030, R::ReadAgentMetadata),
+        (10_044, R::DescribeContainerInstance(200)),
+    ];
+    script.extend((2..14).map(|it| (it * 10_000, R::ReadMetadata)));
+    let moves = [
+        (7_560, Impostor),
+        (7_560, PersonActive),
+        (7_560, MissingThrice),
+    ];
+    let active = broken("stays-active", "standalone-still", &moves, &script);
+    assert!(active.is_some_and(|it| it > 66_000), "{active:?}");
+    // Nothing shows that it is ACTIVE, nothing is left, and no action rests on it.
+    let mut script = vec![
+        (10, R::ReadIdentityDocument),
+        (20, R::ReadMetadata),
+        (1_100, R::DescribeContainerInstance(0)),
+        (1_300, R::SetDraining(0)),
+        (2_000, R::ReadTasks),
+    ];
+    script.extend((3..60).map(|it| (it * 10_000, R::ReadMetadata)));
+    let stays = |active| {
+        let mut moves = vec![(500, PlaceTask); 3];
+        moves.extend([(1_000, DrainByHand), (active, PersonActive)]);
+        broken("stays-active", "capacity-idle", &moves, &script).is_some()
+    };
+    assert!(stays(100_000));
+    assert!(!stays(300_000));
+    // A deadline over a reboot is by a clock that was set.
+    let script = [
+        (10, R::ReadIdentityDocument),
+        (3_002, R::ReadMetadata),
+        (11_000, R::DescribeContainerInstance(0)),
+        (15_000, R::SetDraining(0)),
+    ];
+    let at_once = |moves: &[(Ms, Move)], script: &[(Ms, Request)]| {
+        let rule = "drains-before-executables";
+        broken(rule, "executables-by-hand", moves, script).is_some()
+    };
+    let moves = [(3_002, ClockForward), (3_002, Reboot)];
+    assert!(at_once(&moves[1..], &script));
+    assert!(!at_once(&moves, &script));
+    // Before metadata was heard, a drain that is called off by hand goes on.
+    let mut script = vec![
+        (10, R::ReadIdentityDocument),
+        (10, R::ReadMetadata),
+        (30, R::RunExecutables(BeforeDrain)),
+        (5_040, R::DescribeContainerInstance(0)),
+        (5_200, R::SetDraining(0)),
+        (15_020, R::ReadMetadata),
+        (15_034, R::SetDraining(0)),
+    ];
+    let moves = [(25, ScaleIn), (25, MetadataAway), (26, DrainByHand)];
+    assert!(at_once(&moves, &script));
+    script.remove(1);
+    assert!(!at_once(&moves, &script));
+    // Those after a drain whose own time is over are not those of one that was over in time.
+    let script = [
+        (10, R::ReadIdentityDocument),
+        (1_282, R::ReadTasks),
+        (5_170, R::DescribeContainerInstance(0)),
+        (5_300, R::SetDraining(0)),
+        (10_030, R::RunExecutables(AfterDrain)),
+        (10_090, R::ReadTasks),
+        (11_350, R::ReadTasks),
+    ];
+    let run_on = |hand| {
+        let moves = [(25, hand), (26, Impostor)];
+        broken("executables-run-on", "drained-signalled", &moves, &script).is_some()
+    };
+    assert!(run_on(DrainByHand));
+    assert!(!run_on(DrainByHandShort));
+    // What an earlier process was refused, this one need not know.
+    let script: Vec<_> = (10..26).map(|it| (it * 1_000, complete(0))).collect();
+    let refused = |moves: &[(Ms, Move)]| {
+        let rule = "completion-refused-too-often";
+        broken(rule, "scale-in-wait-45s", moves, &script).is_some()
+    };
+    assert!(refused(&[]));
+    assert!(!refused(&[(17_500, Kill)]));
+    // Whoever has lost the file joins anew, and looks for a member.
+    let script = [
+        (20, R::ReadMetadata),
+        (100, R::WriteStateFile(vec![])),
+        (
+            6_000,
+            R::Complete(Group(0), HookName(1), ActionResult::Continue),
+        ),
+        (20_000, R::ReadMetadata),
+        (28_000, R::ReadTasks),
+        (30_000, R::DescribeContainerInstance(0)),
+        (30_200, R::DescribeContainerInstance(0)),
+        (30_400, R::DescribeContainerInstance(0)),
+    ];
+    let rule = "looks-too-often";
+    let moves = [(20_000, StateLost), (20_000, Kill)];
+    assert!(broken(rule, "launch-rebalance-stays", &moves[1..], &script).is_some());
+    assert_eq!(
+        broken(rule, "launch-rebalance-stays", &moves, &script),
+        None
+    );
+    // The second empty list agrees with the first, and ECS is asked whether it does, too.
+    let mut script = vec![
+        (5_020, R::ReadMetadata),
+        (5_040, R::DescribeContainerInstance(0)),
+        (5_200, R::SetDraining(0)),
+        (24_000, R::ReadTasks),
+        (24_100, R::DescribeContainerInstance(0)),
+        (25_000, R::ReadTasks),
+        (25_100, R::DescribeContainerInstance(0)),
+        (25_300, R::DescribeContainerInstance(0)),
+    ];
+    assert_eq!(broken(rule, "scale-in", &[], &script), Some(25_300));
+    script.remove(5);
+    assert_eq!(broken(rule, "scale-in", &[], &script), Some(25_100));
+}
+
 #[test]
 fn what_is_named_is_listed() {
     let code = [

@@ -69,6 +69,9 @@ struct Known {
     looked: bool,
     hook: Option<(Ms, HookName)>,
     empties: u8,
+    /// When a change of the placement was answered last; and when with a failure.
+    placed: Ms,
+    unplaced: Ms,
     /// Empty twice, ECS agrees, empty again.
     agreed: bool,
     settled: Option<Ms>,
@@ -111,6 +114,7 @@ struct Signs {
     stopped: u32,
     ecs_stopped: u32,
     empty: Option<bool>,
+    empties: u8,
     blind: bool,
     look: Option<(Arn, InstanceStatus, bool)>,
     target: Option<Target>,
@@ -143,6 +147,7 @@ pub(super) struct Judge {
     pub(super) person: bool,
     /// A process was started without what the one before it knew.
     state_lost: bool,
+    lost_at: Ms,
     pub(super) clock_set: bool,
     pub(super) clock_changed: Ms,
     pub(super) hook_changed: Option<Ms>,
@@ -436,9 +441,12 @@ impl Truth {
     pub(super) fn process_started(&mut self) {
         self.judge.known = Known::default();
         self.judge.after_sent = None;
+        // What was refused before, it need not know.
+        self.judge.refusals = Count::default();
         self.judge.known.capacity.started = Some(self.minute());
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
+            self.judge.lost_at = self.now;
             self.judge.outcome = false;
         }
         self.judge.verified = if self.disk.is_some() {
@@ -467,7 +475,8 @@ impl Truth {
                 let until = since + timeout.unwrap_or(self.spec.policy.drain_timeout);
                 self.judge.hand_until = until.max(self.now);
             }
-            None => self.judge.before_ran &= self.reasons(),
+            // Whether nothing else asks, metadata has to say: until then it goes on.
+            None => self.judge.before_ran &= self.reasons() || self.judge.known.target.is_none(),
         }
     }
 
@@ -594,12 +603,18 @@ impl Truth {
     }
 
     /// Since when it has to count as drained, by all that this process was told. An outage of introspection is no such
-    /// time; and who may come back looks at ECS once more than who is terminated.
+    /// time.
     fn drained_since(&self) -> Option<Ms> {
         let k = &self.judge.known;
         let since = self.judge.since?;
         let ends = self.scaling.way.is_some_and(Way::ends);
-        let looked = k.look.is_some_and(|it| ends || it.0 >= since);
+        // What was refused is looked at again; and who may come back once more after each change.
+        let from = if ends {
+            k.unplaced
+        } else {
+            since.max(k.placed)
+        };
+        let looked = k.look.is_some_and(|it| it.0 >= from);
         k.settled
             .filter(|_| looked)
             .map(|it| it.max(since).max(k.unheard))

@@ -103,17 +103,15 @@ impl Truth {
                 format!("{which:?}, and those of {sent} run")
             });
         }
-        let over = self.judge.known.read.is_some_and(|it| it.1) && now < self.earliest();
+        let over = self.judge.known.read.is_some_and(|it| it.1) && now < self.ends();
         if which == Occasion::AfterDrain {
             self.judge.after_sent = over.then_some(now);
         }
         self.judge.executing = now + self.spec.policy.executable_timeout;
     }
 
-    /// DRAINING waits for the executables before it: until the deadline, or until they have had their time.
-    fn drains_before_executables(&mut self, arn: Arn) {
-        let now = self.now;
-        let policy = &self.spec.policy;
+    /// The deadline of whatever asks for a drain.
+    fn ends(&self) -> Ms {
         let j = &self.judge;
         // Where its end was lost with a process, it goes on for the next one.
         let hand = if j.hand.is_some() || j.hand_unsure {
@@ -121,15 +119,23 @@ impl Truth {
         } else {
             NEVER
         };
-        let warned = j.known.warned.zip(policy.on_rebalance);
-        let deadline = self
-            .earliest()
+        let warned = j.known.warned.zip(self.spec.policy.on_rebalance);
+        self.earliest()
             .min(hand)
-            .min(warned.map_or(NEVER, |(since, lasts)| since + lasts));
+            .min(warned.map_or(NEVER, |(since, lasts)| since + lasts))
+    }
+
+    /// DRAINING waits for the executables before it: until the deadline, or until they have had their time.
+    fn drains_before_executables(&mut self, arn: Arn) {
+        let now = self.now;
+        let policy = &self.spec.policy;
+        let j = &self.judge;
+        let deadline = self.ends();
         let hang = self
             .running_executables(Occasion::BeforeDrain)
             .is_some_and(|sent| sent + policy.executable_timeout <= now);
-        let unsure = self.clock_unsure() || j.clock_set && self.spot.is_some();
+        // Over a reboot, and for Spot, it is by the wall clock.
+        let unsure = j.clock_set && (j.booted_since_way || self.spot.is_some());
         let wait = policy.executables.before_drain && now < deadline && !unsure;
         if wait && !j.before_ran && !hang {
             self.wrong("drains-before-executables", || format!("#{arn}"));
@@ -224,7 +230,11 @@ impl Truth {
         let odd = k.impostor || now < self.faults.until(Lasting::Impostor) + 20_000;
         let blind = blind || vanished || disagree || odd;
         let joined = self.judge.joined.is_some() || self.leaving() || !self.launched();
-        let joins = self.launching() || !joined;
+        // That it has joined is forgotten with the file: it joins anew.
+        let forgot = self.judge.state_lost
+            && self.launched()
+            && now < self.judge.lost_at + self.spec.policy.ready_timeout + 1_000;
+        let joins = self.launching() || !joined || forgot;
         let k = &mut self.judge.known;
         if joins || blind {
             k.looks = [0; KINDS];

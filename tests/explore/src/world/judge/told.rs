@@ -72,6 +72,8 @@ impl Truth {
             stopped: k.stopped,
             ecs_stopped: k.ecs_stopped,
             empty: k.read.map(|it| it.1),
+            // The second in a row agrees with the first, and ECS has to.
+            empties: k.empties.min(2),
             blind: k.blind,
             look: k.look.map(|it| (it.1, it.2, it.3)),
             target: k.shown,
@@ -122,7 +124,9 @@ impl Truth {
                     flight.request,
                     Request::Heartbeat(..) | Request::Complete(..)
                 );
-                j.known.complete_denied |= matches!(flight.request, Request::Complete(..));
+                // Of a former group's hook it says nothing of this one's.
+                j.known.complete_denied |=
+                    matches!(flight.request, Request::Complete(Group(0), ..));
                 let it = &mut j.denials[kind(&flight.request)];
                 if now >= it.since + 30_000 {
                     *it = Count {
@@ -219,6 +223,7 @@ impl Truth {
                     Request::SetDraining(_) | Request::SetActive(_)
                 ) {
                     j.placing = now;
+                    j.known.placed = now;
                 }
                 let k = &mut j.known;
                 k.looked = true;
@@ -232,8 +237,9 @@ impl Truth {
                 let at = flight.arrived;
                 // A MISSING of one that lives is not knowledge.
                 let known = self.registrations.get(usize::from(arn));
-                let missing =
-                    it.status == InstanceStatus::Missing && known.is_none_or(|it| it.vanished);
+                let missing = it.status == InstanceStatus::Missing
+                    && arn != FOREIGN
+                    && known.is_none_or(|it| it.vanished);
                 if k.look.is_none_or(|look| look.0 <= at) && it.ours || missing {
                     k.look = Some((at, arn, it.status, it.running + it.pending == 0));
                     k.connected = it.connected;
@@ -267,7 +273,9 @@ impl Truth {
                 j.known.look = Some((flight.arrived, *arn, InstanceStatus::Missing, true));
             }
             (Request::SetDraining(_) | Request::SetActive(_), Reply::Failed(_)) => {
-                j.ambiguous_placement = true
+                j.ambiguous_placement = true;
+                j.known.placed = now;
+                j.known.unplaced = now;
             }
             (Request::DescribeTasks(arn, _) | Request::ListTasks(arn), Reply::ApiTasks(tasks)) => {
                 let living = self
@@ -344,7 +352,7 @@ impl Truth {
                 Reply::Done | Reply::Failed(Fault::NoActiveAction),
             ) => {
                 // Of the transition before, it says nothing.
-                let ours = (hook.0 % 2 == 1) == launching;
+                let ours = (hook.0 % 2 == 1) == launching && flight.sent >= self.scaling.since;
                 j.beat = if ours {
                     j.beat.max(flight.sent)
                 } else {
@@ -441,8 +449,11 @@ impl Truth {
         {
             if k.target != Some(Some(target)) {
                 k.target_at = now;
-                // Of which of the two the completion was accepted, nobody can tell.
+                // Of which of the two the completion was accepted, nobody can tell. A heartbeat was of the one before.
                 k.accepted = None;
+                if k.target.flatten().is_some_and(pooled) {
+                    (j.beat, j.first_hook) = (0, None);
+                }
             }
             k.target = Some(Some(target));
         }

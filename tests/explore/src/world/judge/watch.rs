@@ -176,7 +176,10 @@ impl Truth {
             alone || k.target == Some(Some(Target::InService)) && self.scaling.state.is_some();
         let warning = policy.on_rebalance.is_some() && self.rebalance
             || policy.on_maintenance.is_some() && self.maintenance.is_some();
+        // Auto Scaling alone may have said so.
+        let told = self.leaving() && j.since.is_some();
         let asks = self.reasons()
+            || told
             || j.hand.is_some()
             || warning
             || !back
@@ -266,8 +269,9 @@ impl Truth {
                 .filter(|it| sign(it))
                 .map(|it| it.local)
                 .min();
-            if sign.is_none() && believed && k.accepted.is_some() && !self.left(now) {
-                // Nothing is left that it could end by.
+            let ended = k.accepted.is_some() || self.scaling.way.is_none();
+            if sign.is_none() && believed && ended && !self.left(now) {
+                // Nothing is left that it could end by, and no action that rests on it.
                 return;
             }
             let (from, mut bound) = match sign {
