@@ -84,9 +84,9 @@ impl State {
                 let gone = wants::is_taken_back(remembered, target, instance, alive);
                 (!gone).then_some(reason)
             })
-            .or_else(|| match self.whereabouts.place()? {
-                Place::ReplacingRootVolume => Some(DrainReason::RootVolume),
-                Place::Terminating => {
+            .or_else(|| match (self.whereabouts.place()?, target) {
+                (Place::ReplacingRootVolume, _) => Some(DrainReason::RootVolume),
+                (Place::Terminating, None | Some(TargetLifecycleState::Unknown(_))) => {
                     Some(DrainReason::Terminated(TargetLifecycleState::Terminated))
                 }
                 _ => None,

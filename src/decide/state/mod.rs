@@ -31,7 +31,7 @@ use crate::signal::Signal;
 use crate::tasks::Tasks;
 use crate::turn::Turn;
 use crate::wants::{self, Intent};
-use crate::whereabouts::Whereabouts;
+use crate::whereabouts::{Place, Whereabouts};
 use crate::written::Written;
 
 /// Everything the core knows.
@@ -203,7 +203,12 @@ impl State {
 
     /// The container instance whose capacity may be published, or why it may not.
     pub fn standing(&self) -> Result<&ContainerInstance, Silence> {
-        let (target, here) = (self.target(), self.registration.as_ref());
+        let here = self.registration.as_ref();
+        // Metadata may follow a moment later.
+        let target = match self.whereabouts.place() {
+            Some(Place::Terminating) => Some(&TargetLifecycleState::Terminated),
+            _ => self.target(),
+        };
         let returning = self.puts_back();
         capacity::standing(
             &self.intent,
