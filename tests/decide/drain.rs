@@ -7,8 +7,8 @@ use ecs_lifecycle_config::{ResultOnTimeout, Settings};
 use ecs_lifecycle_decide::LifecycleActionResult::{Abandon, Continue};
 use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated, WarmedStopped};
 use ecs_lifecycle_decide::{
-    ContainerInstance, ContainerInstanceStatus as Status, FailureKind, JoinTarget, LifecycleState,
-    LifecycleTransition, Memory, Moment, Note, Outcome, RememberedJoin,
+    ContainerInstance, ContainerInstanceStatus as Status, FailureKind, LifecycleState,
+    LifecycleTransition, Memory, Note, Outcome,
 };
 
 use super::agent::{Agent, INSTANCE, SECOND, container_instance, hook, name, old, task};
@@ -276,15 +276,7 @@ fn a_container_instance_of_another_machine_is_left_alone() {
 /// The same where an earlier process has known ours: that one is drained.
 #[test]
 fn what_was_known_before_still_holds() {
-    let joined = RememberedJoin {
-        into: JoinTarget::Service,
-        started_at: Moment::default(),
-        over: true,
-        outcome: None,
-        signalled: true,
-    };
     let memory = Memory {
-        join: Some(joined),
         instance_id: INSTANCE.to_owned(),
         container_instance: Some(container_instance()),
         verified: Some(container_instance().arn),

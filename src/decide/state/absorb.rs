@@ -286,7 +286,7 @@ impl State {
         }
         self.blank = self.memory.join.is_none()
             && self.started_at <= Moment::default() + JUST_BOOTED
-            && self.is_old(instance, turn, self.new_for(turn));
+            && self.is_old(instance, turn);
         if self.blank || !self.memory.former.is_empty() {
             self.former.suspect(turn.now);
         }

@@ -78,7 +78,7 @@ impl State {
         let old = self
             .instance
             .as_ref()
-            .is_some_and(|known| self.is_old(known, turn, self.new_for(turn)));
+            .is_some_and(|known| self.is_old(known, turn));
         let nothing_ever_ran = !self.memory.was_in_service
             && !old
             && self.metadata.target == Some(TargetLifecycleState::WarmedTerminated);
@@ -217,7 +217,9 @@ impl State {
     /// its root volume was replaced. An earlier process that has changed nothing may have found DRAINING.
     pub(super) fn needs_prior(&self) -> bool {
         let may_return = !matches!(&self.intent, Intent::Drain(DrainReason::Terminated(_)));
-        may_return || self.may_be_replaced() || self.drain.as_ref().is_some_and(Drain::is_resumed)
+        may_return
+            || self.joins_though_terminated()
+            || self.drain.as_ref().is_some_and(Drain::is_resumed)
     }
 
     /// The agent has set DRAINING, unless ECS showed DRAINING before the agent's change. Without such a look, it is

@@ -1,9 +1,7 @@
 //! What the agent is for at present.
 
-use std::time::Duration;
-
 use super::State;
-use crate::model::{DrainReason, Instance, Limits, Moment, TargetLifecycleState};
+use crate::model::{DrainReason, Instance, Limits, TargetLifecycleState};
 use crate::turn::Turn;
 use crate::wants::{self, Intent};
 use crate::whereabouts::{Place, Question};
@@ -14,8 +12,7 @@ impl State {
         let Some(instance) = &self.instance else {
             return Intent::Unknown;
         };
-        let new_for = self.new_for(turn);
-        if let Some(reason) = self.asked_by_auto_scaling(instance, turn.now, new_for) {
+        if let Some(reason) = self.asked_by_auto_scaling(instance, turn) {
             return Intent::Drain(reason);
         }
         if !self.is_ready() {
@@ -23,7 +20,7 @@ impl State {
             let settled = self
                 .memory
                 .join
-                .map_or(self.is_old(instance, turn, new_for), |join| join.over);
+                .map_or(self.is_old(instance, turn), |join| join.over);
             let by_hand = self.memory.by_hand.filter(|_| settled);
             return by_hand.map_or(Intent::Unknown, |_| Intent::Drain(DrainReason::ByHand));
         }
@@ -53,7 +50,7 @@ impl State {
                 instance,
                 turn.now,
                 self.wall_at_boot,
-                new_for,
+                self.new_for(turn),
             )
         };
         let arrives = self.whereabouts.place() == Some(Place::Arriving) && self.blank;
@@ -65,14 +62,9 @@ impl State {
     }
 
     /// The reason to drain that comes from Auto Scaling, also if metadata does not name it any more.
-    fn asked_by_auto_scaling(
-        &self,
-        instance: &Instance,
-        now: Moment,
-        new_for: Duration,
-    ) -> Option<DrainReason> {
+    fn asked_by_auto_scaling(&self, instance: &Instance, turn: &Turn<'_>) -> Option<DrainReason> {
         let target = self.believed_target();
-        let old = wants::is_old(&self.memory, instance, now, self.wall_at_boot, new_for);
+        let old = self.is_old(instance, turn);
         wants::asked_by_auto_scaling(target, self.memory.was_in_service || old)
             .or_else(|| {
                 let remembered = self.memory.drain.as_ref()?;
@@ -95,10 +87,15 @@ impl State {
 
     /// Whether what metadata says may be of the time before the root volume was replaced: nobody has seen the
     /// target change, and the machine remembers nothing, or joins although it is said to be terminated.
-    pub(super) fn may_be_replaced(&self) -> bool {
+    fn may_be_replaced(&self) -> bool {
+        !self.metadata.target_changed && self.blank || self.joins_though_terminated()
+    }
+
+    /// Whether a join was under way when metadata first said `Terminated`.
+    pub(super) fn joins_though_terminated(&self) -> bool {
         let terminated = self.metadata.target == Some(TargetLifecycleState::Terminated);
         let joining = self.memory.join.is_some_and(|join| !join.over);
-        !self.metadata.target_changed && (self.blank || joining && terminated)
+        !self.metadata.target_changed && joining && terminated
     }
 
     /// The target state, unless Auto Scaling contradicts it: nobody has seen the target come.

@@ -270,7 +270,8 @@ impl State {
         matches!(self.phase(), Phase::Draining(_) | Phase::Completing(_))
     }
 
-    fn is_old(&self, instance: &Instance, turn: &Turn<'_>, new_for: Duration) -> bool {
+    fn is_old(&self, instance: &Instance, turn: &Turn<'_>) -> bool {
+        let new_for = self.new_for(turn);
         wants::is_old(&self.memory, instance, turn.now, self.wall_at_boot, new_for)
     }
 
