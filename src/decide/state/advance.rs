@@ -113,16 +113,10 @@ impl State {
         if let (Some(here), Some(from)) = (&mut self.registration, drain.wants_look(turn)) {
             here.look_from_now_if_older(from, turn.now);
         }
-        drain.conclude(
-            World::of(
-                &self.registration,
-                &self.tasks,
-                &self.leftovers,
-                &self.identity,
-                self.impostor,
-            ),
-            turn,
-        );
+        if let Some(mut drain) = self.drain.take() {
+            drain.conclude(self.world(), turn);
+            self.drain = Some(drain);
+        }
         if self.registration.is_none() {
             self.identity.say_awaiting(turn);
         }
@@ -137,16 +131,21 @@ impl State {
             self.memory.join = Some(join.remembered);
             self.join = None;
         }
-        if let Some(drain) = &mut self.drain {
-            let world = World::of(
-                &self.registration,
-                &self.tasks,
-                &self.leftovers,
-                &self.identity,
-                self.impostor,
-            );
-            drain.tell(world, remembered, turn);
+        if let Some(mut drain) = self.drain.take() {
+            drain.tell(self.world(), remembered, turn);
+            self.drain = Some(drain);
         }
+    }
+
+    /// The parts of the state that a drain reads.
+    fn world(&self) -> World<'_> {
+        World::of(
+            &self.registration,
+            &self.tasks,
+            &self.leftovers,
+            &self.identity,
+            self.impostor,
+        )
     }
 
     /// Sets the container instance to the status that is wanted.
