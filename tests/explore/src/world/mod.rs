@@ -287,19 +287,10 @@ impl<A: Agent> World<A> {
         true
     }
 
-    /// Whether that is another answer than the last to the same question.
-    fn news(&mut self, request: &Request, reply: &Reply) -> bool {
-        match self.heard.iter_mut().find(|it| it.0 == *request) {
-            Some((_, last)) if same(last, reply) => false,
-            Some((_, last)) => {
-                *last = reply.clone();
-                true
-            }
-            None => {
-                self.heard.push((request.clone(), reply.clone()));
-                true
-            }
-        }
+    /// Whether the last answer to the same question said the same.
+    fn was_heard(&self, request: &Request, reply: &Reply) -> bool {
+        let mut heard = self.heard.iter();
+        heard.any(|it| it.0 == *request && same(&it.1, reply))
     }
 
     fn deliver(&mut self, flight: Flight, reply: Reply) {
@@ -309,7 +300,11 @@ impl<A: Agent> World<A> {
         self.truth
             .say(|| format!("   <- {}: {}", flight.request, print::reply(&reply)));
         self.truth.told(&flight, &reply);
-        self.idle = !self.news(&flight.request, &reply);
+        self.idle = self.was_heard(&flight.request, &reply);
+        if !self.idle {
+            self.heard.retain(|it| it.0 != flight.request);
+            self.heard.push((flight.request.clone(), reply.clone()));
+        }
         self.input(Input::Reply(flight.ticket, reply));
     }
 }
@@ -419,12 +414,9 @@ impl<A: Agent> Story for World<A> {
                     What::Arrive(flight) => {
                         let patience = flight.sent + self.truth.spec.policy.request_timeout;
                         let came = self.truth.arrive(&flight);
-                        let same = came.as_ref().is_some_and(|(reply, _)| {
-                            self.heard
-                                .iter()
-                                .any(|it| it.0 == flight.request && same(&it.1, reply))
-                        });
-                        self.idle = same && !flight.request.changes();
+                        let reply = came.as_ref().map(|it| &it.0);
+                        let heard = reply.is_some_and(|it| self.was_heard(&flight.request, it));
+                        self.idle = heard && !flight.request.changes();
                         match came {
                             Some((reply, delay))
                                 if at + delay <= patience

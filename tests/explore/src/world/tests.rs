@@ -1038,6 +1038,26 @@ fn broken(rule: &str, name: &str, moves: &[(Ms, Move)], script: &[(Ms, Request)]
     violations.find(|it| it.rule == rule).map(|it| it.at)
 }
 
+fn complete(group: u8) -> Request {
+    Request::Complete(Group(group), HookName(0), ActionResult::Continue)
+}
+
+/// What a plain drain asks for until ECS agrees that nothing is left, and then this.
+fn drained(then: &[(Ms, Request)]) -> Vec<(Ms, Request)> {
+    use Request as R;
+    let mut script = vec![
+        (5_020, R::ReadMetadata),
+        (5_030, R::ReadTasks),
+        (5_040, R::DescribeContainerInstance(0)),
+        (5_200, R::SetDraining(0)),
+        (24_600, R::ReadTasks),
+        (25_190, R::ReadTasks),
+        (25_200, R::DescribeContainerInstance(0)),
+    ];
+    script.extend_from_slice(then);
+    script
+}
+
 /// The time that it spent drained does not count, and puts the deadline off: the time that it has to have counted as
 /// drained, by all that it was told.
 #[test]
@@ -1047,22 +1067,14 @@ fn only_what_has_to_count_as_drained_is_credited() {
     let too_early = |name: &str, moves: &[(Ms, Move)], script: &[(Ms, Request)]| {
         broken("completed-while-a-container-ran", name, moves, script).is_some()
     };
-    let complete = R::Complete(Group(0), HookName(0), ActionResult::Continue);
-    let script = [
-        (5_020, R::ReadMetadata),
-        (5_030, R::ReadTasks),
-        (5_040, R::DescribeContainerInstance(0)),
-        (5_200, R::SetDraining(0)),
-        (24_600, R::ReadTasks),
-        (25_190, R::ReadTasks),
-        (25_200, R::DescribeContainerInstance(0)),
+    let script = drained(&[
         (25_280, R::ReadTasks),
         (25_290, R::ReadAgentMetadata),
         (30_280, R::ReadTasks),
         (35_020, R::ReadMetadata),
         (40_280, R::ReadTasks),
-        (45_034, complete.clone()),
-    ];
+        (45_034, complete(0)),
+    ]);
     let moves = [(25_286, IntrospectionAway), (35_020, Reregister)];
     assert!(too_early("daemon-waited-for", &moves[1..], &script));
     assert!(!too_early("daemon-waited-for", &moves, &script));
@@ -1079,7 +1091,7 @@ fn only_what_has_to_count_as_drained_is_credited() {
         (15_020, R::ReadMetadata),
         (21_295, R::ReadMetadata),
         (26_290, R::ReadTasks),
-        (55_034, complete),
+        (55_034, complete(0)),
     ];
     let moves = [(4_000, ToPool), (21_295, PersonActive)];
     assert!(!too_early("undrain-then-scale-in", &moves, &script));
@@ -1092,10 +1104,7 @@ fn only_what_has_to_count_as_drained_is_credited() {
         (5_030, R::DescribeAutoScalingInstance),
         (6_000, R::ReadTasks),
         (20_020, R::ReadMetadata),
-        (
-            45_130,
-            R::Complete(Group(0), HookName(0), ActionResult::Continue),
-        ),
+        (45_130, complete(0)),
     ];
     assert!(!too_early("stuck-abandon", &[(25, Target404)], &script));
     script.remove(2);
@@ -1181,23 +1190,15 @@ fn what_was_said_of_something_else_does_not_count() {
     use Move::*;
     use Occasion::{AfterDrain, BeforeDrain};
     use Request as R;
-    let complete = |group| R::Complete(Group(group), HookName(0), ActionResult::Continue);
     // A refused change of the placement leaves open what it is, and no time is spent drained.
     let too_early = |asserted: Option<Ms>| {
-        let mut script = vec![
-            (5_020, R::ReadMetadata),
-            (5_030, R::ReadTasks),
-            (5_040, R::DescribeContainerInstance(0)),
-            (5_200, R::SetDraining(0)),
-            (24_600, R::ReadTasks),
-            (25_190, R::ReadTasks),
-            (25_200, R::DescribeContainerInstance(0)),
+        let mut script = drained(&[
             (25_290, R::ReadTasks),
             (33_000, R::ReadTasks),
             (36_020, R::ReadMetadata),
             (40_280, R::ReadTasks),
             (46_034, complete(0)),
-        ];
+        ]);
         script.extend(asserted.map(|it| (it, R::SetDraining(0))));
         script.sort_by_key(|it| it.0);
         let moves = [(25_245, EcsThrottled), (36_020, PersonActive)];
