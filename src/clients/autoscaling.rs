@@ -6,11 +6,11 @@ use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::RequestId;
 
 use crate::decide::{
-    Accepted, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleActionResult,
-    LifecycleHook, LifecycleState, LifecycleTransition,
+    Accepted, AutoScalingInstance, Failure, HookRef, LifecycleActionResult, LifecycleHook,
+    LifecycleState, LifecycleTransition,
 };
 
-use super::failure::from_sdk;
+use super::failure::Call;
 
 /// The HeartbeatTimeout that Auto Scaling sets by default, in seconds.
 const DEFAULT_HEARTBEAT_TIMEOUT: u64 = 3_600;
@@ -25,13 +25,13 @@ pub async fn describe_instance(
     client: &Client,
     instance_id: &str,
 ) -> Result<Option<AutoScalingInstance>, Failure> {
-    let what = format!("autoscaling:DescribeAutoScalingInstances {instance_id}");
+    let call = Call::new("autoscaling:DescribeAutoScalingInstances", instance_id);
     let answer = client
         .describe_auto_scaling_instances()
         .instance_ids(instance_id)
         .send()
         .await
-        .map_err(|error| from_sdk(&what, &error))?;
+        .map_err(|error| call.failed(&error))?;
     let Some(found) = answer
         .auto_scaling_instances()
         .iter()
@@ -41,7 +41,7 @@ pub async fn describe_instance(
         return if answer.auto_scaling_instances.is_some() {
             Ok(None)
         } else {
-            Err(malformed(&what, "no list of instances"))
+            Err(call.malformed("no list of instances"))
         };
     };
     match (found.auto_scaling_group_name(), found.lifecycle_state()) {
@@ -49,10 +49,7 @@ pub async fn describe_instance(
             group: group.to_owned(),
             lifecycle_state: Some(LifecycleState::parse(state)),
         })),
-        _ => Err(malformed(
-            &what,
-            "an instance without a group or a lifecycle state",
-        )),
+        _ => Err(call.malformed("an instance without a group or a lifecycle state")),
     }
 }
 
@@ -61,15 +58,18 @@ pub async fn describe_instance(
 /// # Errors
 /// Fails if the call does, or if the answer is incomplete.
 pub async fn lifecycle_hooks(client: &Client, group: &str) -> Result<Vec<LifecycleHook>, Failure> {
-    let what = format!("autoscaling:DescribeLifecycleHooks of {group}");
+    let call = Call::new(
+        "autoscaling:DescribeLifecycleHooks",
+        format_args!("of {group}"),
+    );
     let answer = client
         .describe_lifecycle_hooks()
         .auto_scaling_group_name(group)
         .send()
         .await
-        .map_err(|error| from_sdk(&what, &error))?;
+        .map_err(|error| call.failed(&error))?;
     let Some(hooks) = &answer.lifecycle_hooks else {
-        return Err(malformed(&what, "no list of hooks"));
+        return Err(call.malformed("no list of hooks"));
     };
     hooks
         .iter()
@@ -82,7 +82,7 @@ pub async fn lifecycle_hooks(client: &Client, group: &str) -> Result<Vec<Lifecyc
         .map(|(transition, hook)| {
             let name = hook
                 .lifecycle_hook_name()
-                .ok_or_else(|| malformed(&what, "a hook without a name"))?;
+                .ok_or_else(|| call.malformed("a hook without a name"))?;
             let heartbeat = seconds(hook.heartbeat_timeout()).unwrap_or(DEFAULT_HEARTBEAT_TIMEOUT);
             let global = seconds(hook.global_timeout())
                 .unwrap_or_else(|| MOST_GLOBAL_TIMEOUT.min(heartbeat.saturating_mul(100)));
@@ -116,7 +116,7 @@ pub async fn heartbeat(
     hook: &HookRef,
     instance_id: &str,
 ) -> Result<Accepted, Failure> {
-    let what = format!("autoscaling:RecordLifecycleActionHeartbeat {}", hook.name);
+    let call = Call::new("autoscaling:RecordLifecycleActionHeartbeat", &hook.name);
     let answer = client
         .record_lifecycle_action_heartbeat()
         .auto_scaling_group_name(&hook.group)
@@ -124,8 +124,8 @@ pub async fn heartbeat(
         .instance_id(instance_id)
         .send()
         .await
-        .map_err(|error| from_sdk(&what, &error))?;
-    accepted(&what, answer.request_id())
+        .map_err(|error| call.failed(&error))?;
+    accepted(&call, answer.request_id())
 }
 
 /// Calls `CompleteLifecycleAction`, by instance id.
@@ -138,10 +138,9 @@ pub async fn complete(
     instance_id: &str,
     result: LifecycleActionResult,
 ) -> Result<Accepted, Failure> {
-    let what = format!(
-        "autoscaling:CompleteLifecycleAction {} {}",
-        hook.name,
-        result.as_str()
+    let call = Call::new(
+        "autoscaling:CompleteLifecycleAction",
+        format_args!("{} {}", hook.name, result.as_str()),
     );
     let answer = client
         .complete_lifecycle_action()
@@ -151,25 +150,18 @@ pub async fn complete(
         .lifecycle_action_result(result.as_str())
         .send()
         .await
-        .map_err(|error| from_sdk(&what, &error))?;
-    accepted(&what, answer.request_id())
+        .map_err(|error| call.failed(&error))?;
+    accepted(&call, answer.request_id())
 }
 
 /// Requires a request id, which every answer of AWS has. These answers have no content, so the SDK takes any
 /// status 200 for success, even from a captive portal or a broken proxy.
-fn accepted(what: &str, request_id: Option<&str>) -> Result<Accepted, Failure> {
+fn accepted(call: &Call, request_id: Option<&str>) -> Result<Accepted, Failure> {
     let request_id = request_id
         .filter(|id| !id.is_empty())
-        .ok_or_else(|| malformed(what, "no request id"))?
+        .ok_or_else(|| call.malformed("no request id"))?
         .to_owned();
     Ok(Accepted {
         request_id: Some(request_id),
     })
-}
-
-fn malformed(what: &str, why: &str) -> Failure {
-    Failure::new(
-        FailureKind::Malformed,
-        format!("{what}: an answer with {why}"),
-    )
 }

@@ -143,6 +143,7 @@ fn understand(what: &str, answer: &Answer) -> Result<Accepted, Failure> {
             kind => kind,
         },
         message: format!("{what}: {}: {}", error.code, error.message),
+        action: None,
         code: Some(error.code),
         request_id,
     })

@@ -13,7 +13,7 @@ use crate::decide::{
     FailureKind, HostView, Resources, StateChange, Task, TaskKind, TaskStatus, short,
 };
 
-use super::failure::from_sdk;
+use super::failure::Call;
 
 /// The most tasks in one call of `DescribeTasks`.
 const TASKS_AT_ONCE: usize = 100;
@@ -37,10 +37,9 @@ pub async fn set_state(
     } else {
         types::ContainerInstanceStatus::Active
     };
-    let what = format!(
-        "ecs:UpdateContainerInstancesState {} on {}",
-        status.as_str(),
-        target.id()
+    let call = Call::new(
+        "ecs:UpdateContainerInstancesState",
+        format_args!("{} on {}", status.as_str(), target.id()),
     );
     let answer = ecs
         .update_container_instances_state()
@@ -49,8 +48,8 @@ pub async fn set_state(
         .status(status)
         .send()
         .await
-        .map_err(|error| from_sdk(&what, &error))?;
-    let view = view(&what, answer.container_instances(), answer.failures())?;
+        .map_err(|error| call.failed(&error))?;
+    let view = view(&call, answer.container_instances(), answer.failures())?;
     Ok(StateChange {
         view,
         request_id: answer.request_id().map(str::to_owned),
@@ -73,15 +72,15 @@ pub async fn describe(
 /// # Errors
 /// Fails if the call does, or if the answer is incomplete.
 pub async fn resources(ecs: &Client, target: &ContainerInstance) -> Result<HostView, Failure> {
-    let what = format!("ecs:DescribeContainerInstances {}", target.id());
+    let call = Call::new("ecs:DescribeContainerInstances", target.id());
     let answer = ecs
         .describe_container_instances()
         .cluster(&target.cluster)
         .container_instances(&target.arn)
         .send()
         .await
-        .map_err(|error| from_sdk(&what, &error))?;
-    let view = view(&what, answer.container_instances(), answer.failures())?;
+        .map_err(|error| call.failed(&error))?;
+    let view = view(&call, answer.container_instances(), answer.failures())?;
     let instance = answer.container_instances().first();
     Ok(HostView {
         view,
@@ -103,7 +102,10 @@ pub async fn registrations(
     cluster: &str,
     instance_id: &str,
 ) -> Result<Vec<String>, Failure> {
-    let what = format!("ecs:ListContainerInstances of {instance_id}");
+    let call = Call::new(
+        "ecs:ListContainerInstances",
+        format_args!("of {instance_id}"),
+    );
     let (mut arns, mut next) = (Vec::new(), None);
     for _ in 0..MOST_PAGES {
         let answer = ecs
@@ -113,18 +115,18 @@ pub async fn registrations(
             .set_next_token(next)
             .send()
             .await
-            .map_err(|error| from_sdk(&what, &error))?;
+            .map_err(|error| call.failed(&error))?;
         let page = answer.container_instance_arns.as_deref();
-        arns.extend_from_slice(page.ok_or_else(|| malformed(&what, "no list"))?);
+        arns.extend_from_slice(page.ok_or_else(|| call.malformed("no list"))?);
         if arns.iter().any(|arn| arn.len() > parse::LONGEST_TEXT) {
-            return Err(malformed(&what, "an ARN that is too long"));
+            return Err(call.malformed("an ARN that is too long"));
         }
         next = token(answer.next_token());
         if next.is_none() {
             return Ok(arns);
         }
     }
-    Err(malformed(&what, "pages without end"))
+    Err(call.malformed("pages without end"))
 }
 
 /// Returns the token of the next page, if there is one.
@@ -161,7 +163,7 @@ fn amounts(list: &[types::Resource]) -> Resources {
 }
 
 fn view(
-    what: &str,
+    call: &Call,
     instances: &[types::ContainerInstance],
     failures: &[types::Failure],
 ) -> Result<ContainerInstanceView, Failure> {
@@ -169,7 +171,7 @@ fn view(
         let status = match instance.status() {
             Some("DEREGISTERING") => ContainerInstanceStatus::Inactive,
             Some(status) => ContainerInstanceStatus::parse(status),
-            None => return Err(malformed(what, "a container instance without a status")),
+            None => return Err(call.malformed("a container instance without a status")),
         };
         let count = |count: i32| u32::try_from(count).unwrap_or(0);
         return Ok(ContainerInstanceView {
@@ -190,12 +192,9 @@ fn view(
         }),
         Some(reason) => Err(Failure::new(
             FailureKind::Refused,
-            format!("{what}: failure {reason}"),
+            format!("{call}: failure {reason}"),
         )),
-        None => Err(malformed(
-            what,
-            "neither a container instance nor a failure",
-        )),
+        None => Err(call.malformed("neither a container instance nor a failure")),
     }
 }
 
@@ -215,11 +214,14 @@ pub async fn list_tasks(
     let mut found = BTreeMap::new();
     let mut arns = Vec::new();
     for desired in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
-        let what = format!("ecs:ListTasks {} on {}", desired.as_str(), target.id());
+        let call = Call::new(
+            "ecs:ListTasks",
+            format_args!("{} on {}", desired.as_str(), target.id()),
+        );
         let mut next = None;
         for number in 0.. {
             if number >= MOST_PAGES {
-                return Err(malformed(&what, "pages without end"));
+                return Err(call.malformed("pages without end"));
             }
             let answer = ecs
                 .list_tasks()
@@ -229,10 +231,10 @@ pub async fn list_tasks(
                 .set_next_token(next)
                 .send()
                 .await
-                .map_err(|error| from_sdk(&what, &error))?;
+                .map_err(|error| call.failed(&error))?;
             // The SDK reads an empty body as an empty object, so a missing list does not mean an empty one.
             let page = answer.task_arns.as_deref();
-            arns.extend_from_slice(page.ok_or_else(|| malformed(&what, "no list of tasks"))?);
+            arns.extend_from_slice(page.ok_or_else(|| call.malformed("no list of tasks"))?);
             next = token(answer.next_token());
             if next.is_none() {
                 break;
@@ -288,29 +290,32 @@ async fn each_task(
     arns.dedup();
     let mut tasks = Vec::with_capacity(arns.len());
     for chunk in arns.chunks(TASKS_AT_ONCE) {
-        let what = format!("ecs:DescribeTasks of {} tasks", chunk.len());
+        let call = Call::new(
+            "ecs:DescribeTasks",
+            format_args!("of {} tasks", chunk.len()),
+        );
         let answer = ecs
             .describe_tasks()
             .cluster(cluster)
             .set_tasks(Some(chunk.to_vec()))
             .send()
             .await
-            .map_err(|error| from_sdk(&what, &error))?;
+            .map_err(|error| call.failed(&error))?;
         let found = answer.tasks.as_deref();
-        for task in found.ok_or_else(|| malformed(&what, "no list of tasks"))? {
-            tasks.push(api_task(&what, task)?);
+        for task in found.ok_or_else(|| call.malformed("no list of tasks"))? {
+            tasks.push(api_task(&call, task)?);
         }
     }
     Ok(tasks)
 }
 
-fn api_task(what: &str, task: &types::Task) -> Result<ApiTask, Failure> {
+fn api_task(call: &Call, task: &types::Task) -> Result<ApiTask, Failure> {
     let arn = task
         .task_arn()
-        .ok_or_else(|| malformed(what, "a task without an ARN"))?;
+        .ok_or_else(|| call.malformed("a task without an ARN"))?;
     let known = task
         .last_status()
-        .ok_or_else(|| malformed(what, "a task without a lastStatus"))?;
+        .ok_or_else(|| call.malformed("a task without a lastStatus"))?;
     let kind = match task
         .group()
         .and_then(|group| group.strip_prefix("service:"))
@@ -343,16 +348,19 @@ async fn mark_daemons(ecs: &Client, cluster: &str, tasks: &mut [ApiTask]) -> Res
     names.dedup();
     let mut daemon: BTreeMap<String, bool> = BTreeMap::new();
     for chunk in names.chunks(SERVICES_AT_ONCE) {
-        let what = format!("ecs:DescribeServices of {}", chunk.join(", "));
+        let call = Call::new(
+            "ecs:DescribeServices",
+            format_args!("of {}", chunk.join(", ")),
+        );
         let answer = ecs
             .describe_services()
             .cluster(cluster)
             .set_services(Some(chunk.to_vec()))
             .send()
             .await
-            .map_err(|error| from_sdk(&what, &error))?;
+            .map_err(|error| call.failed(&error))?;
         let found = answer.services.as_deref();
-        for service in found.ok_or_else(|| malformed(&what, "no list of services"))? {
+        for service in found.ok_or_else(|| call.malformed("no list of services"))? {
             if let Some(name) = service.service_name() {
                 let strategy = service.scheduling_strategy();
                 daemon.insert(
@@ -388,7 +396,7 @@ pub async fn stop_task(
     task: &str,
     reason: &str,
 ) -> Result<(), Failure> {
-    let what = format!("ecs:StopTask {}", short(task));
+    let call = Call::new("ecs:StopTask", format_args!("{}", short(task)));
     let answer = ecs
         .stop_task()
         .cluster(cluster)
@@ -396,16 +404,9 @@ pub async fn stop_task(
         .reason(reason)
         .send()
         .await
-        .map_err(|error| from_sdk(&what, &error))?;
+        .map_err(|error| call.failed(&error))?;
     match answer.task() {
         Some(_) => Ok(()),
-        None => Err(malformed(&what, "no task")),
+        None => Err(call.malformed("no task")),
     }
-}
-
-fn malformed(what: &str, why: &str) -> Failure {
-    Failure::new(
-        FailureKind::Malformed,
-        format!("{what}: an answer with {why}"),
-    )
 }

@@ -1,7 +1,9 @@
 //! Converts the SDK's errors to the core's [`Failure`], which names the call, its object and the answer.
 
 use std::error::Error;
+use std::fmt;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -50,65 +52,92 @@ const SERVER: &[&str] = &[
     "ServiceUnavailable",
 ];
 
-/// Converts an error of the SDK. `what` names the call and its object.
-pub fn from_sdk<E>(what: &str, error: &SdkError<E, HttpResponse>) -> Failure
-where
-    E: Error + ProvideErrorMetadata + 'static,
-{
-    let raw = error.raw_response();
-    let request_id = raw.and_then(request_id);
-    let status = raw.map(|raw| raw.status().as_u16());
-    let (kind, code, why) = match error {
-        SdkError::TimeoutError(_) => (FailureKind::Timeout, None, "no answer in time".to_owned()),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => (
-            FailureKind::Timeout,
-            None,
-            "no connection in time".to_owned(),
-        ),
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
-            let causes = causes(error);
-            if causes
-                .iter()
-                .any(|cause| cause.to_ascii_lowercase().contains("credentials"))
-            {
-                let why = format!("no credentials: {}", last(&causes));
-                (FailureKind::Credentials, None, why)
-            } else {
-                (FailureKind::Unreachable, None, last(&causes))
+/// A call of the SDK, as messages name it.
+pub struct Call {
+    /// `ecs:StopTask`, …
+    action: &'static str,
+    object: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.action, self.object)
+    }
+}
+
+impl Call {
+    /// The call of `action`, in IAM's spelling, on `object`.
+    pub fn new(action: &'static str, object: impl fmt::Display) -> Self {
+        Self {
+            action,
+            object: object.to_string(),
+        }
+    }
+
+    /// The failure for an answer that is not what the protocol says.
+    pub fn malformed(&self, why: &str) -> Failure {
+        Failure::new(
+            FailureKind::Malformed,
+            format!("{self}: an answer with {why}"),
+        )
+    }
+
+    /// Converts an error of the SDK.
+    pub fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        let raw = error.raw_response();
+        let request_id = raw.and_then(request_id);
+        let status = raw.map(|raw| raw.status().as_u16());
+        let (kind, code, why) = match error {
+            SdkError::TimeoutError(_) => {
+                (FailureKind::Timeout, None, "no answer in time".to_owned())
             }
-        }
-        SdkError::ResponseError(_) => {
-            let kind = match status {
-                Some(500..) => FailureKind::Server,
-                _ => FailureKind::Malformed,
-            };
-            let status = status.map_or_else(String::new, |status| format!("status {status}, "));
-            (
-                kind,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => (
+                FailureKind::Timeout,
                 None,
-                format!(
-                    "{status}an answer that makes no sense: {}",
-                    last(&causes(error))
-                ),
-            )
+                "no connection in time".to_owned(),
+            ),
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
+                if causes(error).any(<dyn Error>::is::<CredentialsError>) {
+                    let why = format!("no credentials: {}", last(error));
+                    (FailureKind::Credentials, None, why)
+                } else {
+                    (FailureKind::Unreachable, None, last(error))
+                }
+            }
+            SdkError::ResponseError(_) => {
+                let kind = match status {
+                    Some(500..) => FailureKind::Server,
+                    _ => FailureKind::Malformed,
+                };
+                let status = status.map_or_else(String::new, |status| format!("status {status}, "));
+                (
+                    kind,
+                    None,
+                    format!("{status}an answer that makes no sense: {}", last(error)),
+                )
+            }
+            SdkError::ServiceError(service) => {
+                let code = service.err().code().map(str::to_owned);
+                let message = service.err().message().unwrap_or("(no message)");
+                let kind = match kind_of(code.as_deref(), status.unwrap_or_default()) {
+                    FailureKind::Refused => refused(message),
+                    kind => kind,
+                };
+                let named = code.as_deref().unwrap_or("an error without a code");
+                (kind, code.clone(), format!("{named}: {message}"))
+            }
+            _ => (FailureKind::Unreachable, None, last(error)),
+        };
+        Failure {
+            kind,
+            message: format!("{self}: {why}"),
+            action: Some(self.action),
+            code,
+            request_id,
         }
-        SdkError::ServiceError(service) => {
-            let code = service.err().code().map(str::to_owned);
-            let message = service.err().message().unwrap_or("(no message)");
-            let kind = match kind_of(code.as_deref(), status.unwrap_or_default()) {
-                FailureKind::Refused => refused(message),
-                kind => kind,
-            };
-            let named = code.as_deref().unwrap_or("an error without a code");
-            (kind, code.clone(), format!("{named}: {message}"))
-        }
-        _ => (FailureKind::Unreachable, None, last(&causes(error))),
-    };
-    Failure {
-        kind,
-        message: format!("{what}: {why}"),
-        code,
-        request_id,
     }
 }
 
@@ -151,17 +180,14 @@ fn request_id(raw: &HttpResponse) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        causes.push(error.to_string());
-        next = error.source();
-    }
-    causes
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 /// The innermost cause, which says what happened. The outer ones only say where.
-fn last(causes: &[String]) -> String {
-    causes.last().cloned().unwrap_or_default()
+fn last(error: &(dyn Error + 'static)) -> String {
+    causes(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }

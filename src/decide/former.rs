@@ -74,7 +74,7 @@ impl Former {
                 if !std::mem::replace(&mut self.said_denied, true) {
                     turn.say(Note::Denied {
                         dependency,
-                        action: name.to_owned(),
+                        action: name,
                         failure,
                     });
                 }

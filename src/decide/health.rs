@@ -52,7 +52,7 @@ pub struct Health {
     failing: Vec<Condition>,
     /// The last failure of each dependency that has recovered since.
     recovered: Vec<Recovered>,
-    denied: Vec<String>,
+    denied: Vec<&'static str>,
 }
 
 /// A dependency that has failed before, and answers again.
@@ -157,9 +157,9 @@ impl Health {
             return;
         }
         // Some effects are several calls: the failure says which of them it was.
-        let action = failure.action().unwrap_or(what).to_owned();
+        let action = failure.action.unwrap_or(what);
         if !self.denied.contains(&action) {
-            self.denied.push(action.clone());
+            self.denied.push(action);
             notes.push(Note::Denied {
                 dependency: operation.dependency,
                 action,

@@ -198,7 +198,7 @@ pub enum Note {
     /// A call failed for want of a permission. Said once per action.
     Denied {
         dependency: Dependency,
-        action: String,
+        action: &'static str,
         failure: Failure,
     },
     /// A dependency does not answer as it should.

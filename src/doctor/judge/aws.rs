@@ -190,7 +190,7 @@ fn tasks(live: &Live, findings: &mut Findings) {
             }
         }
         Some(Err(failure)) => {
-            let at = failure.action().unwrap_or_default();
+            let at = failure.action.unwrap_or_default();
             let mut before = true;
             for check in [list, describe, services] {
                 if check.id() == at || before && check == services {
