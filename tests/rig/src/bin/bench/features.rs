@@ -1,4 +1,4 @@
-//! What the features beside a plain drain cost: a join, a look at the status, the paths that only warn.
+//! What the features beside a plain drain cost: a join, a look at the status, what is off by default.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -23,15 +23,17 @@ const RESOURCE: &str = "AutoScalingGroup";
 const TASKS: usize = 300;
 const LOOKS: usize = 50;
 const WATCHED: Duration = Duration::from_secs(20);
+/// With the capacity, there are two samples and one look at ECS in this time.
+const TWO_MINUTES: Duration = Duration::from_mins(2);
 
 /// One after the other.
 pub(crate) async fn measure(options: &Options) -> Result<Section, String> {
     let mut figures = Vec::new();
     let joins = join(options, &mut figures).await?;
     let looks = looks(options, &mut figures).await?;
-    warnings(options, &mut figures).await?;
+    idle(options, &mut figures).await?;
     Ok(Section {
-        title: format!("Features: a join, {LOOKS} looks at the status, the paths that only warn"),
+        title: format!("Features: a join, {LOOKS} looks at the status, what is off by default"),
         figures,
         data: json!({"join": joins, "status": looks}),
         ..Section::default()
@@ -136,34 +138,63 @@ async fn looks(options: &Options, figures: &mut Vec<Figure>) -> Result<Value, St
     Ok(json!({"seconds": samples, "tasks_with_a_kind": known}))
 }
 
-/// Idle, with rebalance recommendations and scheduled events read as well, at every poll.
-async fn warnings(options: &Options, figures: &mut Vec<Figure>) -> Result<(), String> {
-    let mut hours = Vec::new();
-    for on in [false, true] {
-        let settings = [
-            ("drain", "on_rebalance", "10m".to_owned()),
-            ("drain", "on_maintenance", "1h".to_owned()),
-        ];
-        let simulator = simulator(1).await?;
-        let settings = if on { &settings[..] } else { &[] };
+/// Idle, without and with rebalance recommendations and scheduled events, then with the capacity.
+async fn idle(options: &Options, figures: &mut Vec<Figure>) -> Result<(), String> {
+    let warnings = [
+        ("drain", "on_rebalance", "10m".to_owned()),
+        ("drain", "on_maintenance", "1h".to_owned()),
+    ];
+    let simulator = simulator(1).await?;
+    for (name, settings) in [("off", &warnings[..0]), ("on", &warnings[..])] {
         let stage = Stage::new(options, &simulator, Vec::new(), settings).await?;
-        let id = stage.agent.id().ok_or("the agent has ended")?;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let (began, before) = (stage::now(), Usage::of(id).map_err(text)?);
-        tokio::time::sleep(WATCHED).await;
-        let (took, after) = (began.elapsed().as_secs_f64(), Usage::of(id).map_err(text)?);
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "52 bits of nanoseconds are 52 days"
-        )]
-        let cpu = after.cpu.saturating_sub(before.cpu) as f64 / 1e9;
-        hours.push(cpu / took * 3600.0);
-    }
-    for (name, hour) in ["off", "on"].iter().zip(hours) {
+        let hour = idle_hour(&stage, WATCHED).await?;
         let name = format!("processor time of an idle hour, warnings {name}");
         figures.push(Figure::number(&name, hour, 2, "s"));
     }
+    if !knows_capacity(options).await? {
+        return Ok(());
+    }
+    let (told, mut samples) = tokio::sync::mpsc::unbounded_channel();
+    let listener = ecs_lifecycle_rig::emf::listen(move |line| drop(told.send(line)));
+    let capacity = [
+        ("capacity", "enabled", "true".to_owned()),
+        ("capacity", "cpu", "256".to_owned()),
+        ("capacity", "memory", "512".to_owned()),
+        ("metrics", "emf_endpoint", listener.await.map_err(text)?),
+    ];
+    let tasks = vec![TaskSpec::service("web"); 10];
+    let stage = Stage::new(options, &simulator, tasks, &capacity).await?;
+    let first = tokio::time::timeout(Duration::from_secs(150), samples.recv());
+    first.await.map_err(|_| "no sample of the capacity")?;
+    let hour = idle_hour(&stage, TWO_MINUTES).await?;
+    let peak = stage.agent.memory("VmHWM").map_err(text)?;
+    let name = "processor time of an idle hour, capacity on";
+    figures.push(Figure::number(name, hour, 2, "s"));
+    figures.push(Figure::bytes("VmHWM while idle, capacity on", peak));
     Ok(())
+}
+
+/// An earlier release may not know it.
+async fn knows_capacity(options: &Options) -> Result<bool, String> {
+    let mut command = Command::new(&options.agent);
+    let command = command.args(["capacity", "--help"]).env_clear();
+    let output = command.output().await.map_err(text)?;
+    Ok(output.status.success())
+}
+
+/// The processor time of an hour, from what is used in `watched`.
+async fn idle_hour(stage: &Stage, watched: Duration) -> Result<f64, String> {
+    let id = stage.agent.id().ok_or("the agent has ended")?;
+    let (began, before) = (stage::now(), Usage::of(id).map_err(text)?);
+    tokio::time::sleep(watched).await;
+    let (took, after) = (began.elapsed().as_secs_f64(), Usage::of(id).map_err(text)?);
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "52 bits of nanoseconds are 52 days"
+    )]
+    let cpu = after.cpu.saturating_sub(before.cpu) as f64 / 1e9;
+    Ok(cpu / took * 3600.0)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts here are small")]

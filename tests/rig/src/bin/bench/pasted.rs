@@ -37,10 +37,11 @@ const TABLES: [(&str, &[Row]); 2] = [
             ("calls to AWS while idle", "#", &[("calls to AWS", 0)]),
             (
                 "processor time while idle",
-                "# s an hour; # s with `on_rebalance` and `on_maintenance`",
+                "# s an hour; # s with `on_rebalance` and `on_maintenance`; # s with `capacity`",
                 &[
-                    ("processor time in an idle hour", 1),
-                    ("processor time of an idle hour, warnings on", 1),
+                    ("processor time in an idle hour", 2),
+                    ("processor time of an idle hour, warnings on", 2),
+                    ("processor time of an idle hour, capacity on", 2),
                 ],
             ),
             (
@@ -51,7 +52,11 @@ const TABLES: [(&str, &[Row]); 2] = [
                     ("start, a drain of 1 task, stop", 0),
                 ],
             ),
-            ("memory while idle", "# MB", &[("memory, VmHWM", 1)]),
+            (
+                "memory while idle",
+                "# MB; # MB with `capacity`",
+                &[("memory, VmHWM", 1), ("VmHWM while idle, capacity on", 1)],
+            ),
             (
                 "peak memory, 1 task / 300 tasks / 3,000 stopped ones still listed",
                 "# / # / # MB",
