@@ -280,7 +280,12 @@ pub fn narrate(note: &Note, state: &State) {
                 tasks_left = left.len(),
                 tasks = list(left),
                 set_by = deadline.source.as_str(),
-                "deadline reached with tasks still on this instance{}",
+                "deadline reached {}{}",
+                if left.is_empty() {
+                    "before it was known that no tasks are left"
+                } else {
+                    "with tasks still on this instance"
+                },
                 hint(deadline.source)
             );
         }

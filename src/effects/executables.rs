@@ -192,7 +192,7 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
                 if ended.is_err() {
                     let _ = child.wait().await;
                 }
-                return Err(format!("ended after {}", humantime::format_duration(timeout)));
+                return Err(format!("did not end within {}; killed", humantime::format_duration(timeout)));
             }
         }
     };

@@ -80,7 +80,7 @@ impl Effects {
     pub async fn run(&self, action: Action, instance: Option<Instance>) -> Option<Answer> {
         let answer = match action {
             Action::ReadInstance => Answer::Instance(self.imds.instance().await),
-            Action::ReadMetadata => Answer::Metadata(self.imds.reading().await),
+            Action::ReadMetadata { notices } => Answer::Metadata(self.imds.reading(notices).await),
             Action::ReadContainerInstance => {
                 Answer::Identity(self.introspection.container_instance().await)
             }

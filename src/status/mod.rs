@@ -89,7 +89,7 @@ fn draining(drain: &Drain, state: &State, now: Moment, policy: &Policy) -> Strin
     let tasks = state.waited_for(policy);
     let what = if let Some(event) = drain.runs_executables() {
         let which = match event {
-            ExecutableEvent::AfterDrain => "no task left, ",
+            ExecutableEvent::AfterDrain => "no tasks left, ",
             ExecutableEvent::BeforeDrain | ExecutableEvent::Ready => "",
         };
         format!("{which}running the executables of {}", event.as_str())
@@ -103,14 +103,14 @@ fn draining(drain: &Drain, state: &State, now: Moment, policy: &Policy) -> Strin
         "no tasks left; confirming with ECS".to_owned()
     } else {
         let noun = if tasks.len() == 1 { "task" } else { "tasks" };
-        format!("{} {noun} left ({})", tasks.len(), names(&tasks))
-    };
-    let source = match state.tasks.source() {
-        Source::Introspection => "",
-        Source::Api => " by the ECS API",
+        let source = match state.tasks.source() {
+            Source::Introspection => "",
+            Source::Api => " by the ECS API",
+        };
+        format!("{} {noun} left{source} ({})", tasks.len(), names(&tasks))
     };
     format!(
-        "draining: {what}{source}, {left} to deadline ({})",
+        "draining: {what}, {left} to deadline ({})",
         deadline.source.as_str()
     )
 }
