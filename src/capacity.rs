@@ -90,8 +90,7 @@ async fn find(settings: &Settings, effects: &Effects, clock: Clock) -> Found {
     let mut events = vec![Event::Tick];
     let mut unanswered = None;
     while let Some(event) = events.pop() {
-        let step = decide::step(state, event, clock.now(), settings);
-        state = step.state;
+        let step = decide::step(&mut state, event, clock.now(), settings);
         for (ticket, action) in step.actions {
             if !is_read(&action) {
                 continue;
@@ -127,7 +126,7 @@ async fn find(settings: &Settings, effects: &Effects, clock: Clock) -> Found {
 fn is_read(action: &Action) -> bool {
     matches!(
         action,
-        Action::ReadInstance | Action::ReadMetadata | Action::ReadContainerInstance
+        Action::ReadInstance | Action::ReadMetadata { .. } | Action::ReadContainerInstance
     )
 }
 

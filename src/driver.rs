@@ -63,46 +63,39 @@ pub async fn run(
     let mut event = Event::Tick;
     loop {
         let shows = clock.wall_at_boot();
-        let mut news = vec![event];
         if shows.0.abs_diff(wall_at_boot.0) > CLOCK_SET {
             wall_at_boot = shows;
-            news.insert(0, Event::WallClock(shows));
+            state.set_wall_clock(shows);
         }
-        let mut wake = None;
-        let mut now = clock.now();
-        for event in news {
-            now = clock.now();
-            if let Event::Answered { ticket, .. } = &event {
-                under_way.remove(ticket);
+        let now = clock.now();
+        if let Event::Answered { ticket, .. } = &event {
+            under_way.remove(ticket);
+        }
+        let step = decide::step(&mut state, event, now, settings);
+        for note in &step.notes {
+            narrate::narrate(note, &state);
+            metrics.observe(note);
+        }
+        // The core no longer needs the answers to these actions.
+        for ticket in step.cancelled {
+            if let Some(task) = under_way.remove(&ticket) {
+                task.abort();
             }
-            let step = decide::step(state, event, now, settings);
-            state = step.state;
-            wake = step.wake;
-            for note in &step.notes {
-                narrate::narrate(note, &state);
-                metrics.observe(note);
-            }
-            // The core no longer needs the answers to these actions.
-            for ticket in step.cancelled {
-                if let Some(task) = under_way.remove(&ticket) {
-                    task.abort();
+        }
+        if step.exit {
+            // Actions under way are dropped with the runtime. The agent does not wait for them.
+            return Ok(());
+        }
+        for (ticket, action) in step.actions {
+            let (effects, answers) = (Arc::clone(&effects), answers.clone());
+            let instance = state.instance.clone();
+            let task = tokio::spawn(async move {
+                if let Some(answer) = effects.run(action, instance).await {
+                    // Sending fails only if the loop has ended.
+                    let _ = answers.send(Event::Answered { ticket, answer });
                 }
-            }
-            if step.exit {
-                // Actions under way are dropped with the runtime. The agent does not wait for them.
-                return Ok(());
-            }
-            for (ticket, action) in step.actions {
-                let (effects, answers) = (Arc::clone(&effects), answers.clone());
-                let instance = state.instance.clone();
-                let task = tokio::spawn(async move {
-                    if let Some(answer) = effects.run(action, instance).await {
-                        // Sending fails only if the loop has ended.
-                        let _ = answers.send(Event::Answered { ticket, answer });
-                    }
-                });
-                under_way.insert(ticket, task.abort_handle());
-            }
+            });
+            under_way.insert(ticket, task.abort_handle());
         }
         let line = status::line(&state, now, settings);
         notifier.tell(now, state.is_ready(), state.leave_at(), &line);
@@ -114,7 +107,7 @@ pub async fn run(
             metrics: &metrics,
         };
         replies.send_due(&facts);
-        let wake = [wake, notifier.wake_at(), replies.wake_at()];
+        let wake = [step.wake, notifier.wake_at(), replies.wake_at()];
         let wake = wake.into_iter().flatten().min();
         event = tokio::select! {
             biased;

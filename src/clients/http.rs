@@ -5,12 +5,13 @@
 
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_smithy_types::date_time::{DateTime, Format};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{DATE, HOST, HeaderValue};
 use hyper::http::request::Builder;
 use hyper::http::response::Parts;
 use hyper::{Request, Uri};
@@ -35,6 +36,15 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The complete body.
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// When it was made, by the clock of who made it, to the second.
+    pub fn date(&self) -> Option<SystemTime> {
+        let date = self.headers.get(DATE)?.to_str().ok()?;
+        let date = DateTime::from_str(date, Format::HttpDate).ok()?;
+        date.try_into().ok()
+    }
 }
 
 /// A server on this machine: plain HTTP over connections that are kept, without proxy and redirects.

@@ -3,6 +3,7 @@
 //! Status 404 means "not set" and is no error. Status 401 means that the token is stale, so the request is sent
 //! once more with a new one. There is no fallback to version 1.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use hyper::{Request, StatusCode};
@@ -11,8 +12,8 @@ use tokio::sync::Mutex;
 use crate::clients::http::{self, Answer, Local};
 use crate::clock::{Clock, wall_time};
 use crate::decide::{
-    Failure, FailureKind, Instance, MaintenanceEvent, MetadataReading, Moment,
-    RebalanceRecommendation, SpotInstanceAction,
+    Failure, FailureKind, Instance, MaintenanceEvent, MetadataReading, Moment, Notices,
+    RebalanceRecommendation, SpotInstanceAction, TargetLifecycleState, WallTime,
 };
 
 use super::parse::{self, Misfit};
@@ -21,6 +22,8 @@ use super::parse::{self, Misfit};
 const TOKEN_TTL: Duration = Duration::from_secs(21_600);
 /// How long before its expiry a token is renewed.
 const TOKEN_MARGIN: Duration = Duration::from_secs(300);
+/// The dates of answers are cut off to the second.
+const HALF_A_SECOND: i64 = 500;
 /// The most bytes of an answer. Those that the agent reads are much smaller.
 const BODY_LIMIT: usize = 64 * 1024;
 
@@ -31,6 +34,8 @@ pub struct Imds {
     clock: Clock,
     token: Mutex<Option<Token>>,
     warnings: Warnings,
+    /// What the service's clock showed at the boot clock's zero in the last answer, in milliseconds; 0 before it.
+    wall_at_boot: AtomicI64,
 }
 
 /// Which of the paths that only warn are read. Each costs a request at every poll.
@@ -56,6 +61,7 @@ impl Imds {
             clock,
             token: Mutex::new(None),
             warnings,
+            wall_at_boot: AtomicI64::new(0),
         }
     }
 
@@ -77,33 +83,53 @@ impl Imds {
         })
     }
 
-    /// Reads the paths that can start or call off a drain, concurrently.
-    pub async fn reading(&self) -> MetadataReading {
-        let (target, spot, rebalance, maintenance) = tokio::join!(
-            self.optional(
-                "meta-data/autoscaling/target-lifecycle-state",
-                parse::target_lifecycle_state
-            ),
-            self.optional(
-                "meta-data/spot/instance-action",
-                parse::spot_instance_action
-            ),
-            self.rebalance(),
-            self.maintenance(),
-        );
-        let spot = spot.map(|notice| {
-            notice.map(|(notice, time)| SpotInstanceAction {
-                action: notice.action,
-                time: notice.time,
-                at: wall_time(time),
-            })
-        });
+    /// Reads the paths that can start or call off a drain, concurrently. EC2's notices are read if `notices` says so.
+    pub async fn reading(&self, notices: bool) -> MetadataReading {
+        // Boxed because every reading has room for it.
+        let notices = notices.then(|| Box::pin(self.notices()));
+        let notices = async {
+            match notices {
+                Some(reading) => Some(reading.await),
+                None => None,
+            }
+        };
+        let (target_lifecycle_state, notices) =
+            tokio::join!(self.target_lifecycle_state(), notices);
+        let wall_at_boot = WallTime(self.wall_at_boot.load(Ordering::Relaxed));
         MetadataReading {
-            target_lifecycle_state: target,
-            spot_instance_action: spot,
+            target_lifecycle_state,
+            notices,
+            wall_at_boot: Some(wall_at_boot).filter(|it| *it != WallTime(0)),
+        }
+    }
+
+    /// Reads where Auto Scaling is taking the instance; `None` if metadata does not say.
+    ///
+    /// # Errors
+    /// Fails if the service does not answer, or if the answer is malformed.
+    pub async fn target_lifecycle_state(&self) -> Result<Option<TargetLifecycleState>, Failure> {
+        let path = "meta-data/autoscaling/target-lifecycle-state";
+        self.optional(path, parse::target_lifecycle_state).await
+    }
+
+    async fn notices(&self) -> Notices {
+        let (spot_instance_action, rebalance, maintenance) =
+            tokio::join!(self.spot(), self.rebalance(), self.maintenance());
+        Notices {
+            spot_instance_action,
             rebalance,
             maintenance,
         }
+    }
+
+    async fn spot(&self) -> Result<Option<SpotInstanceAction>, Failure> {
+        let path = "meta-data/spot/instance-action";
+        let found = self.optional(path, parse::spot_instance_action).await?;
+        Ok(found.map(|(notice, time)| SpotInstanceAction {
+            action: notice.action,
+            time: notice.time,
+            at: wall_time(time),
+        }))
     }
 
     async fn rebalance(&self) -> Result<Option<RebalanceRecommendation>, Failure> {
@@ -111,9 +137,7 @@ impl Imds {
             return Ok(None);
         }
         let path = "meta-data/events/recommendations/rebalance";
-        let found = self.optional(path, parse::rebalance_recommendation);
-        // Boxed because every reading has room for it.
-        let found = Box::pin(found).await?;
+        let found = self.optional(path, parse::rebalance_recommendation).await?;
         Ok(found.map(|notice_time| RebalanceRecommendation { notice_time }))
     }
 
@@ -122,8 +146,10 @@ impl Imds {
             return Ok(None);
         }
         let path = "meta-data/events/maintenance/scheduled";
-        let found = self.optional(path, parse::scheduled_events);
-        let found = Box::pin(found).await?.flatten();
+        let found = self
+            .optional(path, parse::scheduled_events)
+            .await?
+            .flatten();
         Ok(found.map(|(event, time)| MaintenanceEvent {
             id: event.event_id,
             code: event.code,
@@ -222,9 +248,16 @@ impl Imds {
     async fn get(&self, what: &str, path: &str) -> Result<Answer, Failure> {
         let token = self.token().await?;
         let request = Request::get("/").header("X-aws-ec2-metadata-token", token);
-        self.http
+        let answer = self
+            .http
             .fetch(what, path, request, self.timeout, BODY_LIMIT)
-            .await
+            .await?;
+        if let Some(date) = answer.date() {
+            let since_boot = self.clock.now().as_millis();
+            let at_boot = (wall_time(date).0 + HALF_A_SECOND).saturating_sub(since_boot);
+            self.wall_at_boot.store(at_boot, Ordering::Relaxed);
+        }
+        Ok(answer)
     }
 
     async fn token(&self) -> Result<String, Failure> {

@@ -145,7 +145,7 @@ impl Drain {
             nothing_ever_ran,
             over: remembered.outcome.map(|outcome| Over {
                 outcome,
-                at: turn.now,
+                at: remembered.over_at.unwrap_or(turn.now),
             }),
             spent: remembered.spent,
             report_at: turn.now + turn.policy.drain.report_interval,
@@ -254,6 +254,7 @@ impl Drain {
         memory.reason = self.reason.key();
         memory.started_at = self.started_at;
         memory.outcome = self.outcome();
+        memory.over_at = self.over.map(|over| over.at);
         memory.spent = self.spent;
         memory.signalled = self.signalled;
         memory.completed = self.hold.is_closed() && self.has_action();
@@ -448,7 +449,8 @@ impl Drain {
             && !waits
             && (world.tasks.were_read() || world.lacking(turn) != Some(Lacking::Introspection));
         // If a task is running, no further look can change the result.
-        let runs = waits && !world.leftovers.may_ignore(turn.policy);
+        let runs = world.tasks.runs(world.leftovers, turn.policy)
+            && !world.leftovers.may_ignore(turn.policy);
         let looked = match self.resumed_at {
             Some(at) if !runs && (confirming || !world.was_looked_at()) => at + LOOK_GRACE,
             _ => deadline.at,
@@ -529,29 +531,35 @@ impl Drain {
         if world.here.is_some_and(|here| here.may_be_reopened(turn)) {
             return false;
         }
-        let fresh = self.is_fresh(world, turn);
         // After the deadline, missing evidence does not revoke that the instance is drained.
         let deadline = self.deadline(turn.policy).at;
         let grace = self.resumed_at.map_or(deadline, |at| deadline.max(at)) + LOOK_GRACE;
-        let missing = world.tasks.is_away() || world.here.is_none_or(Registration::looks_fail);
-        fresh || missing && turn.reached(grace) && !world.tasks.waits(world.leftovers, turn.policy)
+        let late = turn.reached(grace) && !world.tasks.waits(world.leftovers, turn.policy);
+        let no_reads = world.tasks.is_away() || world.impostor;
+        let no_look = world.here.is_none_or(Registration::looks_fail);
+        (self.reads_are_fresh(world, turn) || late && no_reads)
+            && (Self::look_is_fresh(world, turn) || late && no_look)
     }
 
-    /// Whether the evidence is fresh: no task ran here a moment ago, and ECS places none. Each attempt to
-    /// complete needs new local reads of the tasks and of the identity.
-    fn is_fresh(&self, world: World<'_>, turn: &Turn<'_>) -> bool {
+    /// Whether no task ran here a moment ago. Each attempt to complete needs new local reads of the tasks and of the
+    /// identity.
+    fn reads_are_fresh(&self, world: World<'_>, turn: &Turn<'_>) -> bool {
         let Some(from) = self.reads_from(world.here) else {
             return false;
         };
         let local = world.tasks.source() == crate::tasks::Source::Api
             || world.identity.read_at.is_some_and(|at| at >= from);
-        let closed = world.here.is_some_and(|here| {
+        world.tasks.nothing_since(from, turn) && local && !world.impostor
+    }
+
+    /// Whether ECS has shown lately that it places no task.
+    fn look_is_fresh(world: World<'_>, turn: &Turn<'_>) -> bool {
+        world.here.is_some_and(|here| {
             here.is_closed()
                 && !here.is_foreign()
                 && !here.is_looking()
                 && is_fresh(here.sure_view(), LOOK_LIMIT, turn.now)
-        });
-        world.tasks.nothing_since(from, turn) && local && closed && !world.impostor
+        })
     }
 
     /// The local reads for the next completion must not be older than this. A task that ECS placed before the

@@ -36,6 +36,8 @@ const COMPLETION_HEAD_START: Duration = Duration::from_secs(30);
 const LOOK_GRACE: Duration = Duration::from_secs(60);
 /// The time for one more look before a join times out.
 const LAST_LOOK: Duration = Duration::from_secs(10);
+/// The second of these looks comes so long after the first.
+const SECOND_LAST_LOOK: Duration = Duration::from_secs(8);
 
 /// Which resource of the stack waits for a signal.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +58,8 @@ pub struct Join {
     looks: u32,
     /// When the last look was asked for that showed no member.
     looked_at: Option<Moment>,
-    looked_last: bool,
+    /// How many looks were asked for at the deadline.
+    last_looks: u32,
     ready: Executables,
     failed_command: Option<String>,
     stack: Stack,
@@ -83,7 +86,7 @@ impl Join {
             began: turn.now,
             looks: 0,
             looked_at: None,
-            looked_last: false,
+            last_looks: 0,
             ready: Executables::of(ExecutableEvent::Ready, turn.now),
             failed_command: None,
             stack,
@@ -240,11 +243,14 @@ impl Join {
             if let Some(here) = here.as_deref_mut().filter(|_| !returning) {
                 self.look(here, turn);
             }
-            let due = turn.reached(self.deadline(turn.policy));
-            if let (Some(here), true) = (here.as_deref_mut(), due)
-                && !std::mem::replace(&mut self.looked_last, true)
-            {
-                here.look_now(turn.now);
+            // The second one is for an ECS that still throttles the first one.
+            let next = self.deadline(turn.policy) + SECOND_LAST_LOOK * self.last_looks;
+            let due = self.last_looks < 2 && turn.reached(next);
+            if let (Some(here), true) = (here.as_deref_mut(), due) {
+                self.last_looks += 1;
+                if here.view().is_none_or(|seen| seen.sent < next) {
+                    here.look_now(turn.now);
+                }
             }
             let here = here.as_deref();
             self.run_ready(here, turn);
@@ -360,7 +366,7 @@ impl Join {
         // A member that the last look has shown has its executables yet to run.
         let late = self.failed_command.is_none() && self.has_member(here);
         // It is still DRAINING because the agent has set it.
-        if (!looked || late || resumed && returning) && !turn.reached(grace) {
+        if (!looked || late || returning) && !turn.reached(grace) {
             return None;
         }
         turn.say(Note::JoinTimedOut {

@@ -26,6 +26,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 const ASK_AGAIN_CAP: Duration = Duration::from_secs(60);
 /// The maximum number of `StopTask` calls in flight, because ECS throttles larger bursts.
 const STOPS_AT_ONCE: usize = 10;
+/// How long after one another tasks are stopped. All instances of the account share 40 changes a second.
+const STOP_EVERY: Duration = Duration::from_millis(50);
 
 /// The part of a drain that deals with tasks that draining does not stop.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -224,9 +226,10 @@ impl Leftovers {
         for task in tasks.running() {
             let standalone = self.kinds.get(&task.arn) == Some(&TaskKind::Standalone);
             if standalone && !task.is_stopping() && !self.stopped.contains(&task.arn) {
+                let n = u32::try_from(self.stops.len()).unwrap_or(u32::MAX);
                 self.stops
                     .entry(task.arn.clone())
-                    .or_insert_with(|| Pace::at(now));
+                    .or_insert_with(|| Pace::at(now + STOP_EVERY.saturating_mul(n)));
             }
         }
     }

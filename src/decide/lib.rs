@@ -59,8 +59,6 @@ pub type Policy = ecs_lifecycle_config::Settings;
 /// The result of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// The state from now on.
-    pub state: State,
     /// The requests to send, in order. Each answer carries the ticket of its request.
     pub actions: Vec<(Ticket, Action)>,
     /// Requests to cancel, because their answers are not needed any more. They get no answer.
@@ -77,8 +75,8 @@ pub struct Step {
 /// The maximum number of rounds in a step. A decision of one part can allow another part to continue.
 const ROUNDS: usize = 8;
 
-/// Takes in one event and returns what follows from it.
-pub fn step(mut state: State, event: Event, now: Moment, policy: &Policy) -> Step {
+/// Takes in one event, changes the state, and returns what else follows from it.
+pub fn step(state: &mut State, event: Event, now: Moment, policy: &Policy) -> Step {
     let before = state.phase().name();
     let mut turn = state.turn(now, policy);
     state.absorb(event, &mut turn);
@@ -97,7 +95,6 @@ pub fn step(mut state: State, event: Event, now: Moment, policy: &Policy) -> Ste
     Step {
         wake: turn.wake.filter(|_| !state.is_exiting()),
         exit: state.is_exiting(),
-        state,
         actions: turn.actions,
         cancelled: turn.cancelled,
         notes: turn.notes,

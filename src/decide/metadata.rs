@@ -13,12 +13,18 @@ use crate::turn::Turn;
 /// A target state counts as seen to change if the reading before it is at most this much late.
 const FLIP_SLACK: Duration = Duration::from_secs(2);
 
+/// How seldom EC2's notices are read. They come two minutes ahead, and each path costs a request.
+const NOTICES_EVERY: Duration = Duration::from_secs(2);
+
 /// What metadata has said.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Metadata {
     read: Pace,
     sent: Moment,
-    reads: u64,
+    /// When the last reading was sent that includes the notices.
+    notices_sent: Option<Moment>,
+    /// Whether it has been read at least once.
+    pub(crate) is_ready: bool,
     /// The target lifecycle state as last read; `None` for 404.
     pub(crate) target: Option<TargetLifecycleState>,
     /// When the last reading was sent that named a target state.
@@ -39,7 +45,8 @@ impl Metadata {
         Self {
             read: Pace::default(),
             sent: now,
-            reads: 0,
+            notices_sent: None,
+            is_ready: false,
             target: None,
             named_at: None,
             last_named: None,
@@ -49,11 +56,6 @@ impl Metadata {
             rebalance: None,
             maintenance: None,
         }
-    }
-
-    /// Whether it has been read at least once.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.reads > 0
     }
 
     /// The machine is known, so its metadata can be watched.
@@ -72,34 +74,40 @@ impl Metadata {
     pub(crate) fn absorb(&mut self, reading: MetadataReading, turn: &mut Turn<'_>) {
         let every = turn.policy.metadata.poll_interval;
         self.read.set((self.sent + every).max(turn.now));
-        if reading.target_lifecycle_state.is_ok()
-            || matches!(reading.spot_instance_action, Ok(Some(_)))
-        {
-            self.reads = self.reads.saturating_add(1);
-        }
         let mut failure = None;
         let mut keep = |bad: Failure| {
             failure.get_or_insert(bad);
         };
         match reading.target_lifecycle_state {
-            Ok(target) => self.absorb_target(target, turn),
+            Ok(target) => {
+                self.is_ready = true;
+                self.absorb_target(target, turn);
+            }
             Err(bad) => keep(bad),
         }
-        match reading.spot_instance_action {
-            Ok(spot) => self.spot = spot,
-            Err(bad) => keep(bad),
-        }
-        match reading.rebalance {
-            Ok(rebalance) => self.rebalance = rebalance,
-            Err(bad) => keep(bad),
-        }
-        match reading.maintenance {
-            Ok(maintenance) => self.maintenance = maintenance,
-            Err(bad) => keep(bad),
+        let complete = reading.notices.is_some();
+        if let Some(notices) = reading.notices {
+            match notices.spot_instance_action {
+                Ok(spot) => {
+                    self.is_ready |= spot.is_some();
+                    self.spot = spot;
+                }
+                Err(bad) => keep(bad),
+            }
+            match notices.rebalance {
+                Ok(rebalance) => self.rebalance = rebalance,
+                Err(bad) => keep(bad),
+            }
+            match notices.maintenance {
+                Ok(maintenance) => self.maintenance = maintenance,
+                Err(bad) => keep(bad),
+            }
         }
         match failure {
-            None => turn.good(Dependency::Metadata),
             Some(bad) => turn.bad(Dependency::Metadata, &bad, Duration::ZERO),
+            // A path that was not read may still be failing.
+            None if !complete => {}
+            None => turn.good(Dependency::Metadata),
         }
     }
 
@@ -130,11 +138,16 @@ impl Metadata {
     }
 
     pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
-        let flying = turn.is_flying(|action| matches!(action, Action::ReadMetadata));
+        let flying = turn.is_flying(|action| matches!(action, Action::ReadMetadata { .. }));
         if !flying && self.read.is_due(turn) {
             self.read.sent();
             self.sent = turn.now;
-            turn.send(Action::ReadMetadata);
+            let late = |sent| turn.now.since(sent) >= NOTICES_EVERY;
+            let notices = self.notices_sent.is_none_or(late);
+            if notices {
+                self.notices_sent = Some(turn.now);
+            }
+            turn.send(Action::ReadMetadata { notices });
         }
     }
 }

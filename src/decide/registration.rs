@@ -265,11 +265,15 @@ impl Registration {
 
     /// Whether a change is under way, or in doubt, that could end what ECS shows.
     pub(crate) fn is_changing(&self, turn: &mut Turn<'_>) -> bool {
+        self.is_setting(turn) || self.doubt.is_some_and(|doubt| !turn.reached(doubt.until))
+    }
+
+    /// Whether a change is under way.
+    fn is_setting(&self, turn: &Turn<'_>) -> bool {
         let arn = &self.target.arn;
-        let setting = turn.is_flying(
+        turn.is_flying(
             |action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn),
-        );
-        setting || self.doubt.is_some_and(|doubt| !turn.reached(doubt.until))
+        )
     }
 
     /// Whether a request that ends DRAINING is under way, or in doubt.
@@ -490,8 +494,10 @@ impl Registration {
             view.status,
             ContainerInstanceStatus::Active | ContainerInstanceStatus::Draining
         );
-        // ACTIVE ends any earlier DRAINING, so the next DRAINING is the agent's own.
-        if known && (!self.changed || view.status == ContainerInstanceStatus::Active) {
+        // ACTIVE ends any earlier DRAINING, so the next DRAINING is the agent's own. DRAINING may be the agent's own
+        // while its change has not been answered.
+        let ours = self.changed || self.is_setting(turn);
+        if known && (!ours || view.status == ContainerInstanceStatus::Active) {
             self.prior = Some(view.status.clone());
         }
         let missing = view.status == ContainerInstanceStatus::Missing;
@@ -574,11 +580,11 @@ impl Registration {
 
     /// Sends the change that is wanted, and the look that was asked for.
     pub(crate) fn advance(&mut self, want: Want, needs_prior: bool, turn: &mut Turn<'_>) {
-        let (setting, looking) = {
+        let looking = {
             let arn = &self.target.arn;
-            let is_set = |action: &Action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn);
-            let is_look = |action: &Action| matches!(action, Action::DescribeContainerInstance(to) if to.arn == *arn);
-            (turn.is_flying(is_set), turn.is_flying(is_look))
+            turn.is_flying(
+                |action| matches!(action, Action::DescribeContainerInstance(to) if to.arn == *arn),
+            )
         };
         let wonders = needs_prior && self.prior.is_none() && !self.changed;
         if want != Want::Leave
@@ -597,23 +603,16 @@ impl Registration {
             self.look.set(turn.now);
             turn.send(Action::DescribeContainerInstance(self.target.clone()));
         }
-        self.change(want, needs_prior, setting, by_setting, turn);
+        self.change(want, needs_prior, by_setting, turn);
     }
 
-    fn change(
-        &mut self,
-        want: Want,
-        needs_prior: bool,
-        setting: bool,
-        by_setting: bool,
-        turn: &mut Turn<'_>,
-    ) {
+    fn change(&mut self, want: Want, needs_prior: bool, by_setting: bool, turn: &mut Turn<'_>) {
         let draining = match want {
             Want::Draining => true,
             Want::Active => false,
             Want::Leave => return,
         };
-        if setting {
+        if self.is_setting(turn) {
             return;
         }
         if self.proof == Proof::Foreign {

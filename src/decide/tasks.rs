@@ -181,6 +181,27 @@ impl Tasks {
         }
     }
 
+    /// Takes up what an earlier process has seen running. Until it is listed again, it counts as running.
+    pub(crate) fn recall(&mut self, open: &BTreeMap<String, String>) {
+        if self.was_read {
+            return;
+        }
+        for (arn, container_instance) in open {
+            self.open.insert(arn.clone(), container_instance.clone());
+            let gone = Vanished::new(Task::recalled(arn));
+            self.vanished.insert(arn.clone(), gone);
+        }
+    }
+
+    /// What a restart could not see any more, if the ECS agent lost its data meanwhile.
+    pub(crate) fn remember(&self, memory: &mut BTreeMap<String, String>) {
+        let counts = |arn: &String| self.vanished.get(arn).is_none_or(|gone| !gone.believed);
+        let open = self.open.iter().filter(|(arn, _)| counts(arn));
+        if !open.clone().eq(memory.iter()) {
+            *memory = open.map(|(arn, of)| (arn.clone(), of.clone())).collect();
+        }
+    }
+
     /// Everything that is not STOPPED, as last read, and what has vanished.
     pub fn running(&self) -> impl Iterator<Item = &Task> {
         self.running
@@ -193,9 +214,10 @@ impl Tasks {
         self.open.keys().cloned().collect()
     }
 
-    /// What has vanished without having been seen STOPPED.
+    /// What has vanished without having been seen STOPPED. Before the first list, that is unknown.
     pub(crate) fn vanished(&self) -> impl Iterator<Item = &String> {
-        self.unaccounted().map(|(arn, _)| arn)
+        let gone = self.unaccounted().map(|(arn, _)| arn);
+        gone.filter(|_| self.was_read)
     }
 
     fn unaccounted(&self) -> impl Iterator<Item = (&String, &Vanished)> {
@@ -220,6 +242,13 @@ impl Tasks {
     /// The source in use.
     pub fn source(&self) -> Source {
         self.source
+    }
+
+    /// Whether a task is listed that is waited for.
+    pub(crate) fn runs(&self, leftovers: &Leftovers, policy: &Policy) -> bool {
+        self.running
+            .keys()
+            .any(|arn| !leftovers.is_ignored(arn, policy))
     }
 
     /// Whether a task runs here, or has vanished, that is waited for.
@@ -443,11 +472,7 @@ impl Tasks {
         now: Moment,
         policy: &Policy,
     ) -> Option<Lacking> {
-        if self
-            .running
-            .values()
-            .any(|task| !leftovers.is_ignored(&task.arn, policy))
-        {
+        if self.runs(leftovers, policy) {
             return Some(Lacking::Tasks);
         }
         if self.waits(leftovers, policy) {

@@ -10,8 +10,8 @@ use ecs_lifecycle_decide::{
     ContainerInstanceStatus as Status, ContainerInstanceView, Event, ExecutableEvent,
     ExecutablesReport, Failure, FailureKind, HostView, Instance, LifecycleActionResult,
     LifecycleHook, LifecycleState, LifecycleTransition, LocalTask, Memory, MetadataReading, Moment,
-    Note, Resources, SignalStatus, State, StateChange, TargetLifecycleState, Task, TaskKind,
-    TaskStatus, Ticket, WallTime, step,
+    Note, Notices, Resources, SignalStatus, State, StateChange, TargetLifecycleState, Task,
+    TaskKind, TaskStatus, Ticket, WallTime, step,
 };
 
 pub const INSTANCE: &str = "i-0123456789abcdef0";
@@ -22,7 +22,9 @@ pub const BOOT: WallTime = WallTime(1_700_000_000_000);
 /// What there is, and how it answers.
 pub struct World {
     pub pending_time: Option<WallTime>,
-    pub reading: MetadataReading,
+    pub target: Result<Option<TargetLifecycleState>, Failure>,
+    pub notices: Notices,
+    pub aws_at_boot: Option<WallTime>,
     pub identity: Option<ContainerInstance>,
     pub instance_id: String,
     pub ec2_instance_id: String,
@@ -72,8 +74,9 @@ impl Agent {
         let now = Moment::from_millis(90_000);
         let world = World {
             pending_time,
-            reading: MetadataReading {
-                target_lifecycle_state: Ok(Some(TargetLifecycleState::InService)),
+            target: Ok(Some(TargetLifecycleState::InService)),
+            aws_at_boot: None,
+            notices: Notices {
                 spot_instance_action: Ok(None),
                 rebalance: Ok(None),
                 maintenance: Ok(None),
@@ -149,8 +152,7 @@ impl Agent {
     }
 
     pub fn event(&mut self, event: Event) {
-        let step = step(self.state.clone(), event, self.now, &self.policy);
-        self.state = step.state;
+        let step = step(&mut self.state, event, self.now, &self.policy);
         self.wake = step.wake;
         self.exited |= step.exit;
         self.notes.extend(step.notes);
@@ -209,7 +211,7 @@ impl Agent {
         if let Some(TargetLifecycleState::Terminated) = target {
             self.world.lifecycle = Some(LifecycleState::TerminatingWait);
         }
-        self.world.reading.target_lifecycle_state = Ok(target);
+        self.world.target = Ok(target);
     }
 
     /// Lets the tasks be gone.
@@ -271,7 +273,11 @@ impl World {
                 region: "eu-central-1".to_owned(),
                 pending_time: self.pending_time,
             })),
-            Action::ReadMetadata => Answer::Metadata(self.reading.clone()),
+            Action::ReadMetadata { notices } => Answer::Metadata(MetadataReading {
+                target_lifecycle_state: self.target.clone(),
+                notices: notices.then(|| self.notices.clone()),
+                wall_at_boot: self.aws_at_boot,
+            }),
             Action::ReadContainerInstance => Answer::Identity(answer!(self.identity.clone())),
             Action::ReadTasks { .. } => Answer::Tasks(answer!(self.tasks.clone())),
             Action::Remember(_) => Answer::Remembered(answer!(())),

@@ -515,7 +515,8 @@ fn a_clock_that_is_set_never_gives_two_samples_for_a_minute() {
             agent.run(Duration::from_millis(roll(200_000)));
             let by = i64::try_from(roll(1_200_000)).unwrap() - 600_000;
             at_boot += if roll(10) == 0 { by * 1_000 } else { by };
-            agent.take(Event::WallClock(WallTime(at_boot)));
+            agent.state.set_wall_clock(WallTime(at_boot));
+            agent.take(Event::Tick);
         }
         let said: Vec<WallTime> = samples(&agent).iter().map(|sample| sample.minute).collect();
         let different: BTreeSet<WallTime> = said.iter().copied().collect();
@@ -530,9 +531,11 @@ fn a_clock_that_is_set_never_gives_two_samples_for_a_minute() {
 fn a_clock_that_is_set_right_lets_it_speak() {
     let mut agent = in_service(policy());
     let year = 365 * 86_400_000;
-    agent.take(Event::WallClock(WallTime(BOOT.0 + year)));
+    agent.state.set_wall_clock(WallTime(BOOT.0 + year));
+    agent.take(Event::Tick);
     agent.run(MINUTE * 10);
-    agent.take(Event::WallClock(BOOT));
+    agent.state.set_wall_clock(BOOT);
+    agent.take(Event::Tick);
     agent.clear();
     agent.run(MINUTE * 10);
     assert!(samples(&agent).len() >= 9, "{}", samples(&agent).len());

@@ -323,3 +323,24 @@ fn a_missing_permission_is_said_once_and_asked_for_seldom() {
     agent.run(60 * SECOND);
     assert_eq!(agent.world.status, Status::Draining);
 }
+
+/// Drained for ten minutes, with a restart in between, before a task appears: none of it counts.
+#[test]
+fn the_time_that_it_was_drained_does_not_count_over_a_restart_either() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.stop_tasks();
+    agent.world.lifecycle = Some(LifecycleState::Terminating);
+    agent
+        .world
+        .failing
+        .insert("Complete", FailureKind::NoActiveAction);
+    agent.run(300 * SECOND);
+    agent.restart();
+    agent.run(300 * SECOND);
+    assert_eq!(outcome(&agent), Some(Outcome::Drained));
+    agent.world.tasks = vec![task("late")];
+    agent.run(60 * SECOND);
+    assert_eq!(outcome(&agent), None);
+    let spent = agent.state.memory().drain.as_ref().unwrap().spent;
+    assert!(spent > 590 * SECOND, "{spent:?}");
+}

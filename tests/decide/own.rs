@@ -5,8 +5,9 @@ use std::time::Duration;
 use ecs_lifecycle_config::Settings;
 use ecs_lifecycle_decide::TargetLifecycleState::Terminated;
 use ecs_lifecycle_decide::{
-    ContainerInstanceStatus as Status, DrainByHand, Event, LifecycleState, MaintenanceEvent,
-    Outcome, RebalanceRecommendation, WallTime,
+    Action, ContainerInstanceStatus as Status, DrainByHand, Event, Failure, FailureKind,
+    LifecycleState, MaintenanceEvent, Outcome, RebalanceRecommendation, SpotInstanceAction,
+    WallTime,
 };
 
 use super::agent::{Agent, SECOND};
@@ -122,7 +123,7 @@ fn a_rebalance_recommendation_counts_only_where_the_policy_says_so() {
         let mut agent = Agent::in_service(policy);
         let notice_time = "2026-01-01T00:00:00Z".to_owned();
         if agent.policy.drain.on_rebalance.is_some() {
-            agent.world.reading.rebalance = Ok(Some(RebalanceRecommendation { notice_time }));
+            agent.world.notices.rebalance = Ok(Some(RebalanceRecommendation { notice_time }));
         }
         agent.run(5 * SECOND);
         assert_eq!(agent.phase(), phase);
@@ -132,15 +133,51 @@ fn a_rebalance_recommendation_counts_only_where_the_policy_says_so() {
     }
 }
 
+/// Each notice costs a request, and comes two minutes ahead. A failing path is reported once.
+#[test]
+fn notices_are_read_every_other_second() {
+    let mut agent = Agent::in_service(settings());
+    agent.actions.clear();
+    agent.run(20 * SECOND);
+    let readings = |with: bool| {
+        let is = |action: &&Action| matches!(action, Action::ReadMetadata { notices } if *notices == with);
+        agent.actions.iter().filter(is).count()
+    };
+    assert_eq!((readings(true), readings(false)), (10, 10));
+    let failure = Failure::new(FailureKind::Timeout, "no answer");
+    agent.world.notices.spot_instance_action = Err(failure);
+    agent.run(20 * SECOND);
+    assert_eq!(agent.said("Failing"), 1, "{:?}", agent.notes);
+}
+
+/// The machine's clock is three minutes ahead. Metadata's answers say so.
+#[test]
+fn the_time_of_a_spot_notice_is_by_awss_clock() {
+    let mut agent = Agent::in_service(settings());
+    agent.world.tasks = vec![super::agent::task("web")];
+    let aws = WallTime(super::agent::BOOT.0 - 180_000);
+    agent.world.aws_at_boot = Some(aws);
+    agent.world.notices.spot_instance_action = Ok(Some(SpotInstanceAction {
+        action: "terminate".to_owned(),
+        time: "in two minutes".to_owned(),
+        at: WallTime::of(agent.now + 2 * MINUTE, aws),
+    }));
+    agent.run(30 * SECOND);
+    assert_eq!(agent.phase(), "draining");
+    assert_eq!(deadline(&agent).1, "Spot interruption");
+    agent.run(2 * MINUTE);
+    assert_eq!(agent.phase(), "done");
+}
+
 fn scheduled(agent: &mut Agent, in_: Duration) {
     let millis = i64::try_from(in_.as_millis()).unwrap();
-    agent.world.reading.maintenance = Ok(Some(MaintenanceEvent {
+    agent.world.notices.maintenance = Ok(Some(MaintenanceEvent {
         id: "instance-event-1".to_owned(),
         code: "system-reboot".to_owned(),
         not_before: "21 Jan 2019 09:00:43 GMT".to_owned(),
         at: WallTime::of(agent.now, super::agent::BOOT),
     }));
-    if let Ok(Some(event)) = &mut agent.world.reading.maintenance {
+    if let Ok(Some(event)) = &mut agent.world.notices.maintenance {
         event.at.0 += millis;
     }
 }
@@ -155,7 +192,7 @@ fn maintenance_is_a_deadline_and_its_cancellation_brings_the_instance_back() {
     agent.run(10 * SECOND);
     assert_eq!(agent.phase(), "draining");
     assert_eq!(deadline(&agent), (60 * MINUTE, "scheduled maintenance"));
-    agent.world.reading.maintenance = Ok(None);
+    agent.world.notices.maintenance = Ok(None);
     agent.run(10 * SECOND);
     assert_eq!(
         (agent.phase(), &agent.world.status),
@@ -179,7 +216,7 @@ fn after_the_reboot_it_is_put_back() {
     scheduled(&mut agent, 50 * MINUTE);
     agent.run(5 * SECOND);
     assert_eq!(agent.world.status, Status::Draining);
-    agent.world.reading.maintenance = Ok(None);
+    agent.world.notices.maintenance = Ok(None);
     agent.restart();
     agent.run(30 * SECOND);
     assert_eq!(

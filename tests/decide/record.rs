@@ -1,5 +1,6 @@
 //! The text of `state.json`, of this version and of the one before.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ecs_lifecycle_decide::record::{Clocks, compose, understand};
@@ -52,6 +53,10 @@ const VERSION_2: &str = r#"{
     "ours": true,
     "pending_time": "2023-11-14T22:13:10.000Z",
     "outcome": "drained",
+    "over_at_boot_milliseconds": 80000,
+    "tasks": {
+      "task-1": "container-instance-1"
+    },
     "signalled": true,
     "completed": true,
     "spent_milliseconds": 1500
@@ -92,6 +97,8 @@ fn remembered() -> Memory {
             ours: true,
             pending_time: Some(WallTime(BOOT.0 - 10_000)),
             outcome: Some(Outcome::Drained),
+            over_at: Some(Moment::from_millis(80_000)),
+            tasks: BTreeMap::from([("task-1".to_owned(), "container-instance-1".to_owned())]),
             signalled: true,
             completed: true,
             spent: Duration::from_millis(1_500),
@@ -161,6 +168,8 @@ fn a_file_of_version_1_is_understood() {
     expected.drain = expected.drain.map(|drain| RememberedDrain {
         pending_time: None,
         outcome: None,
+        over_at: None,
+        tasks: BTreeMap::new(),
         signalled: false,
         completed: false,
         spent: Duration::ZERO,
@@ -236,13 +245,17 @@ fn times_are_of_the_boot_clock_and_never_in_the_future() {
             now: Moment::from_millis(now),
             wall: WallTime(BOOT.0 + now + clock_set),
         };
-        let drain = understand(VERSION_2.as_bytes(), &clocks).unwrap().drain;
-        let started_at = drain.unwrap().started_at;
+        let drain = understand(VERSION_2.as_bytes(), &clocks)
+            .unwrap()
+            .drain
+            .unwrap();
         assert_eq!(
-            started_at,
+            drain.started_at,
             Moment::from_millis(expected),
             "{boot_id} {clock_set}"
         );
+        // No container outlives a reboot.
+        assert_eq!(drain.tasks.is_empty(), boot_id == "b2");
     }
 }
 

@@ -217,3 +217,30 @@ fn a_drain_that_stands_still_asks_why_ever_more_seldom() {
     agent.run(Duration::from_mins(50));
     assert_eq!((agent.said("SetBack"), agent.count("SetDraining")), (1, 1));
 }
+
+/// The ECS agent loses its data, and this process follows one that has seen the task.
+#[test]
+fn what_an_earlier_process_has_seen_running_is_waited_for() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent.world.tasks = vec![task("web")];
+    agent.target(Some(Terminated));
+    agent.run(5 * SECOND);
+    let lost = std::mem::take(&mut agent.world.tasks);
+    agent.restart();
+    agent.run(60 * SECOND);
+    assert_eq!(agent.phase(), "draining");
+    agent.world.tasks = lost;
+    stop(&mut agent, "web");
+    agent.run(30 * SECOND);
+    assert_eq!(agent.phase(), "done");
+    assert!(
+        agent
+            .state
+            .memory()
+            .drain
+            .as_ref()
+            .unwrap()
+            .tasks
+            .is_empty()
+    );
+}

@@ -1,5 +1,6 @@
 //! What is wanted, by what metadata says, what is remembered, and how old the instance is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ecs_lifecycle_config::Settings;
@@ -134,12 +135,12 @@ fn spot_outranks_a_join_and_a_warning_waits_for_its_end() {
     let mut settings = Settings::default();
     settings.drain.on_rebalance = Some(Duration::from_mins(5));
     let mut agent = Agent::joining(settings);
-    agent.world.reading.rebalance = Ok(Some(RebalanceRecommendation {
+    agent.world.notices.rebalance = Ok(Some(RebalanceRecommendation {
         notice_time: "2026-01-01T00:00:00Z".to_owned(),
     }));
     agent.run(10 * SECOND);
     assert_eq!(does(&agent), "join: Service");
-    agent.world.reading.spot_instance_action = Ok(Some(SpotInstanceAction {
+    agent.world.notices.spot_instance_action = Ok(Some(SpotInstanceAction {
         action: "terminate".to_owned(),
         time: "2023-11-14T22:20:00Z".to_owned(),
         at: WallTime(BOOT.0 + 400_000),
@@ -158,6 +159,8 @@ fn drained_for(reason: &str) -> Memory {
             ours: true,
             pending_time: old(),
             outcome: None,
+            over_at: None,
+            tasks: BTreeMap::new(),
             signalled: false,
             completed: false,
             spent: Duration::ZERO,

@@ -244,10 +244,11 @@ impl Completion {
                     });
                 }
             }
-            // If the state is unknown, the completion is tried anyway. A refused one does no harm.
+            // If the state is unknown, the completion is tried anyway. A refused one does no harm, and is looked into
+            // at once.
             Err(failure) => {
                 turn.failed(flight.action.operation(), &failure, look);
-                self.look = None;
+                (self.look, self.looked_at) = (None, None);
             }
         }
     }

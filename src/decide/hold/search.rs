@@ -252,13 +252,18 @@ impl Search {
             }
             Err(failure) => {
                 turn.failed(action.operation(), &failure, &mut self.pace);
-                if failure.kind == FailureKind::Denied {
+                let denied = failure.kind == FailureKind::Denied;
+                if denied {
                     self.again = false;
                 } else {
                     self.hurry(turn.now);
                 }
-                // If group and hook are configured, only the shortest HeartbeatTimeout is assumed.
-                if let (FailureKind::Denied, Some(name)) = (failure.kind, configured) {
+                // A hook that is configured can time out while it cannot be read. The shortest HeartbeatTimeout is
+                // assumed, and the hook is read again.
+                if let Some(name) = configured
+                    && failure.kind != FailureKind::Refused
+                    && (denied || self.found().is_none())
+                {
                     let found = Found {
                         hook: HookRef {
                             group: group.clone(),
@@ -270,6 +275,7 @@ impl Search {
                         foreign_target: None,
                     };
                     self.use_hook(found, turn);
+                    self.again = !denied;
                 } else if failure.kind == FailureKind::Refused
                     && settings.auto_scaling_group_name.is_none()
                 {

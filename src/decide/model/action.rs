@@ -19,7 +19,10 @@ pub enum Action {
     /// Read the instance identity from the metadata service.
     ReadInstance,
     /// Read the metadata paths that can start or call off a drain.
-    ReadMetadata,
+    ReadMetadata {
+        /// Whether EC2's notices are read with the target lifecycle state.
+        notices: bool,
+    },
     /// Ask the ECS agent which container instance this is.
     ReadContainerInstance,
     /// Ask the ECS agent for its tasks.
@@ -119,7 +122,7 @@ impl Action {
     pub fn operation(&self) -> Operation {
         use Dependency::{AutoScaling, CloudFormation, Ecs, Introspection, Metadata};
         let (dependency, name) = match self {
-            Self::ReadInstance | Self::ReadMetadata => (Metadata, "read instance metadata"),
+            Self::ReadInstance | Self::ReadMetadata { .. } => (Metadata, "read instance metadata"),
             Self::FindStack => (Metadata, "read the stack from the instance's tags"),
             Self::ReadContainerInstance | Self::ReadTasks { .. } | Self::ReadTaskSet => {
                 (Introspection, "ask the ECS agent's introspection")

@@ -8,7 +8,6 @@ use super::facts::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceView, Failure, Instance,
     LifecycleHook, MetadataReading, Task,
 };
-use super::time::WallTime;
 use ecs_lifecycle_config::StackResource;
 
 /// One thing that happened.
@@ -20,8 +19,6 @@ use ecs_lifecycle_config::StackResource;
 pub enum Event {
     /// Time has passed: the moment that the core asked to be woken at has come.
     Tick,
-    /// What the wall clock shows at the boot clock's zero: told at the start, and when the clock is set.
-    WallClock(WallTime),
     /// The process was asked to stop (SIGTERM, SIGINT).
     StopRequested {
         /// `SIGTERM`, `SIGINT`

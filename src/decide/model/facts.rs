@@ -127,6 +127,15 @@ pub struct MaintenanceEvent {
 pub struct MetadataReading {
     /// `autoscaling/target-lifecycle-state`
     pub target_lifecycle_state: Result<Option<TargetLifecycleState>, Failure>,
+    /// `None` if they were not asked for.
+    pub notices: Option<Notices>,
+    /// What AWS's clock shows at the boot clock's zero, by the answer's `Date`, to the second.
+    pub wall_at_boot: Option<WallTime>,
+}
+
+/// What EC2 announces in the metadata service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notices {
     /// `spot/instance-action`
     pub spot_instance_action: Result<Option<SpotInstanceAction>, Failure>,
     /// `events/recommendations/rebalance`; not read, and so not set, where the policy does not ask for it.
@@ -182,6 +191,16 @@ pub struct Task {
 }
 
 impl Task {
+    /// One of which an earlier process has seen that it was not STOPPED.
+    pub(crate) fn recalled(arn: &str) -> Self {
+        Self {
+            arn: arn.to_owned(),
+            definition: String::new(),
+            known: TaskStatus::Running,
+            desired: None,
+        }
+    }
+
     /// Whether ECS has told the task to stop.
     pub fn is_stopping(&self) -> bool {
         self.desired == Some(TaskStatus::Stopped)
@@ -441,6 +460,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What was tried, on what, and what came back. Never holds a credential or a token.
     pub message: String,
+    /// The action of AWS that failed, as IAM spells it. Some of the core's actions are several calls.
+    pub action: Option<&'static str>,
     /// The service's error code, where it gave one: `ThrottlingException`, …
     pub code: Option<String>,
     /// AWS's request id, where an answer came.
@@ -453,18 +474,10 @@ impl Failure {
         Self {
             kind,
             message: message.into(),
+            action: None,
             code: None,
             request_id: None,
         }
-    }
-
-    /// The action that was tried, as IAM spells it, where it was one of AWS's: the message begins with it.
-    pub fn action(&self) -> Option<&str> {
-        let first = self.message.split([' ', ':']).next()?;
-        let action = self.message.split(' ').next()?.trim_end_matches(':');
-        ["ecs", "autoscaling", "cloudformation"]
-            .contains(&first)
-            .then_some(action)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything else is re-derived from metadata, ECS and Auto Scaling. The file is a hint, never a command: it
 //! starts no drain, and what it says is compared with the world before anything follows from it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::facts::ContainerInstance;
@@ -96,6 +97,10 @@ pub struct RememberedDrain {
     pub pending_time: Option<WallTime>,
     /// How it ended, once it has.
     pub outcome: Option<Outcome>,
+    /// When it ended: what follows does not count towards the deadline if a task appears.
+    pub over_at: Option<Moment>,
+    /// Tasks that were seen not STOPPED, and not STOPPED since; of which container instance.
+    pub tasks: BTreeMap<String, String>,
     /// Whether CloudFormation was told.
     pub signalled: bool,
     /// Whether the lifecycle action was completed, or had nothing to complete.

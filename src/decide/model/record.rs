@@ -4,6 +4,7 @@
 //! stands beside them, with the id of the boot that it counts from. After a reboot the wall clock is all
 //! there is. A file of version 1 has wall-clock times only. What a later version adds is ignored.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,10 @@ struct DrainRecord {
     pending_time: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outcome: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over_at_boot_milliseconds: Option<i64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tasks: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     signalled: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -149,6 +154,8 @@ pub fn compose(memory: &Memory, clocks: &Clocks) -> serde_json::Result<Vec<u8>> 
             ours: drain.ours,
             pending_time: drain.pending_time.map(rfc3339),
             outcome: drain.outcome.map(|outcome| outcome.as_str().to_owned()),
+            over_at_boot_milliseconds: drain.over_at.map(Moment::as_millis),
+            tasks: drain.tasks.clone(),
             signalled: drain.signalled,
             completed: drain.completed,
             spent_milliseconds: whole(drain.spent),
@@ -189,6 +196,12 @@ pub fn understand(text: &[u8], clocks: &Clocks) -> Result<Memory, String> {
                 ours: drain.ours,
                 pending_time: drain.pending_time.as_deref().map(wall).transpose()?,
                 outcome: drain.outcome.as_deref().and_then(Outcome::parse),
+                over_at: drain
+                    .over_at_boot_milliseconds
+                    .filter(|_| same_boot)
+                    .map(|millis| Moment::from_millis(millis).min(clocks.now)),
+                // No container outlives a reboot.
+                tasks: drain.tasks.into_iter().filter(|_| same_boot).collect(),
                 signalled: drain.signalled,
                 completed: drain.completed,
                 spent: Duration::from_millis(drain.spent_milliseconds),

@@ -9,7 +9,7 @@ use crate::ledger::Flight;
 use crate::model::{
     Action, Answer, ContainerInstance, DrainByHand, Event, ExecutableEvent, Failure, FailureKind,
     Instance, JoinTarget, LifecycleTransition, Memory, MetadataReading, Moment, Note,
-    RememberedJoin, TargetLifecycleState,
+    RememberedJoin, TargetLifecycleState, WallTime,
 };
 use crate::pace::seed_of;
 use crate::registration::Registration;
@@ -18,16 +18,13 @@ use crate::whereabouts::Whereabouts;
 
 /// A machine that has not been up for longer may have booted with a new root volume.
 const JUST_BOOTED: Duration = Duration::from_mins(5);
+/// AWS's clock was learned before, and differs by more than this from what it shows now, in milliseconds.
+const CLOCK_NEWS: u64 = 2_000;
 
 impl State {
     pub(crate) fn absorb(&mut self, event: Event, turn: &mut Turn<'_>) {
         match event {
             Event::Tick => {}
-            Event::WallClock(at_boot) => {
-                self.wall_at_boot = at_boot;
-                turn.wall_at_boot = at_boot;
-                self.capacity.start_over();
-            }
             Event::StopRequested { signal, shutdown } => self.stop(signal, shutdown, turn),
             Event::DrainByHand { timeout } => {
                 turn.say(Note::DrainAskedByHand { timeout });
@@ -338,7 +335,23 @@ impl State {
         }
     }
 
+    /// AWS's clock is told to the second, so only a greater difference is news.
+    fn learn_clock(&mut self, theirs: WallTime, turn: &mut Turn<'_>) {
+        let news = |known: WallTime| known.0.abs_diff(theirs.0) > CLOCK_NEWS;
+        if self.aws_at_boot.is_none_or(news) {
+            let before = self.wall_at_boot();
+            self.aws_at_boot = Some(theirs);
+            turn.wall_at_boot = self.wall_at_boot();
+            if turn.wall_at_boot != before {
+                self.capacity.start_over();
+            }
+        }
+    }
+
     fn absorb_metadata(&mut self, reading: MetadataReading, turn: &mut Turn<'_>) {
+        if let Some(theirs) = reading.wall_at_boot {
+            self.learn_clock(theirs, turn);
+        }
         let before = self.metadata.target.clone();
         self.metadata.absorb(reading, turn);
         if self.metadata.target == before {

@@ -29,7 +29,7 @@ impl State {
         let remembered = self.written.is_safe(&self.memory, turn);
         self.tell(remembered, turn);
         self.place(remembered, turn);
-        if let Some(signal) = &mut self.parting {
+        if let Some(signal) = self.parting.as_mut().filter(|_| remembered) {
             signal.advance(turn);
         }
         if let (Intent::Serve, Some(here)) = (&self.intent, &self.registration) {

@@ -1,5 +1,6 @@
 //! The drain and the join: how they begin, change and end, and what has to be remembered of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::State;
@@ -62,6 +63,9 @@ impl State {
         let before = self.memory.drain.take();
         // The agent has set it to DRAINING and has not set it back to ACTIVE since.
         let ours = before.as_ref().is_some_and(|before| before.ours);
+        if let Some(before) = &before {
+            self.tasks.recall(&before.tasks);
+        }
         let same = before.filter(|before| before.reason == reason.key());
         let resumed = same.is_some();
         let remembered = same.unwrap_or_else(|| RememberedDrain {
@@ -70,6 +74,8 @@ impl State {
             ours,
             pending_time: self.instance.as_ref().and_then(|known| known.pending_time),
             outcome: None,
+            over_at: None,
+            tasks: BTreeMap::new(),
             signalled: false,
             completed: false,
             spent: Duration::ZERO,
@@ -174,7 +180,8 @@ impl State {
         }
         if memory.ours {
             memory.reason = ReasonKey::CalledOff;
-            memory.outcome = None;
+            (memory.outcome, memory.over_at) = (None, None);
+            memory.tasks.clear();
         } else {
             self.memory.drain = None;
             if let Some(known) = self.container_instance().cloned() {
@@ -207,6 +214,7 @@ impl State {
         self.memorize_whose();
         if let (Some(drain), Some(memory)) = (&self.drain, &mut self.memory.drain) {
             drain.remember(memory);
+            self.tasks.remember(&mut memory.tasks);
         }
         if let Some(join) = &self.join {
             self.memory.join = Some(join.remembered);

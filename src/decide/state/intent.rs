@@ -49,7 +49,7 @@ impl State {
                 &self.memory,
                 instance,
                 turn.now,
-                self.wall_at_boot,
+                self.wall_at_boot(),
                 self.new_for(turn),
             )
         };
@@ -158,7 +158,7 @@ impl State {
             spot: self.metadata.spot.as_ref().map(|spot| spot.at),
             maintenance: self.metadata.imminent(turn).map(|event| event.at),
             by_hand: self.memory.by_hand.and_then(|asked| asked.timeout),
-            wall_at_boot: self.wall_at_boot,
+            wall_at_boot: self.wall_at_boot(),
         }
     }
 }

@@ -34,13 +34,19 @@ use crate::wants::{self, Intent};
 use crate::whereabouts::{Place, Whereabouts};
 use crate::written::Written;
 
+/// The machine's clock counts as right if AWS's differs by no more than this, in milliseconds.
+const CLOCK_SLACK: u64 = 5_000;
+
 /// Everything the core knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// The machine, once metadata has been read.
     pub instance: Option<Instance>,
     metadata: Metadata,
+    /// What the machine's wall clock shows at the boot clock's zero.
     wall_at_boot: WallTime,
+    /// The same of AWS's clock, to the second, as metadata has told.
+    aws_at_boot: Option<WallTime>,
     started_at: Moment,
     read_instance: Pace,
     identity: Identity,
@@ -128,6 +134,7 @@ impl State {
             instance: None,
             metadata: Metadata::new(now),
             wall_at_boot,
+            aws_at_boot: None,
             started_at: now,
             read_instance: Pace::at(now),
             identity: Identity::default(),
@@ -156,6 +163,22 @@ impl State {
             leave_at: None,
             exiting: false,
         }
+    }
+
+    /// The wall clock was set; `wall_at_boot` is what it would have shown at the boot clock's zero. It counts from
+    /// the next step on, which follows at once.
+    pub fn set_wall_clock(&mut self, wall_at_boot: WallTime) {
+        self.wall_at_boot = wall_at_boot;
+        self.capacity.start_over();
+    }
+
+    /// What the clock shows at the boot clock's zero by which times of AWS are read: the machine's, unless AWS's
+    /// differs.
+    pub(crate) fn wall_at_boot(&self) -> WallTime {
+        let differs = |theirs: &WallTime| theirs.0.abs_diff(self.wall_at_boot.0) > CLOCK_SLACK;
+        self.aws_at_boot
+            .filter(differs)
+            .unwrap_or(self.wall_at_boot)
     }
 
     /// What is being done.
@@ -188,7 +211,7 @@ impl State {
 
     /// Whether metadata has been read at least once.
     pub fn is_ready(&self) -> bool {
-        self.metadata.is_ready()
+        self.metadata.is_ready
     }
 
     /// Until when a shutdown of the machine is held up, if it is.
@@ -243,7 +266,7 @@ impl State {
             now,
             policy,
             seed,
-            wall_at_boot: self.wall_at_boot,
+            wall_at_boot: self.wall_at_boot(),
             ledger: std::mem::take(&mut self.ledger),
             health: std::mem::take(&mut self.health),
             actions: Vec::new(),
@@ -272,7 +295,13 @@ impl State {
 
     fn is_old(&self, instance: &Instance, turn: &Turn<'_>) -> bool {
         let new_for = self.new_for(turn);
-        wants::is_old(&self.memory, instance, turn.now, self.wall_at_boot, new_for)
+        wants::is_old(
+            &self.memory,
+            instance,
+            turn.now,
+            self.wall_at_boot(),
+            new_for,
+        )
     }
 
     fn new_for(&self, turn: &Turn<'_>) -> Duration {

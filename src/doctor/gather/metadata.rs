@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use aws_smithy_types::date_time::{DateTime, Format};
 use hyper::Request;
-use hyper::header::DATE;
 
 use crate::clients::http::{Answer, Local};
 use crate::clients::{Imds, Warnings};
@@ -36,13 +34,13 @@ pub(super) async fn ask(
     if metadata.instance.is_err() {
         return (metadata, None);
     }
-    let (reading, tags, role, group) = tokio::join!(
-        imds.reading(),
+    let (target, tags, role, group) = tokio::join!(
+        imds.target_lifecycle_state(),
         imds.tag_names(),
         imds.role(),
         imds.tag("aws:autoscaling:groupName"),
     );
-    metadata.target = Some(reading.target_lifecycle_state);
+    metadata.target = Some(target);
     metadata.tags = Some(tags);
     metadata.role = Some(role);
     (metadata, group.ok().flatten())
@@ -69,8 +67,6 @@ async fn without_token(
 }
 
 fn clock_ahead(answer: &Answer, clock: Clock) -> Option<i64> {
-    let date = answer.headers.get(DATE)?.to_str().ok()?;
-    let date = DateTime::from_str(date, Format::HttpDate).ok()?;
-    let there = clock.moment_of(date.try_into().ok()?);
+    let there = clock.moment_of(answer.date()?);
     Some(clock.now().as_millis().saturating_sub(there.as_millis()) / 1_000)
 }

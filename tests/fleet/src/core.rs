@@ -62,10 +62,7 @@ impl Core {
                 answer: answer_to(&action, seen, &self.id),
             }
         });
-        let placeholder = State::new(None, moment(ms), BOOT);
-        let state = std::mem::replace(&mut self.state, placeholder);
-        let step = step(state, event, moment(ms), &self.policy);
-        self.state = step.state;
+        let step = step(&mut self.state, event, moment(ms), &self.policy);
         let requests = step.actions.into_iter().map(|(ticket, action)| {
             let request = request(&action);
             (request, Pending(ticket, action))
@@ -162,7 +159,7 @@ fn answer_to(action: &Action, seen: Result<Seen, Fault>, id: &str) -> Answer {
             region: "eu-central-1".to_owned(),
             pending_time: Some(BOOT),
         })),
-        Action::ReadMetadata => Answer::Metadata(MetadataReading {
+        Action::ReadMetadata { .. } => Answer::Metadata(MetadataReading {
             target_lifecycle_state: seen.map(|seen| {
                 Some(if seen.lifecycle == "InService" {
                     TargetLifecycleState::InService
@@ -170,9 +167,8 @@ fn answer_to(action: &Action, seen: Result<Seen, Fault>, id: &str) -> Answer {
                     TargetLifecycleState::Terminated
                 })
             }),
-            spot_instance_action: Ok(None),
-            rebalance: Ok(None),
-            maintenance: Ok(None),
+            notices: None,
+            wall_at_boot: None,
         }),
         Action::ReadContainerInstance => Answer::Identity(seen.map(|_| Some(here(id)))),
         Action::ReadTasks { .. } => Answer::Tasks(seen.map(|seen| tasks(&seen, id))),

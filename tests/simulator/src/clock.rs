@@ -137,6 +137,15 @@ impl Calendar {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
+    /// `Mon, 21 Jan 2019 09:00:43 GMT`, the form of a `Date` header.
+    #[must_use]
+    pub fn header(&self, at: SimTime) -> String {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        let days = usize::try_from(self.since_1970(at).as_secs() / 86_400).unwrap_or(0);
+        let weekday = DAYS.get(days % 7).unwrap_or(&"Thu");
+        format!("{weekday}, {:0>24}", self.maintenance(at))
+    }
+
     /// `21 Jan 2019 09:00:43 GMT`, the form of scheduled maintenance events.
     #[must_use]
     pub fn maintenance(&self, at: SimTime) -> String {
@@ -179,6 +188,10 @@ mod tests {
         assert_eq!(
             calendar.maintenance(Duration::from_secs(1)),
             "18 Sep 2017 08:22:01 GMT"
+        );
+        assert_eq!(
+            calendar.header(Duration::from_secs(1)),
+            "Mon, 18 Sep 2017 08:22:01 GMT"
         );
         let leap = Calendar::new(Duration::from_secs(1_709_164_800), 1.0);
         assert_eq!(leap.iso(Duration::ZERO), "2024-02-29T00:00:00Z");

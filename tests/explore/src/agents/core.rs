@@ -48,7 +48,7 @@ impl Agent for Core {
         let shows = at.wall_at_boot();
         if shows.0.abs_diff(self.wall_at_boot.0) > 500 {
             self.wall_at_boot = shows;
-            self.take(Event::WallClock(shows), &at, tickets, &mut output);
+            self.state.set_wall_clock(shows);
         }
         let event = match input {
             Input::Tick => Event::Tick,
@@ -118,10 +118,7 @@ impl Core {
         tickets: &mut Tickets,
         output: &mut Output,
     ) -> Option<Ms> {
-        let placeholder = State::new(None, at.now, self.wall_at_boot);
-        let state = std::mem::replace(&mut self.state, placeholder);
-        let step = core::step(state, event, at.now, &self.policy);
-        self.state = step.state;
+        let step = core::step(&mut self.state, event, at.now, &self.policy);
         let cancelled = |it: &(core::Ticket, Action)| step.cancelled.contains(&it.0);
         let tickets_of = self.pending.extract_if(.., |_, it| cancelled(it));
         for (ticket, _) in tickets_of {
@@ -222,7 +219,7 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
     };
     match action {
         Action::ReadInstance => Request::ReadIdentityDocument,
-        Action::ReadMetadata => Request::ReadMetadata,
+        Action::ReadMetadata { .. } => Request::ReadMetadata,
         Action::ReadContainerInstance => Request::ReadAgentMetadata,
         Action::ReadTasks { .. } => Request::ReadTasks,
         Action::Remember(memory) => {
@@ -365,7 +362,7 @@ fn view(seen: crate::wire::ContainerInstance) -> core::ContainerInstanceView {
 }
 
 /// Paths that the policy does not ask for are not read.
-fn metadata(reply: Reply, policy: &core::Policy) -> core::MetadataReading {
+fn metadata(reply: Reply, notices: bool, policy: &core::Policy) -> core::MetadataReading {
     let Reply::Metadata {
         target: to,
         spot,
@@ -379,43 +376,49 @@ fn metadata(reply: Reply, policy: &core::Policy) -> core::MetadataReading {
         };
         return core::MetadataReading {
             target_lifecycle_state: Err(failure(fault)),
-            spot_instance_action: Err(failure(fault)),
-            rebalance: Err(failure(fault)),
-            maintenance: Err(failure(fault)),
+            notices: notices.then(|| core::Notices {
+                spot_instance_action: Err(failure(fault)),
+                rebalance: Err(failure(fault)),
+                maintenance: Err(failure(fault)),
+            }),
+            wall_at_boot: None,
         };
     };
     core::MetadataReading {
         target_lifecycle_state: to.map(|to| to.map(target)).map_err(failure),
-        spot_instance_action: spot
-            .map(|spot| {
-                spot.map(|at| core::SpotInstanceAction {
-                    action: "terminate".to_owned(),
-                    time: at.to_string(),
-                    at: WallTime(at),
-                })
-            })
-            .map_err(failure),
-        rebalance: rebalance
-            .map(|there| {
-                (there && policy.drain.on_rebalance.is_some()).then(|| {
-                    core::RebalanceRecommendation {
-                        notice_time: "then".to_owned(),
-                    }
-                })
-            })
-            .map_err(failure),
-        maintenance: maintenance
-            .map(|event| {
-                event
-                    .filter(|_| policy.drain.on_maintenance.is_some())
-                    .map(|at| core::MaintenanceEvent {
-                        id: "event".to_owned(),
-                        code: "instance-stop".to_owned(),
-                        not_before: at.to_string(),
+        notices: notices.then(|| core::Notices {
+            spot_instance_action: spot
+                .map(|spot| {
+                    spot.map(|at| core::SpotInstanceAction {
+                        action: "terminate".to_owned(),
+                        time: at.to_string(),
                         at: WallTime(at),
                     })
-            })
-            .map_err(failure),
+                })
+                .map_err(failure),
+            rebalance: rebalance
+                .map(|there| {
+                    (there && policy.drain.on_rebalance.is_some()).then(|| {
+                        core::RebalanceRecommendation {
+                            notice_time: "then".to_owned(),
+                        }
+                    })
+                })
+                .map_err(failure),
+            maintenance: maintenance
+                .map(|event| {
+                    event
+                        .filter(|_| policy.drain.on_maintenance.is_some())
+                        .map(|at| core::MaintenanceEvent {
+                            id: "event".to_owned(),
+                            code: "instance-stop".to_owned(),
+                            not_before: at.to_string(),
+                            at: WallTime(at),
+                        })
+                })
+                .map_err(failure),
+        }),
+        wall_at_boot: None,
     }
 }
 
@@ -464,7 +467,7 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
             }),
             other => Err(why(other)),
         }),
-        Action::ReadMetadata => Answer::Metadata(metadata(reply, policy)),
+        Action::ReadMetadata { notices } => Answer::Metadata(metadata(reply, *notices, policy)),
         Action::ReadContainerInstance => Answer::Identity(match reply {
             Reply::AgentMetadata(arn) => Ok(Some(core::ContainerInstance {
                 cluster: "c".to_owned(),

@@ -36,6 +36,8 @@ pub(super) fn handle(world: &mut World, id: &str, call: &Call) -> Reply {
         _ => error(405, "Method Not Allowed"),
     };
     reply.headers.push(("server", "EC2ws".to_owned()));
+    let date = world.calendar.header(world.now());
+    reply.headers.push(("date", date));
     reply
 }
 
