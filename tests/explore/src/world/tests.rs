@@ -1390,6 +1390,133 @@ fn what_was_said_of_something_else_does_not_count() {
     assert_eq!(broken(rule, "scale-in", &[], &script), Some(25_100));
 }
 
+/// What all pairs of moves have shown: who may not know, or has no time for it, is not blamed.
+#[test]
+fn what_pairs_blamed_wrongly_is_right() {
+    use Move::*;
+    use Request as R;
+    // It is drained once both the list and whose it is were answered; an outage lasts until something is.
+    let outage = (25_286, IntrospectionAway);
+    let late = [outage, (38_020, Reregister)];
+    let script = drained(&[
+        (25_280, R::ReadTasks),
+        (25_290, R::ReadAgentMetadata),
+        (30_280, R::ReadTasks),
+        (38_000, R::ReadTasks),
+        (39_000, R::ReadTasks),
+        (42_000, R::ReadTasks),
+        (45_034, complete(0)),
+    ]);
+    let rule = "completed-while-a-container-ran";
+    assert!(broken(rule, "daemon-waited-for", &late[1..], &script).is_some());
+    assert_eq!(broken(rule, "daemon-waited-for", &late, &script), None);
+    let abandon = R::Complete(Group(0), HookName(0), ActionResult::Abandon);
+    let script = drained(&[
+        (25_280, R::ReadTasks),
+        (25_290, R::ReadAgentMetadata),
+        (38_000, R::ReadTasks),
+        (38_000, R::ReadAgentMetadata),
+        (45_034, abandon),
+    ]);
+    let (rule, late) = ("drained-but-given-up", "drained-abandon-late-wait");
+    assert!(broken(rule, late, &[], &script).is_some());
+    assert_eq!(broken(rule, late, &[outage], &script), None);
+    // By a clock that is hours ahead, an instance is not new, and gives up nothing.
+    let script = [
+        (10, R::ReadIdentityDocument),
+        (30, R::ReadMetadata),
+        (10_000, R::ReadAgentMetadata),
+        (92_000, R::WriteStateFile(vec![])),
+        (113_000, R::DescribeResources(0)),
+    ];
+    let (rule, ahead) = ("capacity-looks-too-often", [(22, ClockForward)]);
+    assert!(broken(rule, "capacity-launch", &[], &script).is_some());
+    assert_eq!(broken(rule, "capacity-launch", &ahead, &script), None);
+    // Auto Scaling's word is a reason, which no undrain takes back.
+    let mut script = vec![
+        (10, R::ReadMetadata),
+        (5_020, R::ReadMetadata),
+        (5_030, R::DescribeAutoScalingInstance),
+        (5_140, R::RunExecutables(Occasion::BeforeDrain)),
+        (6_700, R::DescribeContainerInstance(0)),
+        (6_800, R::SetDraining(0)),
+    ];
+    let (rule, moves) = (
+        "drains-before-executables",
+        [(25, Target404), (6_700, UndrainByHand)],
+    );
+    assert_eq!(broken(rule, "executables", &moves, &script), None);
+    script.remove(2);
+    assert!(broken(rule, "executables", &moves, &script).is_some());
+    // A termination outranks a join: its action is left to Auto Scaling, until the join goes on.
+    // (The second boot's clock begins at 14,250 ms.)
+    let mut script = vec![
+        (8_000, complete(0)),
+        (17_020, R::DescribeAutoScalingInstance),
+        (
+            17_130,
+            R::DescribeLifecycleHooks(Group(0), Transition::Launching),
+        ),
+        (17_240, R::Heartbeat(Group(0), HookName(1))),
+        (30_000, R::ReadMetadata),
+        (34_000, R::ReadTasks),
+    ];
+    let (rule, replaced) = ("heartbeat-gap", "root-volume-terminated");
+    assert_eq!(broken(rule, replaced, &[], &script), None);
+    script.remove(4);
+    assert!(broken(rule, replaced, &[], &script).is_some());
+    // What was a person's and is set ACTIVE and DRAINING again is taken for the person's.
+    let mut script = vec![
+        (20, R::ReadMetadata),
+        (5_020, R::ReadMetadata),
+        (5_034, R::DescribeContainerInstance(0)),
+        (5_118, R::SetDraining(0)),
+        (30_020, R::ReadMetadata),
+        (70_020, R::ReadMetadata),
+        (70_034, R::DescribeContainerInstance(0)),
+        (70_116, R::SetDraining(0)),
+        (95_020, R::ReadMetadata),
+        (120_000, R::ReadMetadata),
+    ];
+    let (rule, moves) = (
+        "left-draining",
+        [(10, PersonDraining), (70_100, PersonActive)],
+    );
+    assert_eq!(broken(rule, "warnings", &moves, &script), None);
+    script.remove(6);
+    script.remove(2);
+    assert!(broken(rule, "warnings", &moves, &script).is_some());
+    // That it leaves after all, Auto Scaling alone may say, and a look follows.
+    let mut script = vec![
+        (112_000, R::DescribeAutoScalingInstance),
+        (112_000, R::ReadTasks),
+        (112_100, R::DescribeContainerInstance(0)),
+        (112_300, R::DescribeContainerInstance(0)),
+        (116_300, R::DescribeAutoScalingInstance),
+        (116_500, R::DescribeContainerInstance(0)),
+    ];
+    let rule = "looks-too-often";
+    assert_eq!(broken(rule, "capacity-scale-in", &[], &script), None);
+    script.remove(4);
+    assert!(broken(rule, "capacity-scale-in", &[], &script).is_some());
+    // What nobody can see, nobody waits for.
+    let mut script = vec![
+        (20, R::ReadMetadata),
+        (30, R::ReadTasks),
+        (2_030, R::ReadAgentMetadata),
+        (5_020, R::ReadMetadata),
+        (5_034, R::DescribeContainerInstance(1)),
+        (5_118, R::SetDraining(1)),
+        (6_000, R::DescribeContainerInstance(1)),
+        (75_000, R::ReadMetadata),
+    ];
+    let mut moves = vec![(100, Reregister), (4_000, PlaceTask), (4_000, PlaceTask)];
+    moves.push((6_045, PersonActive));
+    assert!(broken("stays-active", "spot-late", &moves, &script).is_some());
+    script.remove(1);
+    assert_eq!(broken("stays-active", "spot-late", &moves, &script), None);
+}
+
 #[test]
 fn what_is_named_is_listed() {
     let code = [

@@ -100,8 +100,9 @@ impl Truth {
         let warned = k.warned.is_some() && (self.clock_off == 0 || !k.by_clock);
         let f = &self.faults;
         let told = self.scaling.generation == 0 || self.told_of_join();
-        let joins = self.launching() && told && self.hidden_launch().is_none();
-        let joins = (joins && self.spec.policy.ready || j.gave_up.is_some())
+        let joins = self.launching() && told && self.spec.policy.ready;
+        let joins = (joins || j.gave_up.is_some())
+            && self.hidden_launch().is_none()
             && !(f.deny_complete || f.deny_beat);
         if k.reason.is_some() || k.odd.is_some() || hand || warned {
             Some("it drains")

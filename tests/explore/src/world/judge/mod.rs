@@ -56,8 +56,10 @@ struct Known {
     api_read: Option<(Ms, bool)>,
     /// The last local read failed.
     blind: bool,
-    /// When introspection failed last.
-    unheard: Ms,
+    /// The last question whose registration this is failed.
+    nameless: bool,
+    /// Since when introspection answers both; `NEVER` while it does not.
+    heard: Ms,
     /// The last word of ECS on a registration.
     look: Option<(Ms, Arn, InstanceStatus, bool)>,
     /// MISSING, and nothing else since: of which, told first and last, how often.
@@ -118,6 +120,7 @@ struct Signs {
     blind: bool,
     look: Option<(Arn, InstanceStatus, bool)>,
     target: Option<Target>,
+    inward: bool,
     reason: bool,
     warned: bool,
     hand: Option<Ms>,
@@ -485,7 +488,9 @@ impl Truth {
         let k = &self.judge.known;
         // The pool's targets may be a reason: that it has been in service, it may know from elsewhere.
         let pool = k.target.flatten().is_some_and(pooled);
-        k.reason.is_some() || k.warned.is_some() || k.odd.is_some() || pool
+        // Auto Scaling alone may have said so.
+        let told = self.leaving() && self.judge.since.is_some();
+        k.reason.is_some() || k.warned.is_some() || k.odd.is_some() || pool || told
     }
 
     /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.
@@ -617,7 +622,7 @@ impl Truth {
         let looked = k.look.is_some_and(|it| it.0 >= from);
         k.settled
             .filter(|_| looked)
-            .map(|it| it.max(since).max(k.unheard))
+            .map(|it| it.max(since).max(k.heard))
     }
 
     /// It counts as drained no more, or need not.

@@ -7,18 +7,35 @@ use crate::wire::{
 };
 use crate::world::faults::Lasting;
 use crate::world::scene::Replacing;
-use crate::world::truth::{FOREIGN, Flight, MANAGED, Service, Truth, Way, service};
+use crate::world::truth::{FOREIGN, Flight, MANAGED, NEVER, Service, Truth, Way, service};
 
 impl Truth {
     /// Just before a reply is given to the process.
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
-        if service(&flight.request) == Service::Local && matches!(reply, Reply::Failed(_)) {
-            self.judge.known.unheard = self.now;
-            self.spent();
+        let failed = matches!(reply, Reply::Failed(_));
+        if flight.request == Request::ReadAgentMetadata {
+            self.judge.known.nameless = failed;
+        }
+        if service(&flight.request) == Service::Local && failed {
+            self.unheard();
         }
         self.take_in(flight, reply);
+        let k = &mut self.judge.known;
+        if k.heard == NEVER && !k.blind && !k.nameless {
+            k.heard = self.now;
+        }
         self.signs(flight, reply);
         self.missing_again(flight, reply);
+    }
+
+    /// What had not lasted long enough to be written down begins anew: two lists, ECS, a list, and whose it is.
+    fn unheard(&mut self) {
+        self.spent();
+        let latched = self.judge.latched;
+        let k = &mut self.judge.known;
+        k.heard = NEVER;
+        k.agreed &= latched;
+        k.settled = k.settled.filter(|_| latched);
     }
 
     fn missing_again(&mut self, flight: &Flight, reply: &Reply) {
@@ -77,6 +94,7 @@ impl Truth {
             blind: k.blind,
             look: k.look.map(|it| (it.1, it.2, it.3)),
             target: k.shown,
+            inward: k.inward,
             reason: k.reason.is_some(),
             warned: k.warned.is_some(),
             hand,
@@ -197,7 +215,7 @@ impl Truth {
                     j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
                     self.spent();
-                } else if k.agreed && k.settled.is_none() && !odd {
+                } else if k.agreed && k.settled.is_none() && !odd && !k.nameless {
                     k.settled = Some(now);
                 }
             }
@@ -527,17 +545,20 @@ impl Truth {
         self.judge.ambiguous_placement |= bit(self.judge.own, usize::from(arn));
     }
 
-    /// It is set DRAINING, and was ACTIVE: the process was told DRAINING, of somebody else.
-    pub(in crate::world) fn unsure(&mut self, arn: Arn) {
-        let active = self
-            .registration(arn)
-            .is_some_and(|it| it.status == InstanceStatus::Active);
+    /// The agent sets it DRAINING. Where it was ACTIVE, the process may have been told DRAINING, of somebody else; where it
+    /// was a person's, it stays that.
+    pub(in crate::world) fn drains(&mut self, arn: Arn) {
+        let of = self.registration(arn).map(|it| (it.status, it.by_person));
+        let active = of.is_some_and(|it| it.0 == InstanceStatus::Active);
         let j = &mut self.judge;
         let told = j.known.look.is_some_and(|(_, of, status, _)| {
             of == arn && status == InstanceStatus::Draining && !bit(j.own, usize::from(arn))
         });
         if active && told {
             j.unsure |= 1 << arn.min(31);
+        }
+        if !told || of != Some((InstanceStatus::Draining, true)) {
+            j.own |= 1 << arn.min(31);
         }
     }
 

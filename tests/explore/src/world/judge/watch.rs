@@ -176,10 +176,7 @@ impl Truth {
             alone || k.target == Some(Some(Target::InService)) && self.scaling.state.is_some();
         let warning = policy.on_rebalance.is_some() && self.rebalance
             || policy.on_maintenance.is_some() && self.maintenance.is_some();
-        // Auto Scaling alone may have said so.
-        let told = self.leaving() && j.since.is_some();
         let asks = self.reasons()
-            || told
             || j.hand.is_some()
             || warning
             || !back
@@ -270,7 +267,11 @@ impl Truth {
                 .map(|it| it.local)
                 .min();
             let ended = k.accepted.is_some() || self.scaling.way.is_none();
-            if sign.is_none() && believed && ended && !self.left(now) {
+            // What the ECS agent had lost before, nobody sees.
+            let hidden = |id, it: &Task| bit(self.ignored, id) || it.orphan && !bit(k.seen, id);
+            let mut tasks = self.tasks.iter().enumerate();
+            let left = tasks.any(|(id, it)| it.left(now) && !hidden(id, it));
+            if sign.is_none() && believed && ended && !left {
                 // Nothing is left that it could end by, and no action that rests on it.
                 return;
             }
@@ -349,13 +350,15 @@ impl Truth {
         let calm = self.calm(&[Service::Group]);
         let action = self.scaling.actions[0].filter(|it| !it.done);
         let waits = self.scaling.waits_since;
-        // Heartbeats.
+        // Heartbeats. A termination outranks a join, until that goes on: then the hook is asked for again.
+        let outranked = |told| k.reason.is_some_and(|it| it > told || !self.arrives());
         if let (Some((told, hook)), Some(timeout)) = (k.hook, action.map(|it| it.timeout))
             && action.is_some_and(|it| it.hook == hook)
             && (self.leaving() && k.reason.is_some() && now < self.earliest()
                 || way == Way::Join
                     && policy.ready
                     && self.spot.is_none()
+                    && !outranked(told)
                     && now < self.join_since() + policy.ready_timeout)
         {
             // Before the first, what is left can be known only from when the hook was.

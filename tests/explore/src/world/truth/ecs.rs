@@ -247,8 +247,7 @@ impl Truth {
             Some(_) => {}
         }
         if to == InstanceStatus::Draining {
-            self.unsure(arn);
-            self.judge.own |= 1 << arn.min(31);
+            self.drains(arn);
         }
         self.set_status(arn, to, false);
         self.describe(arn, false)
