@@ -1184,6 +1184,42 @@ fn what_cannot_be_known_is_not_asked_for() {
     assert!(since(&person, &[300, 62_000, 300_000]) > 435_000);
 }
 
+/// What an earlier process of this boot has seen in this drain, the file tells the next one.
+#[test]
+fn what_the_file_tells_is_known() {
+    use Move::*;
+    use Request as R;
+    let completes = |written, moves: &[(Ms, Move)]| {
+        let mut script = vec![
+            (5_020, R::ReadMetadata),
+            (5_030, R::ReadTasks),
+            (written, R::WriteStateFile(vec![])),
+            (6_400, R::ReadMetadata),
+            (16_000, R::ReadMetadata),
+            (16_000, R::ReadAgentMetadata),
+            (16_100, R::DescribeContainerInstance(1)),
+            (16_300, R::SetDraining(1)),
+            (26_000, R::ReadTasks),
+            (26_100, R::DescribeContainerInstance(1)),
+            (30_000, R::ReadTasks),
+            (30_100, complete(0)),
+        ];
+        script.sort_by_key(|it| it.0);
+        [
+            "completed-while-a-container-ran",
+            "completed-without-a-fresh-read",
+        ]
+        .map(|rule| broken(rule, "scale-in", moves, &script).is_some())
+    };
+    let moves = [(5_200, Reregister), (6_500, StateLost), (6_500, Kill)];
+    assert_eq!(completes(5_100, &[moves[0], moves[2]]), [true, true]);
+    assert_eq!(completes(5_025, &[moves[0], moves[2]]), [false, false]);
+    assert_eq!(completes(5_100, &moves), [false, false]);
+    // Containers do not outlive a boot.
+    let reboot = [moves[0], (6_500, Reboot)];
+    assert_eq!(completes(5_100, &reboot), [false, false]);
+}
+
 /// What another action, another machine, another process or an outage has said is no word on what is asked for now.
 #[test]
 fn what_was_said_of_something_else_does_not_count() {

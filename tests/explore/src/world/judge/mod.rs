@@ -48,6 +48,8 @@ struct Known {
     ecs_seen: u32,
     stopped: u32,
     ecs_stopped: u32,
+    /// Seen by an earlier process alone, as the file says.
+    inherited: u32,
     /// On the last list, and not stopped.
     listed: u32,
     /// The last local read that worked: sent, and whether it was empty.
@@ -220,6 +222,10 @@ pub(super) struct Judge {
     /// Set DRAINING by the agent, and not seen to be ACTIVE since.
     pub(super) own: u32,
     verified_on_disk: u32,
+    /// Tasks that were listed and not stopped in this drain: all, those of the last write, those of the file and its boot.
+    met: u32,
+    met_written: u32,
+    met_on_disk: (u8, u32),
     counts: [Count; KINDS],
     denials: [Count; KINDS],
     ambiguous_placement: bool,
@@ -345,6 +351,13 @@ impl Judge {
         ) = (None, None, None, false, 0, false);
         (known.turned, known.joined) = (None, None);
         known.signalled = false;
+        self.drain_over();
+    }
+
+    /// Another drain need not know which tasks this one has seen.
+    fn drain_over(&mut self) {
+        (self.met, self.met_written, self.met_on_disk.1) = (0, 0, 0);
+        self.known.seen &= !std::mem::take(&mut self.known.inherited);
     }
 
     pub(super) fn booted(&mut self) {
@@ -447,6 +460,11 @@ impl Truth {
         // What was refused before, it need not know.
         self.judge.refusals = Count::default();
         self.judge.known.capacity.started = Some(self.minute());
+        // Containers do not outlive a boot.
+        let (boot, met) = self.judge.met_on_disk;
+        let kept = self.disk.is_some() && !self.judge.forgot && boot == self.boot_id;
+        self.judge.met = if kept { met } else { 0 };
+        (self.judge.known.seen, self.judge.known.inherited) = (self.judge.met, self.judge.met);
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
             self.judge.lost_at = self.now;
@@ -481,6 +499,18 @@ impl Truth {
             // Whether nothing else asks, metadata has to say: until then it goes on.
             None => self.judge.before_ran &= self.reasons() || self.judge.known.target.is_none(),
         }
+        self.unless_asked();
+    }
+
+    /// Whether anything asks for a drain, by all that this process was told.
+    fn asked(&self) -> bool {
+        self.reasons() || self.judge.hand.is_some()
+    }
+
+    fn unless_asked(&mut self) {
+        if !self.asked() {
+            self.judge.drain_over();
+        }
     }
 
     /// Whether anything but a hand asks for a drain.
@@ -496,6 +526,7 @@ impl Truth {
     /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.
     pub(super) fn state_written(&mut self) {
         self.judge.state_written();
+        self.judge.met_on_disk = (self.boot_id, self.judge.met_written);
         let due = if self.leaving() {
             // It has not been told so.
             self.judge.overtaken.filter(|_| self.judge.told.is_none())

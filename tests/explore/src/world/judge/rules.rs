@@ -210,7 +210,7 @@ pub const EXEMPTIONS: &[(&str, &str)] = &[
     ),
     (
         "lost-before-this-process",
-        "the ECS agent had lost a container before this process could see it",
+        "the ECS agent had lost a container before this process could see it, and the file could not tell of it: no process of this boot had seen it in this drain and written since",
     ),
     (
         "ecs-said-stopped",

@@ -41,7 +41,7 @@ impl Truth {
                     self.drains_before_executables(*arn);
                 } else if *arn != FOREIGN {
                     // Unless another reason goes on.
-                    self.judge.before_ran &= self.reasons() || self.judge.hand.is_some();
+                    self.judge.before_ran &= self.asked();
                 }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
                     self.wrong("changed-unseen", || format!("{request}"));
@@ -79,6 +79,8 @@ impl Truth {
             Request::WriteStateFile(_) => {
                 self.judge.known.writes.rotate_right(1);
                 self.judge.known.writes[0] = (now, false);
+                let k = &self.judge.known;
+                self.judge.met_written = self.judge.met & !k.stopped & !k.ecs_stopped;
             }
             Request::RunExecutables(occasion) => self.sending_executables(*occasion),
             _ => {}

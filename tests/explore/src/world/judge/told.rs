@@ -111,6 +111,7 @@ impl Truth {
         let now = self.now;
         let to = service(&flight.request);
         let launching = self.launching();
+        let asked = self.asked();
         self.told_resources(flight, reply);
         let lasts = match flight.request {
             Request::SetDraining(arn) | Request::SetActive(arn) => self.vanished(arn),
@@ -170,6 +171,7 @@ impl Truth {
                 },
             ) => {
                 self.told_metadata(flight, *target, *spot, *rebalance, *maintenance);
+                self.unless_asked();
             }
             (Request::ReadTasks, Reply::Tasks(tasks)) => {
                 let mut listed = 0;
@@ -187,6 +189,8 @@ impl Truth {
                 // Whose list it is, after another machine's name, nobody can tell.
                 if !k.impostor {
                     k.seen |= listed;
+                    k.inherited &= !listed;
+                    j.met |= if asked { listed } else { 0 };
                 }
                 k.stopped &= !listed;
                 k.listed = listed;
