@@ -229,7 +229,8 @@ impl Truth {
         // The list is empty and ECS counts tasks; or it was another machine's just now.
         let disagree =
             k.listed & !self.ignored == 0 && k.look.is_some_and(|it| !it.3 && it.1 != FOREIGN);
-        let odd = k.impostor || now < self.faults.until(Lasting::Impostor) + 20_000;
+        let impostor = self.faults.until(Lasting::Impostor);
+        let odd = k.impostor || impostor > 0 && now < impostor + 20_000;
         let blind = blind || vanished || disagree || odd;
         let joined = self.judge.joined.is_some() || self.leaving() || !self.launched();
         // That it has joined is forgotten with the file: it joins anew.
