@@ -1189,10 +1189,10 @@ fn what_cannot_be_known_is_not_asked_for() {
 fn what_the_file_tells_is_known() {
     use Move::*;
     use Request as R;
-    let completes = |written, moves: &[(Ms, Move)]| {
+    let completes = |read, written, moves: &[(Ms, Move)]| {
         let mut script = vec![
             (5_020, R::ReadMetadata),
-            (5_030, R::ReadTasks),
+            (read, R::ReadTasks),
             (written, R::WriteStateFile(vec![])),
             (6_400, R::ReadMetadata),
             (16_000, R::ReadMetadata),
@@ -1212,12 +1212,19 @@ fn what_the_file_tells_is_known() {
         .map(|rule| broken(rule, "scale-in", moves, &script).is_some())
     };
     let moves = [(5_200, Reregister), (6_500, StateLost), (6_500, Kill)];
-    assert_eq!(completes(5_100, &[moves[0], moves[2]]), [true, true]);
-    assert_eq!(completes(5_025, &[moves[0], moves[2]]), [false, false]);
-    assert_eq!(completes(5_100, &moves), [false, false]);
+    assert_eq!(completes(5_030, 5_100, &[moves[0], moves[2]]), [true, true]);
+    assert_eq!(
+        completes(5_030, 5_025, &[moves[0], moves[2]]),
+        [false, false]
+    );
+    assert_eq!(completes(5_030, 5_100, &moves), [false, false]);
+    // One by hand goes on when it turns into a scale-in.
+    let by_hand = [(25, DrainByHand), (5_200, Reregister), (6_500, Kill)];
+    assert_eq!(completes(1_000, 1_100, &by_hand), [true, true]);
+    assert_eq!(completes(1_000, 1_100, &by_hand[1..]), [false, false]);
     // Containers do not outlive a boot.
     let reboot = [moves[0], (6_500, Reboot)];
-    assert_eq!(completes(5_100, &reboot), [false, false]);
+    assert_eq!(completes(5_030, 5_100, &reboot), [false, false]);
 }
 
 /// What another action, another machine, another process or an outage has said is no word on what is asked for now.
@@ -1381,6 +1388,24 @@ fn what_was_said_of_something_else_does_not_count() {
     };
     assert!(run_on(DrainByHand));
     assert!(!run_on(DrainByHandShort));
+    // Nor is a list that goes on after another machine was named a word on this drain.
+    let run_on = |again| {
+        let script = drained(&[
+            (25_280, R::ReadTasks),
+            (25_290, R::RunExecutables(AfterDrain)),
+            (26_500, R::Heartbeat(Group(0), HookName(0))),
+            (27_000, R::ReadAgentMetadata),
+            (35_300, R::ReadTasks),
+            (35_500, R::ReadAgentMetadata),
+            (again, R::ReadTasks),
+            (again + 2_000, R::ReadMetadata),
+        ]);
+        let moves = [(26_000, Reregister), (26_000, Impostor)];
+        let (rule, hangs) = ("executables-run-on", "executable-outlasts-hook");
+        broken(rule, hangs, &moves, &script)
+    };
+    assert!(run_on(35_600).is_some_and(|it| it > 36_600));
+    assert!(run_on(38_000).is_some_and(|it| it > 39_000));
     // What an earlier process was refused, this one need not know.
     let script: Vec<_> = (10..26).map(|it| (it * 1_000, complete(0))).collect();
     let refused = |moves: &[(Ms, Move)]| {
@@ -1452,11 +1477,28 @@ fn what_pairs_blamed_wrongly_is_right() {
         (25_290, R::ReadAgentMetadata),
         (38_000, R::ReadTasks),
         (38_000, R::ReadAgentMetadata),
-        (45_034, abandon),
+        (45_034, abandon.clone()),
     ]);
     let (rule, late) = ("drained-but-given-up", "drained-abandon-late-wait");
     assert!(broken(rule, late, &[], &script).is_some());
     assert_eq!(broken(rule, late, &[outage], &script), None);
+    // DRAINING has to have settled before ECS is believed that nothing is left.
+    let settles = |looks| {
+        let mut script = script[..1].to_vec();
+        script.extend([
+            (20_000, R::DescribeContainerInstance(0)),
+            (20_010, R::ReadTasks),
+            (21_010, R::ReadTasks),
+            (looks, R::DescribeContainerInstance(0)),
+            (24_000, R::ReadTasks),
+            (24_000, R::ReadAgentMetadata),
+            (38_000, R::ReadTasks),
+            (45_034, abandon.clone()),
+        ]);
+        broken(rule, late, &[(10, PersonDraining)], &script).is_some()
+    };
+    assert!(settles(22_100));
+    assert!(!settles(22_050));
     // By a clock that is hours ahead, an instance is not new, and gives up nothing.
     let script = [
         (10, R::ReadIdentityDocument),
@@ -1551,6 +1593,55 @@ fn what_pairs_blamed_wrongly_is_right() {
     assert!(broken("stays-active", "spot-late", &moves, &script).is_some());
     script.remove(1);
     assert_eq!(broken("stays-active", "spot-late", &moves, &script), None);
+}
+
+/// A file that was lost and written anew tells all that was known when it was written.
+#[test]
+fn what_is_written_after_a_loss_is_known() {
+    use Move::*;
+    use Request as R;
+    let launch = |result| R::Complete(Group(0), HookName(1), result);
+    let blames = |rule, looks: Ms, result, at, moves: &[(Ms, Move)]| {
+        let mut script = vec![
+            (20, R::ReadMetadata),
+            (100, R::WriteStateFile(vec![])),
+            (looks, R::DescribeContainerInstance(0)),
+            (looks + 500, R::WriteStateFile(vec![])),
+            (at, launch(result)),
+        ];
+        script.extend((1..70).map(|it| (it * 1_000, R::ReadMetadata)));
+        script.sort_by_key(|it| it.0);
+        broken(rule, "launch", moves, &script).is_some()
+    };
+    let lost = [(2_000, StateLost), (2_000, Kill)];
+    let with = |moves: &[(Ms, Move)]| [&lost, moves].concat();
+    // That the launch has failed.
+    let gives_up = |looks, moves: &[(Ms, Move)]| {
+        let moves = with(moves);
+        let rule = "decided-before-looking";
+        blames(rule, looks, ActionResult::Abandon, 52_000, &moves)
+    };
+    assert!(!gives_up(45_000, &[(47_000, Kill)]));
+    assert!(gives_up(45_000, &[(47_000, StateLost), (47_000, Kill)]));
+    assert!(gives_up(53_000, &[(47_000, Kill)]));
+    // It is decided once, whoever becomes a member afterwards.
+    let member = |moves: &[(Ms, Move)]| {
+        let mut moves = with(moves);
+        moves.insert(2, (10_000, PersonDraining));
+        let rule = "abandoned-a-member";
+        blames(rule, 45_000, ActionResult::Abandon, 70_000, &moves)
+    };
+    let active = [(47_000, Kill), (50_000, PersonActive)];
+    assert!(!member(&active));
+    assert!(member(&[(46_500, StateLost), active[0], active[1]]));
+    // That it was a member.
+    let joins = |moves: &[(Ms, Move)]| {
+        let moves = with(moves);
+        let rule = "joined-without-a-member";
+        blames(rule, 12_000, ActionResult::Continue, 24_000, &moves)
+    };
+    assert!(!joins(&[(19_000, Kill)]));
+    assert!(joins(&[(19_000, StateLost), (19_000, Kill)]));
 }
 
 #[test]

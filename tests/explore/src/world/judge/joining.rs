@@ -46,15 +46,13 @@ impl Truth {
             });
             return;
         }
-        if self.judge.known.looked {
-            self.judge.decided = true;
-        } else if !self.decided_before() {
+        if !self.judge.known.looked && !self.judge.decided {
             self.wrong("decided-before-looking", || what.into());
         }
         let member = self.mine().map_or(NEVER, |(_, it)| it.member);
         let calm = self.calm(&[Service::Ecs, Service::Local]);
         // It is decided once.
-        if !self.judge.state_lost && self.judge.gave_up.is_some_and(|it| it + 1_000 < now) {
+        if self.judge.gave_up.is_some_and(|it| it + 1_000 < now) {
             return;
         }
         self.judge.gave_up.get_or_insert(now);
@@ -70,10 +68,9 @@ impl Truth {
     fn claimed_member(&mut self, what: &'static str) {
         let k = self.judge.known;
         // What an earlier process has seen may be remembered.
-        let before = self.judge.member_seen.filter(|_| !self.judge.state_lost);
         let seen = k
             .member
-            .max(before)
+            .max(self.judge.member_seen)
             .is_some_and(|it| it >= self.judge.way_since);
         if !seen && !self.judge.joined_before {
             self.wrong("joined-without-a-member", || what.into());
@@ -150,18 +147,13 @@ impl Truth {
         }
     }
 
-    /// An earlier process had looked and decided, and that can be remembered.
-    fn decided_before(&self) -> bool {
-        self.judge.decided && !self.judge.state_lost
-    }
-
     /// FAILURE of a launch that a termination has overtaken: only if its time was over before that was known.
     fn failed_before_leaving(&mut self) {
         let now = self.now;
         let known = self.judge.told.unwrap_or(now);
         match self.judge.overtaken {
             Some(due) if known + 500 >= due && now + 500 >= due => {
-                if !self.judge.known.looked && !self.decided_before() {
+                if !self.judge.known.looked && !self.judge.decided {
                     self.wrong("decided-before-looking", || {
                         "FAILURE of a launch that was not abandoned".into()
                     });

@@ -66,8 +66,9 @@ struct Known {
     look: Option<(Ms, Arn, InstanceStatus, bool)>,
     /// MISSING, and nothing else since: of which, told first and last, how often.
     missing: Option<(Arn, Ms, Ms, u8)>,
-    /// Since when ECS has been saying ACTIVE of the registration that it said something of last.
+    /// Since when ECS has been saying ACTIVE of the registration that it said something of last; of which DRAINING.
     active: Option<Ms>,
+    draining: Option<(Arn, Ms)>,
     member: Option<Ms>,
     /// Any answer about tasks or the container instance.
     looked: bool,
@@ -162,7 +163,7 @@ pub(super) struct Judge {
     joined_before: bool,
     /// When this launch was given up.
     gave_up: Option<Ms>,
-    /// A process that had looked gave this launch up.
+    /// A process that had looked gave this launch up, and has written that.
     decided: bool,
     /// The ready timeout of a launch that a termination has overtaken.
     overtaken: Option<Ms>,
@@ -351,7 +352,11 @@ impl Judge {
         ) = (None, None, None, false, 0, false);
         (known.turned, known.joined) = (None, None);
         known.signalled = false;
-        self.drain_over();
+        // One for a hand, a warning or Spot goes on, unless it waited for a join.
+        let others = known.spot || known.warned.is_some() || self.hand.is_some();
+        if way.transition() == Transition::Launching || self.overtaken.is_some() || !others {
+            self.drain_over();
+        }
     }
 
     /// Another drain need not know which tasks this one has seen.
@@ -469,6 +474,10 @@ impl Truth {
             self.judge.state_lost = true;
             self.judge.lost_at = self.now;
             self.judge.outcome = false;
+            self.judge.member_seen = None;
+        }
+        if self.disk.is_none() {
+            (self.judge.decided, self.judge.gave_up) = (false, None);
         }
         self.judge.verified = if self.disk.is_some() {
             self.judge.verified_on_disk

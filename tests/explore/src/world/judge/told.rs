@@ -9,6 +9,9 @@ use crate::world::faults::Lasting;
 use crate::world::scene::Replacing;
 use crate::world::truth::{FOREIGN, Flight, MANAGED, NEVER, Service, Truth, Way, service};
 
+/// `ecs.placement_settle`: no look is the last that was sent sooner after DRAINING.
+const PLACEMENT_SETTLE: Ms = 2_000;
+
 impl Truth {
     /// Just before a reply is given to the process.
     pub(in crate::world) fn told(&mut self, flight: &Flight, reply: &Reply) {
@@ -192,6 +195,7 @@ impl Truth {
                     k.inherited &= !listed;
                     j.met |= if asked { listed } else { 0 };
                 }
+                let mine = !k.impostor;
                 k.stopped &= !listed;
                 k.listed = listed;
                 k.looked = true;
@@ -215,7 +219,9 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
-                    (j.after_ran, j.opened) = (false, now);
+                    if mine {
+                        (j.after_ran, j.opened) = (false, now);
+                    }
                     j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
                     self.spent();
@@ -270,9 +276,14 @@ impl Truth {
                     } else {
                         None
                     };
+                    let before = k.draining.filter(|it| it.0 == arn);
+                    k.draining = (it.status == InstanceStatus::Draining)
+                        .then(|| before.unwrap_or((arn, now)));
                 }
-                let zero =
-                    it.running + it.pending == 0 && matches!(it.status, InstanceStatus::Draining);
+                let zero = it.running + it.pending == 0
+                    && it.status == InstanceStatus::Draining
+                    && k.draining
+                        .is_some_and(|it| flight.sent >= it.1 + PLACEMENT_SETTLE);
                 k.agreed = zero && (k.agreed || k.empties >= 2);
                 if it.status == InstanceStatus::Active && it.connected && it.ours {
                     k.member = Some(now);
