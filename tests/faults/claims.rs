@@ -62,9 +62,7 @@ async fn undisturbed(scene: Scene, phase: Phase) -> Course {
     }
     let agent = stage.builder.start().unwrap();
     agent
-        .logged("target lifecycle state is", PATIENCE)
-        .await
-        .unwrap();
+        .says("target lifecycle state is").await;
     // The first look is whose container instance it is.
     let gate = Hold::before(DESCRIBE).nth(2).every();
     let mut gate = Some(stage.simulator.hold(gate));

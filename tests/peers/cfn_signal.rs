@@ -68,9 +68,7 @@ async fn ours(simulator: &Simulator, instance: &Instance) -> Head {
         .start()
         .unwrap();
     agent
-        .logged("this is a container instance of cluster", PATIENCE)
-        .await
-        .unwrap();
+        .says("this is a container instance of cluster").await;
     instance.terminate();
     let id = instance.id().to_owned();
     simulator

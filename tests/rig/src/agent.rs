@@ -79,6 +79,19 @@ impl AgentBuilder {
         self.env(&name, value)
     }
 
+    /// Sets configuration keys: `section.key=value`, with blanks between them.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test fails by it")]
+    pub fn with(self, settings: &str) -> Self {
+        settings.split_whitespace().fold(self, |builder, setting| {
+            let setting = setting.split_once('=');
+            match setting.and_then(|(name, value)| Some((name.split_once('.')?, value))) {
+                Some(((section, key), value)) => builder.set(section, key, value),
+                None => panic!("no section.key=value in {settings:?}"),
+            }
+        })
+    }
+
     /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -231,6 +244,13 @@ impl AgentProcess {
                 self.text()
             )
         })
+    }
+
+    /// The first line that contains `part`, once it is logged; a panic where none is within a minute.
+    #[expect(clippy::panic, reason = "a test fails by it")]
+    pub async fn says(&self, part: &str) -> String {
+        let line = self.logged(part, Duration::from_mins(1)).await;
+        line.unwrap_or_else(|log| panic!("{log}"))
     }
 
     /// SIGKILL, and waits for the end.
