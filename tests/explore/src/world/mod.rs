@@ -43,6 +43,16 @@
     reason = "a harness: indices are of its own tables"
 )]
 
+/// A rule is broken: by which story, which rule, and how.
+macro_rules! wrong {
+    ($($truth:ident).+: $rule:literal) => {
+        $($truth).+.wrong($rule, String::new)
+    };
+    ($($truth:ident).+: $rule:literal, $($how:tt)+) => {
+        $($truth).+.wrong($rule, || format_args!($($how)+).to_string())
+    };
+}
+
 mod faults;
 mod judge;
 mod moves;
@@ -125,8 +135,7 @@ impl<A: Agent> World<A> {
             .wake
             .map(|it| (it + self.truth.booted).max(self.truth.now));
         if self.spins.1 > SPINS {
-            self.truth
-                .wrong("spins", || format!("{SPINS} inputs and no time passes"));
+            wrong!(self.truth: "spins", "{SPINS} inputs and no time passes");
             self.wake = self.wake.map(|it| it.max(self.truth.now + 100));
         }
         for ticket in output.cancelled {
@@ -179,7 +188,7 @@ impl<A: Agent> World<A> {
         if exit || cut.is_some() {
             self.end();
         } else if self.wake.is_none() && !self.truth.stopping && !self.under_way() {
-            self.truth.wrong("sleeps-for-ever", String::new);
+            wrong!(self.truth: "sleeps-for-ever");
         }
     }
 
