@@ -38,10 +38,8 @@
 //! # What is not in it
 //! Retention; `ReplaceRootVolume`; 404 for good with tags; several hooks of which ours is named (`wire::Policy` cannot say it); the wrong clock's correction by the `Date` of answers (`wire` has none), so a clock that is hours
 //! ahead for good excuses a launch; tasks under scale-in protection; scaling of other instances.
-#![allow(
-    clippy::indexing_slicing,
-    reason = "a harness: indices are of its own tables"
-)]
+// A harness: indices are of its own tables.
+#![allow(clippy::indexing_slicing)]
 
 /// A rule is broken: by which story, which rule, and how.
 macro_rules! wrong {

@@ -1,10 +1,7 @@
 //! A naive but decent agent, and spoilt ones: the judge has to tell them apart.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "one test prints, for reading, and says how long it took"
-)]
+// One test prints, for reading, and says how long it took.
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 use super::judge::Judge;
 use super::*;

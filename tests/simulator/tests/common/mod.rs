@@ -1,16 +1,8 @@
 //! A minimal HTTP client that shows exactly what came over the wire, and requests as callers sign them.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses its own part"
-)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "test support"
-)]
+// Each test file uses its own part.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::indexing_slicing)]
 
 use std::io;
 use std::time::Duration;
