@@ -16,7 +16,6 @@ mod latency;
 mod options;
 mod pasted;
 mod processes;
-mod random;
 mod report;
 mod scenarios;
 mod stage;

@@ -17,7 +17,6 @@ mod counts;
 mod introspection;
 mod options;
 mod process;
-mod random;
 mod report;
 mod series;
 mod stage;
