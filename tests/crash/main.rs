@@ -14,7 +14,8 @@ mod lives;
 mod points;
 mod random;
 #[path = "../e2e/stage.rs"]
-#[allow(dead_code, reason = "shared with another test program")]
+// Another test program uses the rest.
+#[allow(dead_code, unused_imports)]
 mod stage;
 mod starved;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ecs_lifecycle_agent::decide::{capacity_phase, seed_of};
 use ecs_lifecycle_rig::{AgentBuilder, AgentProcess, Scratch};
 use ecs_lifecycle_simulator::{
-    AWS_CALLS, Fault, FaultKind, Instance, InstanceSpec, Options, Simulator, TargetLifecycleState,
-    TaskSpec,
+    AWS_CALLS, Fault, FaultKind, Instance, InstanceSpec, LifecycleState, Options, Simulator,
+    TargetLifecycleState, TaskSpec,
 };
 use serde_json::Value;
 

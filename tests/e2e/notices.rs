@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ecs_lifecycle_simulator::{AWS_CALLS, MaintenanceEvent};
 
-use super::by_hand::{stage, stage_with, watching};
+use super::by_hand::{stage_with, watching};
 use super::control::{self, socket};
 use super::newcomer::{COMPLETE, CONTINUE, DRAIN, Newcomer, ms};
 use super::stage::{Active, Draining, PATIENCE, SET, web};
@@ -106,7 +106,7 @@ async fn other_notices_are_no_reason() {
 #[tokio::test]
 async fn maintenance_that_comes_nearer_begins_in_time() {
     let stage = stage_with("drain.on_maintenance=1h", vec![web(300)]).await;
-    let agent = watching(&stage).await;
+    let _agent = watching(&stage).await;
     // NotBefore counts whole seconds.
     announce(&stage, "instance-stop", "active", HOUR + ms(4_000));
     let announced = stage.simulator.now();

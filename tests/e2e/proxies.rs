@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 use super::packages;
-use super::stage::PATIENCE;
+use super::stage::{PATIENCE, Stage, web};
 use super::tls::{behind_tls, drains_and_signals};
 
 /// A proxy of Debian's, whose own connections come from another address than everybody else's.

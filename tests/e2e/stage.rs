@@ -213,7 +213,7 @@ impl Stage {
     }
 
     /// How often the hook's action was completed.
-    pub fn completions(&self) -> usize {
+    pub fn completions(&self) -> u32 {
         self.world(|world| world.completions(self.instance.id()))
     }
 

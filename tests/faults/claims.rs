@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::cell::{completed, containers_gone, is_first_made_late, under_way};
 use super::scene::Scene;
-use super::stage::{PATIENCE, Stage};
+use super::stage::Stage;
 use super::starved::unless_starved;
 use super::table::{CALLS, DESCRIBE, DESCRIBE_TASKS, LIST_TASKS, Phase, TASKS};
 

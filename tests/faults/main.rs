@@ -14,10 +14,8 @@ mod document;
 mod kinds;
 mod matrix;
 mod scene;
-#[allow(
-    dead_code,
-    reason = "shared with the end-to-end tests, which use all of it"
-)]
+// Another test program uses the rest.
+#[allow(dead_code, unused_imports)]
 #[path = "../e2e/stage.rs"]
 mod stage;
 #[path = "../crash/starved.rs"]

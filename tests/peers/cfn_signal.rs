@@ -67,8 +67,7 @@ async fn ours(simulator: &Simulator, instance: &Instance) -> Head {
         .set("cloudformation", "signal_drained", "true")
         .start()
         .unwrap();
-    agent
-        .says("this is a container instance of cluster").await;
+    agent.says("this is a container instance of cluster").await;
     instance.terminate();
     let id = instance.id().to_owned();
     simulator

@@ -80,15 +80,13 @@ async fn the_metrics_are_as_prometheus_wants_them_in_every_phase() {
     .set("agent", "socket", socket.display().to_string())
     .start()
     .unwrap();
-    agent
-        .says("this is a container instance of cluster").await;
+    agent.says("this is a container instance of cluster").await;
     assert_parses(&metrics(&socket).await).await;
     // One of each kind of error, too.
     simulator
         .fault(Fault::on("ecs:UpdateContainerInstancesState", FaultKind::AccessDenied).times(1));
     instance.terminate();
-    agent
-        .says("container instance is DRAINING").await;
+    agent.says("container instance is DRAINING").await;
     assert_parses(&metrics(&socket).await).await;
     let id = instance.id().to_owned();
     simulator
@@ -97,7 +95,6 @@ async fn the_metrics_are_as_prometheus_wants_them_in_every_phase() {
         })
         .await
         .unwrap();
-    agent
-        .says("lifecycle action completed").await;
+    agent.says("lifecycle action completed").await;
     assert_parses(&metrics(&socket).await).await;
 }

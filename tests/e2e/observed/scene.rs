@@ -16,7 +16,7 @@ use crate::newcomer::{DRAIN, LAUNCH, Newcomer, TARGET, ms};
 use crate::stage::PATIENCE;
 
 pub use crate::stage::{Active, BEAT, Draining, SET, web};
-pub use LifecycleActionResult::Continue;
+pub use ecs_lifecycle_simulator::LifecycleActionResult::Continue;
 
 pub const LOOK: &str = "ecs:DescribeContainerInstances";
 

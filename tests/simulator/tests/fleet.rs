@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Api, Keys, SOON, connect, introspect, metadata, simple, until};
+use common::{Api, Keys, SOON, added, connect, introspect, metadata, simple, until};
 use ecs_lifecycle_simulator::{
     GroupSpec, HookSpec, Instance, InstanceSpec, Options, Scenario, Simulator, TaskSpec,
     TruthEvent, World,

@@ -43,11 +43,11 @@ fn drain(world: &mut World, id: &str) {
 }
 
 fn told(world: &World, task: &str) -> Option<Duration> {
-    world.task(&task).unwrap().told_at
+    world.task(task).unwrap().told_at
 }
 
 fn gone(world: &World, task: &str) -> Option<Duration> {
-    world.task(&task).unwrap().gone_at
+    world.task(task).unwrap().gone_at
 }
 
 fn known(world: &World, task: &str) -> &'static str {
@@ -55,7 +55,7 @@ fn known(world: &World, task: &str) -> &'static str {
 }
 
 fn last(world: &World, task: &str) -> &'static str {
-    world.task(&task).unwrap().last_status(world.now())
+    world.task(task).unwrap().last_status(world.now())
 }
 
 #[test]

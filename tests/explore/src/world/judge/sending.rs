@@ -385,7 +385,9 @@ impl Truth {
         } else if let Some(task) = known {
             match policy {
                 OnTimeout::Continue => {}
-                OnTimeout::Abandon => wrong!(self: "wrong-verdict", "CONTINUE with task {task} left"),
+                OnTimeout::Abandon => {
+                    wrong!(self: "wrong-verdict", "CONTINUE with task {task} left")
+                }
                 OnTimeout::None => wrong!(self: "completed-though-none", "with task {task} left"),
             }
         } else if policy == OnTimeout::None
