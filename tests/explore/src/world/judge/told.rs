@@ -155,7 +155,7 @@ impl Truth {
                 }
                 it.times += 1;
                 if it.times > 8 {
-                    self.wrong("denied-spins", || format!("{}", flight.request));
+                    wrong!(self: "denied-spins", "{}", flight.request);
                 }
                 return;
             }
@@ -401,9 +401,7 @@ impl Truth {
                 let times = Ms::from(j.refusals.times);
                 let over = now - j.refusals.since;
                 if times > 8 + over / 5_000 {
-                    self.wrong("completion-refused-too-often", || {
-                        format!("{times} times in {over} ms")
-                    });
+                    wrong!(self: "completion-refused-too-often", "{times} times in {over} ms");
                 }
             }
             (Request::Signal(_), Reply::Done | Reply::Failed(Fault::AlreadySignalled)) => {
@@ -539,7 +537,7 @@ impl Truth {
         if self.judge.ambiguous_placement || self.judge.state_lost || self.faults.deny_describe {
             self.judge.excuse("undid-a-person-unknowing");
         } else {
-            self.wrong("undid-a-person", || format!("#{arn}"));
+            wrong!(self: "undid-a-person", "#{arn}");
         }
     }
 
@@ -579,9 +577,7 @@ impl Truth {
         if self.faults.deny_describe {
             self.judge.excuse("another-instance-unseen");
         } else {
-            self.wrong("changed-another-instance", || {
-                format!("{to:?} for another machine's container instance")
-            });
+            wrong!(self: "changed-another-instance", "{to:?} for another machine's container instance");
         }
     }
 
