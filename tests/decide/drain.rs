@@ -129,6 +129,18 @@ fn heartbeats_come_every_quarter_whatever_they_are_answered() {
     }
 }
 
+/// Once the hook has timed out, a failed one is no longer urgent.
+#[test]
+fn heartbeats_that_fail_are_tried_seldom_after_the_hooks_end() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.world.failing.insert("Heartbeat", FailureKind::Server);
+    agent.run(Duration::from_mins(11));
+    agent.clear();
+    agent.run(Duration::from_mins(1));
+    let tries = agent.count("Heartbeat");
+    assert!((5..=13).contains(&tries), "{tries}");
+}
+
 /// A fleet that is terminated at once does not send its heartbeats at once.
 #[test]
 fn the_first_heartbeat_is_spread_by_the_instance() {
