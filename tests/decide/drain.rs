@@ -97,6 +97,18 @@ fn heartbeats_come_every_quarter_whatever_they_are_answered() {
     }
 }
 
+/// Once the hook has timed out, a failed one is no longer urgent.
+#[test]
+fn heartbeats_that_fail_are_tried_seldom_after_the_hooks_end() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.world.failing.insert("Heartbeat", FailureKind::Server);
+    agent.run(Duration::from_mins(11));
+    agent.clear();
+    agent.run(Duration::from_mins(1));
+    let tries = agent.count("Heartbeat");
+    assert!((5..=13).contains(&tries), "{tries}");
+}
+
 /// A fleet that is terminated at once does not send its heartbeats at once.
 #[test]
 fn the_first_heartbeat_is_spread_by_the_instance() {
@@ -132,6 +144,8 @@ fn a_completion_that_is_too_early_is_tried_again() {
     assert_eq!(agent.phase(), "completing");
     let tries = agent.count("Complete");
     assert!((15..=40).contains(&tries), "{tries}");
+    let looks = agent.count("FindGroup");
+    assert!(looks < tries, "{looks} looks, {tries} tries");
     assert!(agent.said("CompleteEarly") > 0);
     agent.world.failing.clear();
     agent.run(Duration::from_secs(61));
@@ -148,6 +162,17 @@ fn a_completion_of_somebody_elses_is_the_end_of_it() {
     assert_eq!(agent.phase(), "completing");
     agent.run(20 * SECOND);
     assert_eq!((agent.phase(), agent.said("AlreadyCompleted")), ("done", 1));
+}
+
+#[test]
+fn what_an_earlier_process_has_completed_is_left_alone() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.stop_tasks();
+    agent.run(20 * SECOND);
+    assert_eq!(agent.results(), [Continue]);
+    agent.restart();
+    agent.run(Duration::from_mins(5));
+    assert!(!agent.did("Heartbeat") && !agent.did("Complete"));
 }
 
 #[test]

@@ -82,6 +82,18 @@ fn one_that_never_joins_is_abandoned_at_the_deadline_not_before() {
     assert_eq!(agent.phase(), "watching");
 }
 
+/// Its executables have yet to run when the last look shows it.
+#[test]
+fn one_that_joins_at_the_last_moment_is_a_member() {
+    let mut agent = joining();
+    agent.world.identity = Some(container_instance());
+    agent.world.status = Status::Registering;
+    agent.run(Duration::from_secs(595));
+    agent.world.status = Status::Active;
+    agent.run(5 * SECOND);
+    assert_eq!(agent.results(), [Continue]);
+}
+
 #[test]
 fn the_executables_have_to_succeed_and_are_tried_again() {
     let mut agent = joining();
