@@ -27,6 +27,8 @@ fn memory() -> Memory {
             ours: true,
             pending_time: None,
             outcome: None,
+            over_at: None,
+            tasks: std::collections::BTreeMap::new(),
             signalled: false,
             completed: false,
             spent: std::time::Duration::ZERO,

@@ -1122,7 +1122,7 @@ fn what_the_file_tells_is_known() {
             (26_000, R::ReadTasks),
             (26_100, R::DescribeContainerInstance(1)),
             (30_000, R::ReadTasks),
-            (30_100, complete(0)),
+            (30_100, R::Complete(Group(0), OUT, Continue)),
         ];
         script.sort_by_key(|it| it.0);
         [
@@ -1316,7 +1316,7 @@ fn what_pairs_blamed_wrongly_is_right() {
         (38_000, R::ReadTasks),
         (39_000, R::ReadTasks),
         (42_000, R::ReadTasks),
-        (45_034, complete(0)),
+        (45_034, R::Complete(Group(0), OUT, Continue)),
     ]);
     let rule = "completed-while-a-container-ran";
     assert!(broken(rule, "daemon-waited-for", &late[1..], &script).is_some());
@@ -1362,7 +1362,7 @@ fn what_pairs_blamed_wrongly_is_right() {
     // A termination outranks a join: its action is left to Auto Scaling, until the join goes on.
     // (The second boot's clock begins at 14,250 ms.)
     let mut script = vec![
-        (8_000, complete(0)),
+        (8_000, R::Complete(Group(0), OUT, Continue)),
         (17_020, R::DescribeAutoScalingInstance),
         (
             17_130,
