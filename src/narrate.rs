@@ -273,6 +273,17 @@ pub fn narrate(note: &Note, state: &State) {
             left,
             deadline,
         } => {
+            let hint = hint(deadline.source);
+            if left.is_empty() {
+                error!(
+                    cluster,
+                    container_instance,
+                    took = span(*took),
+                    set_by = deadline.source.as_str(),
+                    "deadline reached before it was known that no tasks are left{hint}"
+                );
+                return;
+            }
             error!(
                 cluster,
                 container_instance,
@@ -280,13 +291,7 @@ pub fn narrate(note: &Note, state: &State) {
                 tasks_left = left.len(),
                 tasks = list(left),
                 set_by = deadline.source.as_str(),
-                "deadline reached {}{}",
-                if left.is_empty() {
-                    "before it was known that no tasks are left"
-                } else {
-                    "with tasks still on this instance"
-                },
-                hint(deadline.source)
+                "deadline reached with tasks still on this instance{hint}"
             );
         }
         Note::Signalled {

@@ -1,16 +1,9 @@
 //! The fuzz targets in short: every committed input, and mutations of them, the same in every run.
 //! `make fuzz` is the long run, with a fuzzer that looks for new paths.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test that cannot go on fails, and says with what"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "the properties are shared with the fuzzer's own crate"
-)]
+// A test that cannot go on fails, and the fuzzer's own crate shares the properties.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+#![allow(unreachable_pub)]
 
 mod fuzz_targets;
 #[path = "fuzz_targets/mutate.rs"]

@@ -269,7 +269,7 @@ impl Registration {
     }
 
     /// Whether a change is under way.
-    fn is_setting(&self, turn: &Turn<'_>) -> bool {
+    pub(crate) fn is_setting(&self, turn: &Turn<'_>) -> bool {
         let arn = &self.target.arn;
         turn.is_flying(
             |action| matches!(action, Action::SetDraining(to) | Action::SetActive(to) if to.arn == *arn),

@@ -600,7 +600,10 @@ impl Tasks {
             turn.reached(from + turn.policy.ecs.api_settle);
         }
         match self.lacking(Some(here), leftovers, turn.now, turn.policy) {
-            Some(Lacking::Agreement(from)) => self.ask_ecs(from, here, turn),
+            // The answer to a change says what a look would.
+            Some(Lacking::Agreement(from)) if !here.is_setting(turn) => {
+                self.ask_ecs(from, here, turn);
+            }
             Some(Lacking::List(from)) if self.listed_at.is_none_or(|at| at < from) => {
                 self.list.ask(turn.now);
             }

@@ -3,25 +3,17 @@
 use std::time::Duration;
 
 use ecs_lifecycle_simulator::{
-    ContainerInstanceStatus, Fault, FaultKind, Hold, Outcome, RequestRecord, TargetLifecycleState,
-    What, Who, World,
+    Fault, FaultKind, Hold, Outcome, RequestRecord, TargetLifecycleState, What, Who, World,
 };
 
 use super::lives::{self, End, Lives, written};
-use super::stage::{PATIENCE, Stage, web};
+use super::stage::{Active, Draining, PATIENCE, SET, Stage, web};
 
-const SET: &str = "ecs:UpdateContainerInstancesState";
 const LOOK: &str = "ecs:DescribeContainerInstances";
 const POOL: TargetLifecycleState = TargetLifecycleState::WarmedStopped;
 
 async fn stage() -> Stage {
     Stage::new(vec![web(2_000)]).await
-}
-
-fn status(stage: &Stage) -> ContainerInstanceStatus {
-    stage
-        .simulator
-        .world(|world| world.instance(stage.instance.id()).unwrap().status)
 }
 
 async fn start(stage: &Stage) -> Lives {
@@ -33,7 +25,7 @@ async fn start(stage: &Stage) -> Lives {
 /// Waits until it is ACTIVE, and the drain forgotten.
 async fn active_again(stage: &Stage) {
     forgotten(stage).await;
-    assert_eq!(status(stage), ContainerInstanceStatus::Active);
+    assert_eq!(stage.status(), Active);
 }
 
 async fn forgotten(stage: &Stage) {
@@ -46,17 +38,10 @@ async fn polled(stage: &Stage, times: usize) {
     lives::polled(stage, times).await.unwrap();
 }
 
-async fn draining(stage: &Stage) {
-    stage
-        .until("DRAINING", |world| world.requests().accepted(SET) > 0)
-        .await;
-}
-
 /// What is DRAINING already is looked at, and not asked for again.
 async fn seen_draining(stage: &Stage) {
-    stage
-        .until("a look at ECS", |world| world.requests().accepted(LOOK) > 0)
-        .await;
+    let looked = |world: &World| world.requests().accepted(LOOK) > 0;
+    stage.until("a look at ECS", looked).await;
     polled(stage, 2).await;
 }
 
@@ -67,7 +52,7 @@ async fn sent_back_while_the_agent_is_down_ours_is_active_again() {
         let stage = stage().await;
         let mut lives = start(&stage).await;
         stage.instance.send_to_warm_pool(POOL);
-        draining(&stage).await;
+        stage.draining().await;
         lives.end(end).await.unwrap();
         stage.instance.set_target(TargetLifecycleState::InService);
         lives.begin();
@@ -78,9 +63,7 @@ async fn sent_back_while_the_agent_is_down_ours_is_active_again() {
 #[tokio::test]
 async fn sent_back_while_the_agent_is_down_an_operators_draining_stays() {
     let stage = stage().await;
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Draining);
+    stage.instance.set_container_instance_status(Draining);
     let mut lives = start(&stage).await;
     stage.instance.send_to_warm_pool(POOL);
     seen_draining(&stage).await;
@@ -88,7 +71,7 @@ async fn sent_back_while_the_agent_is_down_an_operators_draining_stays() {
     stage.instance.set_target(TargetLifecycleState::InService);
     lives.begin();
     forgotten(&stage).await;
-    assert_eq!(status(&stage), ContainerInstanceStatus::Draining);
+    assert_eq!(stage.status(), Draining);
 }
 
 /// DRAINING is on its way, or carried out, and the agent dies before it hears of it: what it knew must be
@@ -138,7 +121,7 @@ async fn standby_in_between_changes_nothing_with_a_death_or_without() {
         let stage = stage().await;
         let mut lives = start(&stage).await;
         stage.instance.send_to_warm_pool(POOL);
-        draining(&stage).await;
+        stage.draining().await;
         stage.instance.set_target(TargetLifecycleState::Standby);
         polled(&stage, 3).await;
         if death {
@@ -146,7 +129,7 @@ async fn standby_in_between_changes_nothing_with_a_death_or_without() {
             lives.begin();
         }
         polled(&stage, 3).await;
-        assert_eq!(status(&stage), ContainerInstanceStatus::Draining);
+        assert_eq!(stage.status(), Draining);
         stage.instance.set_target(TargetLifecycleState::InService);
         active_again(&stage).await;
     }
@@ -157,9 +140,7 @@ async fn standby_in_between_changes_nothing_with_a_death_or_without() {
 async fn an_operators_standby_is_left_alone() {
     let stage = stage().await;
     let mut lives = start(&stage).await;
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Draining);
+    stage.instance.set_container_instance_status(Draining);
     stage.instance.enter_standby();
     lives.end(End::Kill).await.unwrap();
     lives.begin();
@@ -167,7 +148,7 @@ async fn an_operators_standby_is_left_alone() {
     stage.instance.exit_standby();
     polled(&stage, 3).await;
     polled(&stage, 3).await;
-    assert_eq!(status(&stage), ContainerInstanceStatus::Draining);
+    assert_eq!(stage.status(), Draining);
     assert_eq!(stage.count(SET), 0);
 }
 
@@ -177,17 +158,15 @@ async fn what_is_drained_after_the_return_is_an_operators() {
     let stage = stage().await;
     let mut lives = start(&stage).await;
     stage.instance.send_to_warm_pool(POOL);
-    draining(&stage).await;
+    stage.draining().await;
     stage.instance.set_target(TargetLifecycleState::InService);
     active_again(&stage).await;
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Draining);
+    stage.instance.set_container_instance_status(Draining);
     lives.end(End::Kill).await.unwrap();
     lives.begin();
     polled(&stage, 3).await;
     polled(&stage, 3).await;
-    assert_eq!(status(&stage), ContainerInstanceStatus::Draining);
+    assert_eq!(stage.status(), Draining);
 }
 
 /// One failed look must not make a drain of ours look like an operator's.
@@ -196,9 +175,9 @@ async fn a_look_that_fails_is_repeated_before_it_is_given_up() {
     for kind in [FaultKind::Throttled, FaultKind::InternalError] {
         let stage = stage().await;
         let _lives = start(&stage).await;
-        stage.simulator.fault(Fault::on(LOOK, kind).times(1));
+        stage.fault(Fault::on(LOOK, kind).times(1));
         stage.instance.send_to_warm_pool(POOL);
-        draining(&stage).await;
+        stage.draining().await;
         stage.instance.set_target(TargetLifecycleState::InService);
         active_again(&stage).await;
     }
@@ -208,33 +187,25 @@ async fn a_look_that_fails_is_repeated_before_it_is_given_up() {
 #[tokio::test]
 async fn drained_again_after_an_operators_active_it_is_ours() {
     let slow = web(300).replacement_delay(Duration::from_secs(600));
-    let stage = Stage::new(vec![slow])
-        .await
-        .set("drain", "recheck_after", "500ms");
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Draining);
+    let stage = Stage::with("drain.recheck_after=500ms", vec![slow]).await;
+    stage.instance.set_container_instance_status(Draining);
     let _lives = start(&stage).await;
     stage.instance.send_to_warm_pool(POOL);
     seen_draining(&stage).await;
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Active);
-    stage
-        .until("DRAINING again", |world| {
-            let by_agent = |what: &What| {
-                matches!(
-                    what,
-                    What::ContainerInstanceStatusChanged {
-                        to: ContainerInstanceStatus::Draining,
-                        by: Who::Api(_),
-                        ..
-                    }
-                )
-            };
-            world.event_of(stage.instance.id(), by_agent).is_some()
-        })
-        .await;
+    stage.instance.set_container_instance_status(Active);
+    use What::ContainerInstanceStatusChanged as Changed;
+    let by_agent = |what: &What| {
+        matches!(
+            what,
+            Changed {
+                to: Draining,
+                by: Who::Api(_),
+                ..
+            }
+        )
+    };
+    let again = |world: &World| world.event_of(stage.instance.id(), by_agent).is_some();
+    stage.until("DRAINING again", again).await;
     stage.instance.set_target(TargetLifecycleState::InService);
     active_again(&stage).await;
 }
@@ -247,11 +218,9 @@ async fn drained_again_before_it_was_active_it_has_a_new_deadline_and_is_still_o
         let stage = stage().await;
         let mut lives = start(&stage).await;
         stage.instance.send_to_warm_pool(POOL);
-        draining(&stage).await;
+        stage.draining().await;
         let first = written(stage.scratch.path()).unwrap();
-        let fault = stage
-            .simulator
-            .fault(Fault::on(SET, FaultKind::InternalError));
+        let fault = stage.fault(Fault::on(SET, FaultKind::InternalError));
         stage.instance.set_target(TargetLifecycleState::InService);
         let file = lives::state_file(stage.scratch.path());
         stage
@@ -269,21 +238,13 @@ async fn drained_again_before_it_was_active_it_has_a_new_deadline_and_is_still_o
         stage.instance.set_target(POOL);
         lives.begin();
         stage.simulator.remove_fault(fault);
-        let sets = stage
-            .simulator
-            .world(|world| world.requests().accepted(SET));
-        stage
-            .until("DRAINING again", |world| {
-                world.requests().accepted(SET) > sets
-            })
-            .await;
+        let sets = stage.world(|world| world.requests().accepted(SET));
+        let again = |world: &World| world.requests().accepted(SET) > sets;
+        stage.until("DRAINING again", again).await;
         let second = written(stage.scratch.path()).unwrap();
         assert!(second.ours);
-        assert!(
-            second.started_at > first.started_at,
-            "{first:?} then {second:?}\n{}",
-            lives.log()
-        );
+        let later = second.started_at > first.started_at;
+        assert!(later, "{first:?} then {second:?}\n{}", lives.log());
         stage.instance.set_target(TargetLifecycleState::InService);
         active_again(&stage).await;
     }

@@ -11,9 +11,7 @@ use super::stage::{PATIENCE, Stage, web};
 #[tokio::test]
 async fn killed_over_and_over_it_completes_at_the_deadline_it_had() {
     let timeout = Duration::from_secs(6);
-    let stage = Stage::new(vec![web(600_000)])
-        .await
-        .set("drain", "timeout", "6s");
+    let stage = Stage::with("drain.timeout=6s", vec![web(600_000)]).await;
     let mut lives = Lives::start(&stage.builder);
     watching(&stage).await.unwrap();
     let draining = "ecs:UpdateContainerInstancesState";
@@ -44,7 +42,7 @@ async fn killed_over_and_over_it_completes_at_the_deadline_it_had() {
     let held = gate.reached(PATIENCE).await.unwrap();
     held.release();
     stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         let id = stage.instance.id();
         let at = |is: fn(&What) -> bool| world.event_of(id, is).unwrap().at_real;
         let from = at(|what| matches!(what, What::TargetStateSet(_)));

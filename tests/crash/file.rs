@@ -27,6 +27,8 @@ fn memory() -> Memory {
             ours: true,
             pending_time: None,
             outcome: None,
+            over_at: None,
+            tasks: std::collections::BTreeMap::new(),
             signalled: false,
             completed: false,
             spent: std::time::Duration::ZERO,
@@ -96,9 +98,7 @@ async fn killed_while_it_writes_the_agent_goes_on_with_the_file_before() {
     stage.instance.wait_until_gone(PATIENCE).await.unwrap();
     stage.assert_safe();
     assert_eq!(
-        stage
-            .simulator
-            .world(|world| world.completions(stage.instance.id())),
+        stage.world(|world| world.completions(stage.instance.id())),
         1
     );
 }

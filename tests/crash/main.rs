@@ -3,17 +3,9 @@
 //!
 //! `CRASH_DRAINS` is the number of random drains, `CRASH_SEED` the seed of the first one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "modules of one test program share their helpers"
-)]
+// A test that cannot go on fails, and the modules share their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, unreachable_pub)]
 
 mod back;
 mod deadline;
@@ -22,7 +14,8 @@ mod lives;
 mod points;
 mod random;
 #[path = "../e2e/stage.rs"]
-#[allow(dead_code, reason = "shared with another test program")]
+// Another test program uses the rest.
+#[allow(dead_code, unused_imports)]
 mod stage;
 mod starved;
 

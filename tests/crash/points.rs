@@ -137,7 +137,7 @@ async fn points_of(course: Course) -> Vec<Point> {
     course.terminate(&stage).await;
     stage.instance.wait_until_gone(PATIENCE).await.unwrap();
     stage.assert_safe();
-    let counts: BTreeMap<String, usize> = stage.simulator.world(|world| world.requests().counts());
+    let counts: BTreeMap<String, usize> = stage.world(|world| world.requests().counts());
     let beats = "autoscaling:RecordLifecycleActionHeartbeat";
     assert!(
         counts[beats] >= 1,
@@ -267,7 +267,7 @@ async fn live_and_die(
                 }
             }
         }
-        stage.simulator.world(|world| judge(world, &id))
+        stage.world(|world| judge(world, &id))
     });
     verdict
         .map(|()| reached)
@@ -280,7 +280,7 @@ async fn die(stage: &Stage, lives: &mut Lives, held: HeldRequest, end: End) -> R
     lives.end(end).await?;
     // A drain may complete at this very moment, whether it is told to stop or not.
     let due = |world: &World| was_due(world, stage.instance.id());
-    if stage.count(COMPLETE) != sent && !stage.simulator.world(due) {
+    if stage.count(COMPLETE) != sent && !stage.world(due) {
         return Err("completed because it was told to stop".to_owned());
     }
     held.reset();

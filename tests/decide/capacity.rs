@@ -73,13 +73,13 @@ fn the_worked_examples() {
                 remaining: amounts("remaining", taken),
                 capacity_provider: None,
             };
-            let tasks: Vec<LocalTask> = (0..host["interfaces"].as_u64().unwrap())
-                .map(|id| LocalTask {
-                    arn: id.to_string(),
-                    definition: String::new(),
-                    awsvpc: true,
-                })
-                .collect();
+            let task = |id: u64| LocalTask {
+                arn: id.to_string(),
+                definition: String::new(),
+                awsvpc: true,
+            };
+            let interfaces = 0..host["interfaces"].as_u64().unwrap();
+            let tasks: Vec<LocalTask> = interfaces.map(task).collect();
             let verdict = judge(&settings, None, Ok(&view), Ok(&tasks), INSTANCE);
             let figures = verdict.figures.unwrap();
             assert_eq!(figures.limited_by.as_str(), host["limited_by"], "{which}");
@@ -89,11 +89,8 @@ fn the_worked_examples() {
             };
             assert_eq!(verdict.silence, None, "{which}");
             assert_eq!(figures.container_capacity, number(&expected[0]), "{which}");
-            assert_eq!(
-                Some(figures.idle_host_capacity()),
-                expected[1].as_f64(),
-                "{which}"
-            );
+            let share = Some(figures.idle_host_capacity());
+            assert_eq!(share, expected[1].as_f64(), "{which}");
             assert_eq!(figures.tasks_per_host, number(&expected[2]), "{which}");
             capacity += figures.container_capacity;
             idle += figures.idle_host_capacity();
@@ -101,10 +98,8 @@ fn the_worked_examples() {
         }
         let sum = &example["sum"];
         assert_eq!(capacity, number(&sum[0]), "{which}");
-        assert!(
-            (idle - sum[1].as_f64().unwrap()).abs() < 1e-9,
-            "{which}: {idle}"
-        );
+        let off = (idle - sum[1].as_f64().unwrap()).abs();
+        assert!(off < 1e-9, "{which}: {idle}");
         assert_eq!(most, number(&sum[2]), "{which}");
     }
 }
@@ -143,10 +138,8 @@ fn figures(task: &CapacitySettings, host: &HostView) -> (u32, f64, u32) {
 fn a_sum_of_idle_hosts_is_never_more_than_the_truth() {
     let needs = task_of(1, 0);
     let ninths = |count| figures(&needs, &host((count, 0), (9, 0))).1;
-    let exact: f64 = [5.0, 1.0, 1.0, 1.0, 1.0]
-        .iter()
-        .map(|share| share / 9.0)
-        .sum();
+    let shares = [5.0, 1.0, 1.0, 1.0, 1.0].iter();
+    let exact: f64 = shares.map(|share| share / 9.0).sum();
     assert!(exact > 1.0, "{exact}");
     let sum = ninths(5) + ninths(1) + ninths(1) + ninths(1) + ninths(1);
     assert!((0.998..=1.0).contains(&sum), "{sum}");
@@ -167,25 +160,15 @@ fn num(number: i64) -> f64 {
 fn daemons_are_taken_off_what_is_registered_and_nothing_goes_below_zero() {
     let mut needs = task_of(100, 100);
     (needs.daemon_cpu, needs.daemon_memory) = (100, 150);
-    assert_eq!(
-        figures(&needs, &host((900, 850), (1000, 1000))),
-        (8, 1.0, 8)
-    );
+    let offers =
+        |needs: &CapacitySettings, cpu, memory| figures(needs, &host((cpu, memory), (1000, 1000)));
+    assert_eq!(offers(&needs, 900, 850), (8, 1.0, 8));
     // The daemon does not run yet: what it will take is not offered.
-    assert_eq!(
-        figures(&needs, &host((1000, 1000), (1000, 1000))),
-        (8, 1.0, 8)
-    );
+    assert_eq!(offers(&needs, 1000, 1000), (8, 1.0, 8));
     needs.daemon_cpu = 5000;
-    assert_eq!(
-        figures(&needs, &host((900, 850), (1000, 1000))),
-        (0, 0.0, 0)
-    );
+    assert_eq!(offers(&needs, 900, 850), (0, 0.0, 0));
     needs.daemon_cpu = 0;
-    assert_eq!(
-        figures(&needs, &host((-300, 850), (1000, 1000))),
-        (0, 0.0, 8)
-    );
+    assert_eq!(offers(&needs, -300, 850), (0, 0.0, 8));
 }
 
 #[test]
@@ -228,6 +211,13 @@ fn started(policy: Settings) -> Agent {
     started_where(policy, None)
 }
 
+impl Agent {
+    /// A request of this kind fails from now on.
+    pub fn fails(&mut self, request: &'static str, kind: FailureKind) {
+        self.world.failing.insert(request, kind);
+    }
+}
+
 fn started_where(policy: Settings, failing: Option<(&'static str, FailureKind)>) -> Agent {
     let mut agent = Agent::new(policy, None, old());
     agent.world.failing.extend(failing);
@@ -244,6 +234,14 @@ fn to_the_minute(agent: &mut Agent) {
     agent.run(Duration::from_millis(u64::try_from(left).unwrap()));
     agent.clear();
 }
+
+/// All that the capacity asks for.
+const ACTIONS: [&str; 4] = [
+    "ReadTaskSet",
+    "DescribeResources",
+    "SendCapacity",
+    "FindGroup",
+];
 
 fn samples(agent: &Agent) -> Vec<CapacitySample> {
     let sample = |action: &Action| match action {
@@ -308,12 +306,7 @@ fn off_it_asks_nothing() {
     policy.capacity.enabled = false;
     let mut agent = in_service(policy);
     agent.run(MINUTE * 15);
-    for action in [
-        "ReadTaskSet",
-        "DescribeResources",
-        "SendCapacity",
-        "FindGroup",
-    ] {
+    for action in ACTIONS {
         assert!(!agent.did(action), "{action}");
     }
 }
@@ -361,10 +354,7 @@ fn throttled_it_asks_ever_more_seldom_and_falls_silent_after_twelve_minutes() {
     let mut agent = in_service(policy());
     agent.run(MINUTE);
     assert_eq!((looks(&agent), samples(&agent).len()), (1, 1));
-    agent
-        .world
-        .failing
-        .insert("DescribeResources", FailureKind::Throttled);
+    agent.fails("DescribeResources", FailureKind::Throttled);
     agent.clear();
     let mut at = Vec::new();
     let mut said = Vec::new();
@@ -386,10 +376,7 @@ fn where_the_ecs_agent_does_not_answer_it_keeps_silent() {
     let mut agent = in_service(policy());
     agent.run(MINUTE * 2);
     agent.clear();
-    agent
-        .world
-        .failing
-        .insert("ReadTaskSet", FailureKind::Unreachable);
+    agent.fails("ReadTaskSet", FailureKind::Unreachable);
     agent.run(MINUTE * 3);
     assert!(samples(&agent).is_empty());
     agent.world.failing.clear();
@@ -400,10 +387,7 @@ fn where_the_ecs_agent_does_not_answer_it_keeps_silent() {
 #[test]
 fn a_sample_that_is_not_taken_is_not_sent_again() {
     let mut agent = in_service(policy());
-    agent
-        .world
-        .failing
-        .insert("SendCapacity", FailureKind::Unreachable);
+    agent.fails("SendCapacity", FailureKind::Unreachable);
     agent.run(MINUTE * 5);
     assert_eq!(samples(&agent).len(), 5);
     let minutes: BTreeSet<WallTime> = samples(&agent).iter().map(|sample| sample.minute).collect();
@@ -413,21 +397,14 @@ fn a_sample_that_is_not_taken_is_not_sent_again() {
 
 #[test]
 fn it_keeps_silent_wherever_a_task_would_not_be_placed() {
+    use TargetLifecycleState::{Detached, Standby, Terminated, WarmedStopped};
     type Change = fn(&mut Agent);
     let silent: [(&str, Change); 9] = [
-        ("Standby", |agent| {
-            agent.target(Some(TargetLifecycleState::Standby))
-        }),
-        ("Detached", |agent| {
-            agent.target(Some(TargetLifecycleState::Detached))
-        }),
+        ("Standby", |agent| agent.target(Some(Standby))),
+        ("Detached", |agent| agent.target(Some(Detached))),
         ("not set", |agent| agent.target(None)),
-        ("Terminated", |agent| {
-            agent.target(Some(TargetLifecycleState::Terminated))
-        }),
-        ("Warmed", |agent| {
-            agent.target(Some(TargetLifecycleState::WarmedStopped))
-        }),
+        ("Terminated", |agent| agent.target(Some(Terminated))),
+        ("Warmed", |agent| agent.target(Some(WarmedStopped))),
         ("by hand", |agent| {
             agent.take(Event::DrainByHand { timeout: None })
         }),
@@ -467,13 +444,7 @@ fn after_a_join_it_speaks() {
 /// Killed and started again at every point of a minute, whatever is under way.
 #[test]
 fn a_restart_never_gives_two_samples_for_a_minute() {
-    for held in [
-        "",
-        "ReadTaskSet",
-        "DescribeResources",
-        "SendCapacity",
-        "FindGroup",
-    ] {
+    for held in ACTIONS.into_iter().chain([""]) {
         for at in (0..60_000).step_by(500) {
             let mut agent = in_service(policy());
             let mut said: Vec<WallTime> = Vec::new();
@@ -585,13 +556,10 @@ fn what_may_be_another_tasks_reservation_is_no_drift() {
             agent.world.tasks = vec![task("b")];
             agent.world.remaining.cpu = Some(174);
         }),
-        (
-            "one is on its way out, and ECS does not count it",
-            |agent| {
-                agent.world.tasks.push(super::agent::stopping("b"));
-                agent.world.remaining.cpu = Some(174);
-            },
-        ),
+        ("one is on its way out, uncounted", |agent| {
+            agent.world.tasks.push(super::agent::stopping("b"));
+            agent.world.remaining.cpu = Some(174);
+        }),
     ];
     for (name, change) in harmless {
         let mut agent = in_service(policy());
@@ -613,10 +581,8 @@ fn the_verdict_says_what_is_known() {
     to_the_minute(&mut agent);
     agent.run(MINUTE);
     let figures = verdict(&agent).figures.unwrap();
-    assert_eq!(
-        figures.sentence(&agent.policy.capacity),
-        "room for 1 more task of 250/400: memory"
-    );
+    let sentence = figures.sentence(&agent.policy.capacity);
+    assert_eq!(sentence, "room for 1 more task of 250/400: memory");
     agent.now = Moment::from_millis(agent.now.as_millis() + 13 * 60_000);
     assert_eq!(verdict(&agent).silence, Some(Silence::Stale));
     for task in &mut agent.world.tasks {
@@ -624,8 +590,6 @@ fn the_verdict_says_what_is_known() {
     }
     agent.target(Some(TargetLifecycleState::Standby));
     agent.run(MINUTE);
-    assert_eq!(
-        verdict(&agent).silence.unwrap().to_string(),
-        "the target lifecycle state is Standby"
-    );
+    let why = verdict(&agent).silence.unwrap().to_string();
+    assert_eq!(why, "the target lifecycle state is Standby");
 }

@@ -121,7 +121,7 @@ fn once_it_is_removed_whoever_asks_for_the_state_makes_it_go() {
 #[test]
 fn a_call_that_fails_is_tried_ever_more_seldom_and_one_that_is_denied_is_said_once() {
     let mut agent = Agent::new(Settings::default(), None, old());
-    agent.world.failing.insert(LIST, FailureKind::Server);
+    agent.fails(LIST, FailureKind::Server);
     agent.run(Duration::from_hours(6));
     let tried = agent.count(LIST);
     assert!((10..=20).contains(&tried), "{tried}");
@@ -131,7 +131,7 @@ fn a_call_that_fails_is_tried_ever_more_seldom_and_one_that_is_denied_is_said_on
         "nothing depends on it"
     );
 
-    agent.world.failing.insert(LIST, FailureKind::Denied);
+    agent.fails(LIST, FailureKind::Denied);
     agent.run(Duration::from_hours(6));
     assert_eq!((agent.count(LIST), agent.said("Denied")), (tried + 1, 1));
 }

@@ -1,16 +1,9 @@
 //! The pure core, through its one function: tables for what a search of its worlds (`tests/explore`) cannot
 //! say better. No socket, no clock, no sleep.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "modules of one test program share their helpers"
-)]
+// A test that cannot go on fails, and the modules share their helpers.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(unreachable_pub)]
 
 mod agent;
 mod capacity;

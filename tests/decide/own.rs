@@ -224,3 +224,19 @@ fn after_the_reboot_it_is_put_back() {
         ("watching", &Status::Active)
     );
 }
+
+/// The change back that an earlier process has sent may still arrive, so the opposite waits for it.
+#[test]
+fn what_an_earlier_process_has_sent_is_waited_for() {
+    let mut agent = by_hand(None);
+    agent.world.held.insert("SetActive");
+    agent.take(Event::UndrainByHand);
+    agent.run(SECOND);
+    agent.stop_tasks();
+    agent.target(Some(Terminated));
+    agent.restart();
+    assert_eq!(agent.phase(), "draining");
+    assert!(!agent.did("SetDraining") && !agent.did("Complete"));
+    agent.run(agent.policy.aws.request_timeout);
+    assert!(agent.did("SetDraining") && agent.did("Complete"));
+}

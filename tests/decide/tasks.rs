@@ -65,14 +65,8 @@ fn what_is_waited_for_is_the_policys_choice() {
 fn nobody_is_ignored_before_it_is_known_who_it_is() {
     let mut agent = mixed(StandaloneTasks::Ignore, DaemonTasks::Ignore);
     stop(&mut agent, "web");
-    agent
-        .world
-        .failing
-        .insert("ClassifyTasks", FailureKind::Throttled);
-    agent
-        .world
-        .failing
-        .insert("ListTasks", FailureKind::Throttled);
+    agent.fails("ClassifyTasks", FailureKind::Throttled);
+    agent.fails("ListTasks", FailureKind::Throttled);
     agent.run(60 * SECOND);
     assert_eq!(agent.phase(), "draining");
     agent.world.failing.clear();
@@ -86,10 +80,7 @@ fn standalone_tasks_are_stopped_where_the_policy_says_so_once_and_not_before() {
     agent.world.tasks.push(stopping("gone-soon"));
     agent.run(59 * SECOND);
     assert!(!agent.did("ClassifyTasks") && !agent.did("StopTask"));
-    agent
-        .world
-        .failing
-        .insert("StopTask", FailureKind::Throttled);
+    agent.fails("StopTask", FailureKind::Throttled);
     agent.run(4 * SECOND);
     let asked = agent.actions.iter().find_map(|action| match action {
         Action::ClassifyTasks { tasks, .. } => Some(tasks.len()),
@@ -121,11 +112,9 @@ fn whoever_asks_is_told_whose_the_tasks_are() {
     agent.world.held.clear();
     agent.settle();
     assert!(!agent.state.is_asked_by_hand());
-    let kinds: Vec<_> = agent.state.waited_for(&agent.policy);
-    let kinds: Vec<_> = kinds
-        .iter()
-        .map(|task| task.kind.as_deref().unwrap())
-        .collect();
+    let tasks = agent.state.waited_for(&agent.policy);
+    let kinds = tasks.iter().map(|task| task.kind.as_deref().unwrap());
+    let kinds: Vec<_> = kinds.collect();
     assert_eq!(kinds, ["standalone", "daemon logs", "service web"]);
 }
 
@@ -143,9 +132,8 @@ fn the_last_few_tasks_are_read_more_often_while_they_may_go() {
     ] {
         let mut agent = Agent::in_service(Settings::default());
         let new = if told { stopping } else { task };
-        agent.world.tasks = (0..tasks)
-            .map(|number| new(&format!("t{number}")))
-            .collect();
+        let ids = (0..tasks).map(|number| format!("t{number}"));
+        agent.world.tasks = ids.map(|id| new(&id)).collect();
         agent.target(Some(Terminated));
         agent.run(after);
         agent.clear();
@@ -162,29 +150,19 @@ fn the_last_few_tasks_are_read_more_often_while_they_may_go() {
 fn with_introspection_away_the_api_is_believed_slowly() {
     let mut agent = Agent::draining(Settings::default(), Terminated);
     agent.stop_tasks();
-    agent
-        .world
-        .failing
-        .insert("ReadTasks", FailureKind::Unreachable);
+    agent.fails("ReadTasks", FailureKind::Unreachable);
     let grace = agent.policy.ecs.introspection_grace;
     agent.run(grace - SECOND);
-    assert_eq!(
-        (agent.said("FallbackToApi"), agent.count("ListTasks")),
-        (0, 0)
-    );
+    let fallen = |agent: &Agent| (agent.said("FallbackToApi"), agent.count("ListTasks"));
+    assert_eq!(fallen(&agent), (0, 0));
     agent.run(3 * SECOND);
-    assert_eq!(
-        (agent.said("FallbackToApi"), agent.count("ListTasks")),
-        (1, 1)
-    );
+    assert_eq!(fallen(&agent), (1, 1));
     agent.run(agent.policy.ecs.api_settle - 5 * SECOND);
     assert_eq!(agent.phase(), "draining");
     agent.run(agent.policy.ecs.api_poll_interval + 5 * SECOND);
     assert_eq!(agent.phase(), "done");
-    assert_eq!(
-        agent.state.drain.as_ref().unwrap().outcome(),
-        Some(Outcome::Drained)
-    );
+    let outcome = agent.state.drain.as_ref().unwrap().outcome();
+    assert_eq!(outcome, Some(Outcome::Drained));
 }
 
 #[test]

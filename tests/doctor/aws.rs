@@ -8,9 +8,7 @@ use super::stage::{Stage, group, instance};
 async fn the_ecs_agent_is_down() {
     let stage = Stage::with(group(), instance().ecs_agent_down()).await;
     stage
-        .examine()
-        .complains(&["ecs-agent"])
-        .advises("ecs-agent", "systemctl start ecs")
+        .finds("ecs-agent", "", "systemctl start ecs")
         .untried("container-instance")
         .untried("ecs:ListTasks")
         .says("hook", "drain-hook");
@@ -19,11 +17,7 @@ async fn the_ecs_agent_is_down() {
 #[tokio::test]
 async fn the_ecs_agent_is_not_registered() {
     let stage = Stage::with(group(), instance().unregistered()).await;
-    stage
-        .examine()
-        .complains(&["ecs-agent"])
-        .says("ecs-agent", "not registered")
-        .advises("ecs-agent", "ECS_CLUSTER");
+    stage.finds("ecs-agent", "not registered", "ECS_CLUSTER");
 }
 
 #[tokio::test]
@@ -33,10 +27,7 @@ async fn somebody_left_it_draining() {
         instance().status(ContainerInstanceStatus::Draining),
     )
     .await;
-    stage
-        .examine()
-        .complains(&["container-instance?"])
-        .advises("container-instance", "--status ACTIVE");
+    stage.finds("container-instance?", "", "--status ACTIVE");
 }
 
 #[tokio::test]
@@ -49,7 +40,7 @@ async fn the_ecs_agent_has_registered_anew() {
         "aws ecs deregister-container-instance --cluster demo --container-instance {former} --force"
     );
     report
-        .complains(&["former-registrations?"])
+        .finds("former-registrations?", "", "")
         .says("former-registrations", former.rsplit('/').next().unwrap());
     assert_eq!(report.check("former-registrations")["remedy"], command);
 
@@ -57,10 +48,9 @@ async fn the_ecs_agent_has_registered_anew() {
     let denied = Fault::on("ecs:ListContainerInstances", FaultKind::AccessDenied);
     stage.simulator.fault(denied);
     stage
-        .examine()
-        .complains(&["ecs:ListContainerInstances?"])
-        .advises(
-            "ecs:ListContainerInstances",
+        .finds(
+            "ecs:ListContainerInstances?",
+            "",
             "allow ecs:ListContainerInstances in the role's policy",
         )
         .untried("former-registrations");
@@ -85,9 +75,7 @@ async fn each_permission_that_is_missing_is_named() {
     ];
     let stage = Stage::new().await;
     for (action, untried) in cases {
-        let fault = stage
-            .simulator
-            .fault(Fault::on(action, FaultKind::AccessDenied));
+        let fault = stage.fault(action, FaultKind::AccessDenied);
         let report = stage.examine();
         report
             .complains(&[action])
@@ -117,27 +105,15 @@ async fn there_is_no_way_to_amazon_ecs() {
 #[tokio::test]
 async fn something_else_answers() {
     let stage = Stage::new().await;
-    stage.simulator.fault(Fault::on(
-        "autoscaling:DescribeLifecycleHooks",
-        FaultKind::Garbage,
-    ));
-    stage
-        .examine()
-        .complains(&["autoscaling:DescribeLifecycleHooks"])
-        .advises("autoscaling:DescribeLifecycleHooks", "proxy");
+    stage.fault("autoscaling:DescribeLifecycleHooks", FaultKind::Garbage);
+    stage.finds("autoscaling:DescribeLifecycleHooks", "", "proxy");
 }
 
 #[tokio::test]
 async fn throttled_is_no_failure() {
     let stage = Stage::new().await;
-    stage.simulator.fault(Fault::on(
-        "ecs:DescribeContainerInstances",
-        FaultKind::Throttled,
-    ));
-    stage
-        .examine()
-        .complains(&["ecs:DescribeContainerInstances?"])
-        .advises("ecs:DescribeContainerInstances", "again later");
+    stage.fault("ecs:DescribeContainerInstances", FaultKind::Throttled);
+    stage.finds("ecs:DescribeContainerInstances?", "", "again later");
 }
 
 #[tokio::test]

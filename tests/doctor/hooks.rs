@@ -17,9 +17,7 @@ async fn the_instance_is_in_no_group() {
     spec.tasks = instance().tasks;
     let stage = Stage::with(group(), spec).await;
     stage
-        .examine()
-        .complains(&["group?"])
-        .advises("group", "Auto Scaling group")
+        .finds("group?", "", "Auto Scaling group")
         .untried("hook");
 }
 
@@ -30,25 +28,22 @@ async fn the_group_has_no_hook() {
         instance(),
     )
     .await;
-    stage
-        .examine()
-        .complains(&["hook"])
-        .says("hook", "nothing holds the instance for the drain")
-        .advises(
-            "hook",
-            "put-lifecycle-hook --auto-scaling-group-name demo-asg",
-        );
+    stage.finds(
+        "hook",
+        "nothing holds the instance for the drain",
+        "put-lifecycle-hook --auto-scaling-group-name demo-asg",
+    );
 }
 
 #[tokio::test]
 async fn several_hooks_and_none_is_named() {
     let abandons = GroupSpec::new("demo-asg").hook(HookSpec::terminating("drain-hook"));
     let stage = Stage::with(abandons.hook(HookSpec::terminating("backup")), instance()).await;
-    stage
-        .examine()
-        .complains(&["hook"])
-        .says("hook", "drain-hook, backup")
-        .advises("hook", "autoscaling.lifecycle_hook_name");
+    stage.finds(
+        "hook",
+        "drain-hook, backup",
+        "autoscaling.lifecycle_hook_name",
+    );
 
     stage.host.write(
         CONFIG,
@@ -67,8 +62,7 @@ async fn a_hook_that_notifies_somebody_may_be_theirs() {
     let theirs = drain_hook("old-drain").notification_target(TOPIC);
     let stage = Stage::with(GroupSpec::new("demo-asg").hook(theirs), instance()).await;
     stage
-        .examine()
-        .complains(&["hook?"])
+        .finds("hook?", "", "")
         .says("hook", TOPIC)
         .advises("hook", "autoscaling.lifecycle_hook_name = \"old-drain\"");
     // Named, it is this agent's.
@@ -86,11 +80,7 @@ async fn the_configured_hook_is_not_there() {
         CONFIG,
         "[autoscaling]\nlifecycle_hook_name = \"drain-hok\"\n",
     );
-    stage
-        .examine()
-        .complains(&["hook"])
-        .says("hook", "(drain-hook)")
-        .advises("hook", "correct the name");
+    stage.finds("hook", "(drain-hook)", "correct the name");
 }
 
 #[tokio::test]
@@ -103,10 +93,7 @@ async fn the_configured_group_is_another() {
         CONFIG,
         "[autoscaling]\nauto_scaling_group_name = \"other\"\n",
     );
-    stage
-        .examine()
-        .complains(&["group"])
-        .advises("group", "remove it");
+    stage.finds("group", "", "remove it");
 }
 
 #[tokio::test]
@@ -119,9 +106,7 @@ async fn managed_draining_is_on_too() {
     )
     .await;
     stage
-        .examine()
-        .complains(&["managed-draining?"])
-        .advises("managed-draining", "capacity provider")
+        .finds("managed-draining?", "", "capacity provider")
         .says("hook", "drain-hook");
 
     let stage = Stage::with(GroupSpec::new("demo-asg").hook(hook), instance()).await;
@@ -153,11 +138,7 @@ async fn the_hook_cannot_wait_as_long_as_the_drain() {
         .heartbeat_timeout(Duration::from_secs(30))
         .global_timeout(Duration::from_secs(600));
     let stage = Stage::with(GroupSpec::new("demo-asg").hook(hook), instance()).await;
-    stage
-        .examine()
-        .complains(&["hook-timeout?"])
-        .says("hook-timeout", "drain.timeout is 15m")
-        .advises("hook-timeout", "HeartbeatTimeout");
+    stage.finds("hook-timeout?", "drain.timeout is 15m", "HeartbeatTimeout");
 }
 
 #[tokio::test]
@@ -174,11 +155,11 @@ async fn the_launching_hook_is_a_matter_of_its_own() {
         .complains(&[])
         .says("launch-hook", "join of demo-asg, the only one");
     let stage = Stage::with(launching(&["join", "other"]), instance()).await;
-    stage
-        .examine()
-        .complains(&["launch-hook?"])
-        .says("launch-hook", "join, other")
-        .advises("launch-hook", "autoscaling.launch_hook_name");
+    stage.finds(
+        "launch-hook?",
+        "join, other",
+        "autoscaling.launch_hook_name",
+    );
     for (named, complaint) in [("join", None), ("gone", Some("launch-hook"))] {
         let text = format!("[autoscaling]\nlaunch_hook_name = \"{named}\"\n");
         stage.host.write(CONFIG, &text);

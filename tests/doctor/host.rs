@@ -19,8 +19,9 @@ async fn the_configuration_is_wrong() {
 async fn the_unit_is_not_enabled() {
     let stage = Stage::new().await;
     stage.host.remove(LINK);
-    stage.examine().complains(&["unit-enabled"]).advises(
+    stage.finds(
         "unit-enabled",
+        "",
         "systemctl enable ecs-lifecycle-agent.service",
     );
 }
@@ -31,10 +32,7 @@ async fn the_unit_does_not_run() {
     stage
         .host
         .remove(&format!("sys/fs/cgroup/system.slice/{UNIT}"));
-    stage
-        .examine()
-        .complains(&["unit-active"])
-        .advises("unit-active", "systemctl start");
+    stage.finds("unit-active", "", "systemctl start");
 
     stage.host.remove("sys/fs/cgroup/system.slice");
     stage.examine().complains(&[]).untried("unit-active");
@@ -46,8 +44,7 @@ async fn the_version_before_runs() {
     let kept = "/usr/lib/ecs-lifecycle-agent/previous/ecs-lifecycle-agent";
     stage.host.link("proc/4711/exe", kept);
     stage
-        .examine()
-        .complains(&["unit-active?"])
+        .finds("unit-active?", "", "")
         .says("unit-active", kept)
         .advises("unit-active", "correct the configuration");
 }
@@ -58,10 +55,7 @@ async fn the_unit_is_masked() {
     stage
         .host
         .link(&format!("etc/systemd/system/{UNIT}"), "/dev/null");
-    stage
-        .examine()
-        .complains(&["unit-file"])
-        .advises("unit-file", "systemctl unmask");
+    stage.finds("unit-file", "", "systemctl unmask");
 }
 
 #[tokio::test]
@@ -83,42 +77,28 @@ async fn the_state_is_another_machines() {
     stage
         .host
         .write(STATE, "{\"instance_id\": \"i-0123456789abcdef0\"}");
-    stage
-        .examine()
-        .complains(&["state-file?"])
-        .says("state-file", "i-0123456789abcdef0")
-        .advises("state-file", "--image");
+    stage.finds("state-file?", "i-0123456789abcdef0", "--image");
 
     let own = format!("{{\"instance_id\": \"{}\"}}", stage.instance.id());
     stage.host.write(STATE, &own);
     stage.examine().complains(&[]);
 
     stage.host.write(STATE, "{\"inst");
-    stage
-        .examine()
-        .complains(&["state-file?"])
-        .advises("state-file", "rm ");
+    stage.finds("state-file?", "", "rm ");
 }
 
 #[tokio::test]
 async fn the_state_directory_is_not_there_though_the_unit_runs() {
     let stage = Stage::new().await;
     stage.host.remove("var/lib/ecs-lifecycle-agent");
-    stage
-        .examine()
-        .complains(&["state-directory?"])
-        .advises("state-directory", "StateDirectory=");
+    stage.finds("state-directory?", "", "StateDirectory=");
 }
 
 #[tokio::test]
 async fn the_ecs_agent_is_in_another_cluster() {
     let stage = Stage::new().await;
     stage.host.write(ECS_CONFIG, "ECS_CLUSTER=prod\n");
-    stage
-        .examine()
-        .complains(&["ecs-config?"])
-        .says("ecs-config", "registered in demo")
-        .advises("ecs-config", "agent.db");
+    stage.finds("ecs-config?", "registered in demo", "agent.db");
 }
 
 #[tokio::test]
@@ -141,20 +121,14 @@ async fn containers_outlast_the_drain() {
         ECS_CONFIG,
         "ECS_CLUSTER=demo\nECS_CONTAINER_STOP_TIMEOUT=20m\n",
     );
-    stage
-        .examine()
-        .complains(&["ecs-config?"])
-        .advises("ecs-config", "drain.timeout");
+    stage.finds("ecs-config?", "", "drain.timeout");
 }
 
 #[tokio::test]
 async fn a_shutdown_cannot_be_told_from_a_restart() {
     let stage = Stage::new().await;
     stage.host.write(CONFIG, "[drain]\non_shutdown = \"90s\"\n");
-    stage
-        .examine()
-        .complains(&["shutdown?"])
-        .advises("shutdown", "dbus-broker");
+    stage.finds("shutdown?", "", "dbus-broker");
     stage
         .host
         .write("usr/lib/systemd/system/dbus-broker.service", "[Service]\n");
@@ -173,13 +147,7 @@ async fn cloud_init_found_no_data_source() {
         .complains(&[])
         .says("cloud-init", "DataSourceEc2Local");
     stage.host.write(path, &result("DataSourceNone"));
-    stage
-        .examine()
-        .complains(&["cloud-init?"])
-        .advises("cloud-init", "cloud-init status --long");
+    stage.finds("cloud-init?", "", "cloud-init status --long");
     stage.instance.ecs_agent_down().await;
-    stage
-        .examine()
-        .complains(&["cloud-init"])
-        .untried("ecs-agent");
+    stage.finds("cloud-init", "", "").untried("ecs-agent");
 }

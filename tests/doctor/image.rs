@@ -48,8 +48,7 @@ fn the_unit_is_not_installed() {
     host.remove(&format!("usr/lib/systemd/system/{UNIT}"));
     host.remove(LINK);
     host.image()
-        .complains(&["unit-file"])
-        .advises("unit-file", "/usr/lib/systemd/system")
+        .finds("unit-file", "", "/usr/lib/systemd/system")
         .untried("unit-enabled")
         .untried("binary");
 }
@@ -58,22 +57,16 @@ fn the_unit_is_not_installed() {
 fn the_binary_is_not_there() {
     let host = image();
     host.mode("usr/bin/ecs-lifecycle-agent", 0o644);
-    host.image()
-        .complains(&["binary"])
-        .advises("binary", "chmod 755");
+    host.image().finds("binary", "", "chmod 755");
     host.remove("usr/bin/ecs-lifecycle-agent");
-    host.image()
-        .complains(&["binary"])
-        .advises("binary", "ExecStart=");
+    host.image().finds("binary", "", "ExecStart=");
 }
 
 #[test]
 fn the_unit_is_not_enabled() {
     let host = image();
     host.remove(LINK);
-    host.image()
-        .complains(&["unit-enabled"])
-        .advises("unit-enabled", "systemctl enable");
+    host.image().finds("unit-enabled", "", "systemctl enable");
 }
 
 #[test]
@@ -103,8 +96,7 @@ fn nothing_starts_the_ecs_agent() {
     let host = image();
     host.remove("etc/systemd/system/multi-user.target.wants");
     host.image()
-        .complains(&["ecs-unit?"])
-        .advises("ecs-unit", "systemctl enable ecs.service");
+        .finds("ecs-unit?", "", "systemctl enable ecs.service");
 }
 
 #[test]
@@ -116,8 +108,7 @@ fn ecs_config_is_no_list_of_assignments() {
     );
     let report = host.image();
     report
-        .complains(&["ecs-config?"])
-        .says("ecs-config", "line 1 has a space")
+        .finds("ecs-config?", "line 1 has a space", "")
         .says("ecs-config", "line 3")
         .advises("ecs-config", "KEY=value");
     assert!(!format!("{report:?}").contains("secret"));
@@ -127,8 +118,5 @@ fn ecs_config_is_no_list_of_assignments() {
 fn the_configuration_is_wrong() {
     let host = image();
     host.write(CONFIG, "[drian]\n");
-    host.image()
-        .complains(&["configuration"])
-        .says("configuration", "drian")
-        .advises("configuration", "drain");
+    host.image().finds("configuration", "drian", "drain");
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ecs_lifecycle_simulator::{Fault, FaultKind, TargetLifecycleState};
+use ecs_lifecycle_simulator::{FaultKind, TargetLifecycleState};
 
 use super::rude::Rude;
 use super::stage::{Stage, group, instance};
@@ -34,10 +34,7 @@ async fn imdsv1_is_still_on() {
     })
     .await;
     stage
-        .examine()
-        .complains(&["metadata-v1?"])
-        .says("metadata-v1", "IMDSv1")
-        .advises("metadata-v1", "HttpTokens to required")
+        .finds("metadata-v1?", "IMDSv1", "HttpTokens to required")
         .advises("metadata-v1", stage.instance.id());
 }
 
@@ -48,11 +45,7 @@ async fn the_clock_is_wrong() {
         ..Rude::default()
     })
     .await;
-    stage
-        .examine()
-        .complains(&["clock"])
-        .says("clock", "ahead")
-        .advises("clock", "chronyd");
+    stage.finds("clock", "ahead", "chronyd");
 }
 
 #[tokio::test]
@@ -78,9 +71,7 @@ async fn metadata_does_not_answer() {
     let stage = Stage::new().await;
     stage.instance.close_imds().await;
     let report = stage.examine();
-    report
-        .complains(&["metadata"])
-        .advises("metadata", "169.254.169.254");
+    report.finds("metadata", "", "169.254.169.254");
     for id in NEED_METADATA {
         report.untried(id);
     }
@@ -98,9 +89,7 @@ async fn metadata_has_no_tags() {
     )
     .await;
     stage
-        .examine()
-        .complains(&["metadata-tags?"])
-        .advises("metadata-tags", "InstanceMetadataTags")
+        .finds("metadata-tags?", "", "InstanceMetadataTags")
         .says("hook", "drain-hook");
 }
 
@@ -108,9 +97,7 @@ async fn metadata_has_no_tags() {
 async fn there_is_no_role() {
     let stage = Stage::with(group(), instance().without_role()).await;
     stage
-        .examine()
-        .complains(&["role"])
-        .advises("role", "instance profile")
+        .finds("role", "", "instance profile")
         .untried("credentials")
         .untried("ecs:DescribeContainerInstances")
         .untried("autoscaling:DescribeAutoScalingInstances");
@@ -119,14 +106,8 @@ async fn there_is_no_role() {
 #[tokio::test]
 async fn the_credentials_are_not_accepted() {
     let stage = Stage::new().await;
-    stage.simulator.fault(Fault::on(
-        "ecs:*|autoscaling:*",
-        FaultKind::ExpiredCredentials,
-    ));
-    stage
-        .examine()
-        .complains(&["credentials"])
-        .advises("credentials", "instance profile");
+    stage.fault("ecs:*|autoscaling:*", FaultKind::ExpiredCredentials);
+    stage.finds("credentials", "", "instance profile");
 }
 
 #[tokio::test]
@@ -140,21 +121,14 @@ async fn a_key_in_the_environment_comes_first() {
             .unwrap(),
     );
     stage.set("AWS_SECRET_ACCESS_KEY", "whatever");
-    stage
-        .examine()
-        .complains(&["credentials?"])
-        .says("credentials", "AWS_ACCESS_KEY_ID")
-        .advises("credentials", "env -i");
+    stage.finds("credentials?", "AWS_ACCESS_KEY_ID", "env -i");
 }
 
 #[tokio::test]
 async fn the_instance_is_being_terminated() {
     let stage = Stage::new().await;
     stage.instance.set_target(TargetLifecycleState::Terminated);
-    stage
-        .examine()
-        .complains(&["target-state?"])
-        .advises("target-state", "systemctl status");
+    stage.finds("target-state?", "", "systemctl status");
 }
 
 /// Longer than the agent's own timeouts make it, on a machine busy with other tests.
@@ -166,7 +140,7 @@ async fn everything_hangs() {
     let mut stage = Stage::new().await;
     stage.configure("metadata", "request_timeout", "1s");
     stage.configure("ecs", "introspection_timeout", "2s");
-    stage.simulator.fault(Fault::on("*", FaultKind::Hang));
+    stage.fault("*", FaultKind::Hang);
     let start = now();
     stage.examine().complains(&["ecs-agent", "metadata"]);
     assert!(start.elapsed() < A_FEW_SECONDS);
@@ -177,9 +151,7 @@ async fn everything_hangs() {
 async fn aws_hangs() {
     let mut stage = Stage::new().await;
     stage.configure("aws", "request_timeout", "5s");
-    stage
-        .simulator
-        .fault(Fault::on("ecs:*|autoscaling:*", FaultKind::Hang));
+    stage.fault("ecs:*|autoscaling:*", FaultKind::Hang);
     let start = now();
     stage
         .examine()

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use ecs_lifecycle_rig::Scratch;
 use ecs_lifecycle_simulator::{
-    GroupSpec, HookSpec, Instance, InstanceSpec, LifecycleActionResult, Options, Simulator,
-    TaskSpec,
+    Fault, FaultId, FaultKind, GroupSpec, HookSpec, Instance, InstanceSpec, LifecycleActionResult,
+    Options, Simulator, TaskSpec,
 };
 use serde_json::Value;
 
@@ -23,19 +23,12 @@ pub struct Host(Scratch);
 impl Host {
     pub fn new() -> Self {
         let host = Self(Scratch::new().unwrap());
-        let unit = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/systemd/ecs-lifecycle-agent.service"
-        );
-        host.write(
-            &format!("usr/lib/systemd/system/{UNIT}"),
-            &std::fs::read_to_string(unit).unwrap(),
-        );
+        let unit = format!("{}/systemd/{UNIT}", env!("CARGO_MANIFEST_DIR"));
+        let unit = std::fs::read_to_string(unit).unwrap();
+        host.write(&format!("usr/lib/systemd/system/{UNIT}"), &unit);
         for unit in ["docker.service", "ecs.service"] {
-            host.write(
-                &format!("usr/lib/systemd/system/{unit}"),
-                "[Service]\nExecStart=/bin/true\n",
-            );
+            let path = format!("usr/lib/systemd/system/{unit}");
+            host.write(&path, "[Service]\nExecStart=/bin/true\n");
         }
         host.link(LINK, &format!("/usr/lib/systemd/system/{UNIT}"));
         host.link(
@@ -44,10 +37,8 @@ impl Host {
         );
         host.write("usr/bin/ecs-lifecycle-agent", "a program");
         host.mode("usr/bin/ecs-lifecycle-agent", 0o755);
-        host.write(
-            &format!("sys/fs/cgroup/system.slice/{UNIT}/cgroup.procs"),
-            "4711\n",
-        );
+        let processes = format!("sys/fs/cgroup/system.slice/{UNIT}/cgroup.procs");
+        host.write(&processes, "4711\n");
         host.write(ECS_CONFIG, "ECS_CLUSTER=demo\n");
         std::fs::create_dir_all(host.path("var/lib/ecs-lifecycle-agent")).unwrap();
         host
@@ -156,10 +147,8 @@ impl Report {
     }
 
     pub fn check(&self, id: &str) -> &Value {
-        self.checks()
-            .iter()
-            .find(|check| check["id"] == id)
-            .unwrap_or_else(|| panic!("no {id} in {}", self.0))
+        let found = self.checks().iter().find(|check| check["id"] == id);
+        found.unwrap_or_else(|| panic!("no {id} in {}", self.0))
     }
 
     pub fn mode(&self) -> &str {
@@ -183,6 +172,14 @@ impl Report {
         expected.sort_unstable();
         assert_eq!(found, expected, "{:#}", self.0);
         self
+    }
+
+    /// One check alone complains (`id?`: as a warning), and its summary and its remedy contain this.
+    #[track_caller]
+    pub fn finds(&self, expected: &str, summary: &str, remedy: &str) -> &Self {
+        let id = expected.trim_end_matches('?');
+        let report = self.complains(&[expected]);
+        report.says(id, summary).advises(id, remedy)
     }
 
     /// The summary of a check contains this.
@@ -213,9 +210,8 @@ impl Report {
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key]
-        .as_str()
-        .unwrap_or_else(|| panic!("{key} of {value}"))
+    let text = value[key].as_str();
+    text.unwrap_or_else(|| panic!("{key} of {value}"))
 }
 
 /// A host with a simulated instance around it.
@@ -278,14 +274,24 @@ impl Stage {
 
     /// Sets a configuration key.
     pub fn configure(&mut self, section: &str, key: &str, value: &str) {
-        self.set(
-            &format!("ECS_LIFECYCLE_AGENT_{section}__{key}").to_uppercase(),
-            value,
-        );
+        let name = format!("ECS_LIFECYCLE_AGENT_{section}__{key}");
+        self.set(&name.to_uppercase(), value);
     }
 
     pub fn doctor(&self, arguments: &[&str]) -> Output {
         self.host.doctor(arguments, &self.environment)
+    }
+
+    /// As [`Report::finds`].
+    #[track_caller]
+    pub fn finds(&self, expected: &str, summary: &str, remedy: &str) -> Report {
+        let report = self.examine();
+        report.finds(expected, summary, remedy);
+        report
+    }
+
+    pub fn fault(&self, operation: &str, kind: FaultKind) -> FaultId {
+        self.simulator.fault(Fault::on(operation, kind))
     }
 
     pub fn examine(&self) -> Report {

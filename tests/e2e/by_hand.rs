@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use ecs_lifecycle_rig::AgentProcess;
-use ecs_lifecycle_simulator::{
-    ContainerInstanceStatus, GroupSpec, HookSpec, InstanceSpec, LifecycleActionResult, TaskSpec,
-    World,
-};
+use ecs_lifecycle_simulator::{GroupSpec, HookSpec, InstanceSpec, TaskSpec};
+use serde_json::Value;
 
 use super::control::{self, socket};
-use super::newcomer::{COMPLETE, DRAIN, Newcomer, ms};
-use super::stage::{PATIENCE, web};
+use super::newcomer::{COMPLETE, CONTINUE, DRAIN, Newcomer, ms};
 
-const DRAINING: &str = "ecs:UpdateContainerInstancesState";
+use super::stage::{Active, BEAT, Draining, PATIENCE, SET, web};
 
 pub async fn stage(tasks: Vec<TaskSpec>) -> Newcomer {
     with_heartbeat(Duration::from_secs(3600), tasks).await
@@ -32,16 +29,15 @@ pub async fn with_heartbeat(timeout: Duration, tasks: Vec<TaskSpec>) -> Newcomer
 /// Starts an agent, and waits until it watches, knows its container instance, and listens.
 pub async fn watching(stage: &Newcomer) -> AgentProcess {
     let agent = stage.start();
-    let known = |status: &serde_json::Value| {
+    let known = |status: &Value| {
         status["phase"] == "watching" && status["container_instance"]["arn"].is_string()
     };
     control::until(&socket(&stage.scratch), "watching", known).await;
     agent
 }
 
-pub fn is(stage: &Newcomer, wanted: ContainerInstanceStatus) -> impl FnMut(&World) -> bool {
-    let id = stage.id();
-    move |world| world.instance(&id).unwrap().status == wanted
+pub async fn stage_with(settings: &str, tasks: Vec<TaskSpec>) -> Newcomer {
+    stage(tasks).await.configured(settings)
 }
 
 #[tokio::test]
@@ -49,25 +45,18 @@ async fn drained_and_back() {
     let stage = stage(vec![web(300), web(600)]).await;
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
-    let output = control::run(&socket, &["drain"]).await;
-    assert_eq!(output.code, Some(0), "{output:?}");
-    stage
-        .becomes(&agent, ContainerInstanceStatus::Draining)
-        .await;
-    let done = control::until(&socket, "drained", |status| status["phase"] == "done").await;
+    control::done(&socket, &["drain"]).await;
+    stage.becomes(&agent, Draining).await;
+    let done = control::phase(&socket, "done").await;
     assert_eq!(done["outcome"], "drained", "{done:#}");
     // Auto Scaling has asked for nothing, and is told nothing.
     assert_eq!(stage.count(COMPLETE), 0);
-    assert_eq!(stage.count("autoscaling:RecordLifecycleActionHeartbeat"), 0);
-    let output = control::run(&socket, &["undrain"]).await;
-    assert_eq!(output.code, Some(0), "{output:?}");
-    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
-    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    assert_eq!(stage.count(BEAT), 0);
+    control::done(&socket, &["undrain"]).await;
+    stage.becomes(&agent, Active).await;
+    control::phase(&socket, "watching").await;
     // And again.
-    assert_eq!(
-        control::run(&socket, &["drain", "--wait"]).await.code,
-        Some(0)
-    );
+    control::done(&socket, &["drain", "--wait"]).await;
     assert_eq!(stage.count(COMPLETE), 0);
 }
 
@@ -77,13 +66,11 @@ async fn undrained_in_the_middle_what_has_not_begun_to_stop_stays() {
     let stage = stage(vec![stays]).await;
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
-    assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
-    stage
-        .becomes(&agent, ContainerInstanceStatus::Draining)
-        .await;
-    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
-    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
-    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    control::done(&socket, &["drain"]).await;
+    stage.becomes(&agent, Draining).await;
+    control::done(&socket, &["undrain"]).await;
+    stage.becomes(&agent, Active).await;
+    control::phase(&socket, "watching").await;
     assert_eq!(stage.running(), 1);
 }
 
@@ -92,8 +79,7 @@ async fn undrained_in_the_middle_what_has_not_begun_to_stop_stays() {
 async fn drain_and_wait_ends_when_it_is_drained() {
     let stage = stage(vec![web(2_000)]).await;
     let _agent = watching(&stage).await;
-    let output = control::run(&socket(&stage.scratch), &["drain", "--wait"]).await;
-    assert_eq!(output.code, Some(0), "{output:?}");
+    control::done(&socket(&stage.scratch), &["drain", "--wait"]).await;
     assert_eq!(stage.running(), 0);
 }
 
@@ -107,10 +93,8 @@ async fn drain_and_wait_says_when_the_deadline_came_first() {
     let took = stage.simulator.now().saturating_sub(began);
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(took > ms(1_900) && took < ms(50_000), "{took:?}");
-    assert!(
-        output.text().to_lowercase().contains("deadline"),
-        "{output:?}"
-    );
+    let text = output.text().to_lowercase();
+    assert!(text.contains("deadline"), "{text}");
 }
 
 /// The time given is the deadline, and the status says so.
@@ -119,14 +103,13 @@ async fn the_timeout_given_is_the_deadline() {
     let stage = stage(vec![web(600_000)]).await;
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
-    let arguments = ["drain", "--timeout", "42m"];
-    assert_eq!(control::run(&socket, &arguments).await.code, Some(0));
+    control::done(&socket, &["drain", "--timeout", "42m"]).await;
     let (left, status) = control::deadline(&socket).await;
     assert!(left > 41.0 && left <= 42.0, "{status:#}");
     // Without one it is drain.timeout, a quarter of an hour.
-    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
-    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
-    assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
+    control::done(&socket, &["undrain"]).await;
+    stage.becomes(&agent, Active).await;
+    control::done(&socket, &["drain"]).await;
     let (left, status) = control::deadline(&socket).await;
     assert!(left > 13.0 && left <= 15.0, "{status:#}");
     assert_eq!(status["deadline"]["source"], "drain.timeout");
@@ -138,50 +121,32 @@ async fn a_restart_takes_it_up_again() {
     let stage = stage(vec![web(4_000)]).await;
     let mut agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
-    assert_eq!(
-        control::run(&socket, &["drain", "--timeout", "30m"])
-            .await
-            .code,
-        Some(0)
-    );
-    let before = control::until(&socket, "draining", |status| {
-        status["phase"] == "draining" && status["deadline"]["at"].is_string()
-    })
-    .await;
-    stage
-        .becomes(&agent, ContainerInstanceStatus::Draining)
-        .await;
+    control::done(&socket, &["drain", "--timeout", "30m"]).await;
+    let draining =
+        |status: &Value| status["phase"] == "draining" && status["deadline"]["at"].is_string();
+    let before = control::until(&socket, "draining", draining).await;
+    stage.becomes(&agent, Draining).await;
     agent.kill().await.unwrap();
     let mut agent = stage.start();
-    let after = control::until(&socket, "draining", |status| {
-        status["phase"] == "draining" && status["deadline"]["at"].is_string()
-    })
-    .await;
+    let after = control::until(&socket, "draining", draining).await;
     assert_moments_near(&before["deadline"]["at"], &after["deadline"]["at"]);
-    control::until(&socket, "drained", |status| status["phase"] == "done").await;
+    control::phase(&socket, "done").await;
     agent.kill().await.unwrap();
     let agent = stage.start();
     stage.polls(&agent, 20).await;
     let status = control::status(&socket).await;
     assert_ne!(status["phase"], "watching", "{status:#}");
-    assert!(
-        stage
-            .simulator
-            .world(is(&stage, ContainerInstanceStatus::Draining))
-    );
-    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
-    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
+    assert_eq!(stage.status(), Draining);
+    control::done(&socket, &["undrain"]).await;
+    stage.becomes(&agent, Active).await;
 }
 
 /// The same second, or the one beside it.
-fn assert_moments_near(one: &serde_json::Value, other: &serde_json::Value) {
-    let seconds = |value: &serde_json::Value| {
-        let text = value.as_str().unwrap();
-        let time: Vec<i64> = text[11..19]
-            .split(':')
-            .map(|part| part.parse().unwrap())
-            .collect();
-        (time[0] * 60 + time[1]) * 60 + time[2]
+fn assert_moments_near(one: &Value, other: &Value) {
+    let seconds = |value: &Value| {
+        let time = value.as_str().unwrap()[11..19].split(':');
+        let parts = time.map(|part| part.parse::<i64>().unwrap());
+        parts.fold(0, |sum, part| sum * 60 + part)
     };
     assert!((seconds(one) - seconds(other)).abs() <= 1, "{one} {other}");
 }
@@ -196,23 +161,15 @@ async fn undrain_is_refused_where_it_was_not_drained_by_hand() {
     assert_eq!(output.code, Some(1), "nothing is drained: {output:?}");
     assert!(!output.text().trim().is_empty());
     stage.instance.terminate();
-    stage
-        .becomes(&agent, ContainerInstanceStatus::Draining)
-        .await;
+    stage.becomes(&agent, Draining).await;
     let output = control::run(&socket, &["undrain"]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
     let text = output.text();
-    assert!(
-        text.contains("Terminated") || text.contains("Auto Scaling"),
-        "{text}"
-    );
+    let said = ["Terminated", "Auto Scaling"];
+    assert!(said.iter().any(|part| text.contains(part)), "{text}");
     stage.polls(&agent, 10).await;
-    assert!(
-        stage
-            .simulator
-            .world(is(&stage, ContainerInstanceStatus::Draining))
-    );
-    assert_eq!(stage.count(DRAINING), 1);
+    assert_eq!(stage.status(), Draining);
+    assert_eq!(stage.count(SET), 1);
 }
 
 /// Auto Scaling's word outranks the one by hand: the lifecycle action is completed, once.
@@ -223,22 +180,16 @@ async fn terminated_while_drained_by_hand_it_completes() {
         let stage = stage(tasks).await;
         let agent = watching(&stage).await;
         let socket = socket(&stage.scratch);
-        assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
-        control::until(&socket, wait_for, |status| status["phase"] == wait_for).await;
+        control::done(&socket, &["drain"]).await;
+        control::phase(&socket, wait_for).await;
         stage.instance.terminate();
         stage.polls(&agent, 3).await;
         let refused = control::run(&socket, &["undrain"]).await;
         assert_eq!(refused.code, Some(1), "{wait_for}: {refused:?}");
         stage.completed(&agent, DRAIN).await;
         stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-        assert_eq!(
-            stage.results(DRAIN),
-            [LifecycleActionResult::Continue],
-            "{wait_for}"
-        );
-        stage
-            .simulator
-            .world(|world| assert!(world.killed().is_empty()));
+        assert_eq!(stage.results(DRAIN), [CONTINUE], "{wait_for}");
+        stage.none_killed();
     }
 }
 
@@ -264,12 +215,10 @@ async fn what_makes_no_sense_is_refused() {
         ("DELETE", "/status"),
     ] {
         let answer = control::request(&socket, method, target).await.unwrap();
-        assert!(
-            (400..500).contains(&answer.status),
-            "{method} {target}: {answer:?}"
-        );
+        let refused = (400..500).contains(&answer.status);
+        assert!(refused, "{method} {target}: {answer:?}");
     }
-    assert_eq!(stage.count(DRAINING), 0);
+    assert_eq!(stage.count(SET), 0);
 }
 
 /// The agent is restarted while somebody waits: the drain goes on, and so does the wait.
@@ -279,9 +228,7 @@ async fn who_waits_outlives_a_restart() {
     let mut agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
     let waiting = control::start(&socket, &["drain", "--wait"]);
-    stage
-        .becomes(&agent, ContainerInstanceStatus::Draining)
-        .await;
+    stage.becomes(&agent, Draining).await;
     agent.signal("TERM").await.unwrap();
     agent.ended(PATIENCE).await.unwrap();
     let _agent = stage.start();
@@ -294,25 +241,20 @@ async fn who_waits_outlives_a_restart() {
 #[tokio::test]
 async fn hooks_run_for_it_and_end_with_it() {
     let mut stage = stage(vec![web(100)]).await;
-    stage
-        .scripts
-        .add("hooks.d/before-drain", "any", "tell; exec sleep 607");
-    stage.scripts.add("hooks.d/after-drain", "any", "say ran");
+    let scripts = &stage.scripts;
+    scripts.add("hooks.d/before-drain", "any", "tell; exec sleep 607");
+    scripts.add("hooks.d/after-drain", "any", "say ran");
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
-    assert_eq!(control::run(&socket, &["drain"]).await.code, Some(0));
+    control::done(&socket, &["drain"]).await;
     let said = stage.scripts.said().await;
     assert_eq!(said.variable("ECS_LIFECYCLE_EVENT"), Some("before-drain"));
     let reason = said.variable("ECS_LIFECYCLE_REASON").unwrap_or_default();
     assert!(reason.contains("hand"), "{said:?}");
-    assert_eq!(control::run(&socket, &["undrain"]).await.code, Some(0));
-    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    control::done(&socket, &["undrain"]).await;
+    control::phase(&socket, "watching").await;
     stage.polls(&agent, 20).await;
-    assert_eq!(stage.scripts.rest().await, Vec::<String>::new());
-    assert!(
-        stage
-            .simulator
-            .world(is(&stage, ContainerInstanceStatus::Active))
-    );
+    stage.scripts.said_all().await;
+    assert_eq!(stage.status(), Active);
     assert_eq!(stage.running(), 1, "nothing was told to stop");
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use ecs_lifecycle_agent::decide::{capacity_phase, seed_of};
 use ecs_lifecycle_rig::{AgentBuilder, AgentProcess, Scratch};
 use ecs_lifecycle_simulator::{
-    AWS_CALLS, ContainerInstanceStatus, Fault, FaultKind, Instance, InstanceSpec, LifecycleState,
-    Options, Simulator, TargetLifecycleState, TaskSpec,
+    AWS_CALLS, Fault, FaultKind, Instance, InstanceSpec, LifecycleState, Options, Simulator,
+    TargetLifecycleState, TaskSpec,
 };
 use serde_json::Value;
 
 use super::control::{socket, status};
 use super::emf::CloudWatchAgent;
-use super::stage::{PATIENCE, Stage, builder, group};
+use super::stage::{Active, Draining, PATIENCE, Stage, builder, group};
 
 fn examples() -> Vec<Value> {
     let text = include_str!("../capacity/examples.json");
@@ -53,11 +53,8 @@ fn instance_of(host: &Value, id: &str) -> InstanceSpec {
         task = task.awsvpc();
     }
     if host["status"] == "DRAINING" {
-        spec = spec.status(ContainerInstanceStatus::Draining);
-        task = TaskSpec {
-            kind: ecs_lifecycle_simulator::TaskKind::Standalone,
-            ..task
-        };
+        spec = spec.status(Draining);
+        task.kind = ecs_lifecycle_simulator::TaskKind::Standalone;
     }
     if taken(0) > 0 || taken(1) > 0 || interfaces > 0 {
         spec = spec.task(task);
@@ -68,36 +65,33 @@ fn instance_of(host: &Value, id: &str) -> InstanceSpec {
 /// So many agents on a busy machine: none of them gives up early.
 fn patient(builder: AgentBuilder) -> AgentBuilder {
     builder
-        .set("metadata", "request_timeout", "30s")
-        .set("ecs", "introspection_timeout", "30s")
-        .set("aws", "request_timeout", "30s")
+        .with("metadata.request_timeout=30s ecs.introspection_timeout=30s")
+        .with("aws.request_timeout=30s")
 }
 
 fn configured(builder: AgentBuilder, task: &Value) -> AgentBuilder {
+    let (cpu, memory, ports) = (
+        &task["cpu"],
+        &task["memory"],
+        texts(&task["ports"]).join(","),
+    );
     let builder = patient(builder)
-        .set("capacity", "enabled", "true")
-        .set("capacity", "cpu", task["cpu"].to_string())
-        .set("capacity", "memory", task["memory"].to_string())
-        .set("capacity", "ports", texts(&task["ports"]).join(","));
+        .with(&format!(
+            "capacity.enabled=true capacity.cpu={cpu} capacity.memory={memory}"
+        ))
+        .with(&format!("capacity.ports={ports}"));
     if task["awsvpc"] == true {
-        return builder.set("capacity", "awsvpc", "true").set(
-            "capacity",
-            "task_enis",
-            task["task_enis"].to_string(),
-        );
+        let most = &task["task_enis"];
+        return builder.with(&format!("capacity.awsvpc=true capacity.task_enis={most}"));
     }
     builder
 }
 
 /// What `capacity --json` prints, and its exit status.
 async fn asked(builder: &AgentBuilder) -> (Value, i32) {
-    let mut process = builder
-        .clone()
-        .arg("capacity")
-        .arg("--json")
-        .start()
-        .unwrap();
-    let line = process.logged("ContainerCapacity", PATIENCE).await.unwrap();
+    let command = builder.clone().arg("capacity").arg("--json");
+    let mut process = command.start().unwrap();
+    let line = process.says("ContainerCapacity").await;
     let code = process.ended(PATIENCE).await.unwrap().code().unwrap();
     (serde_json::from_str(&line).unwrap(), code)
 }
@@ -125,10 +119,8 @@ async fn hosts(simulator: &Simulator) -> Vec<Host> {
     for (example, known) in (1..).zip(examples()) {
         for host in known["hosts"].as_array().unwrap() {
             let id = early(u64::try_from(all.len()).unwrap());
-            let instance = simulator
-                .add_instance(instance_of(host, &id))
-                .await
-                .unwrap();
+            let instance = simulator.add_instance(instance_of(host, &id)).await;
+            let instance = instance.unwrap();
             if host["connected"] == false {
                 instance.set_agent_connected(false);
             }
@@ -153,6 +145,14 @@ fn is_sum(figures: &[[f64; 3]], sum: &Value) -> bool {
     near(total(0), 0) && near(total(1), 1) && near(most, 2)
 }
 
+/// What the hosts of each example say adds up to its sum.
+fn assert_sums(said: &BTreeMap<usize, Vec<[f64; 3]>>) {
+    for (example, known) in (1..).zip(examples()) {
+        let figures = &said[&example];
+        assert!(is_sum(figures, &known["sum"]), "{example}: {figures:?}");
+    }
+}
+
 fn three(value: &Value) -> [f64; 3] {
     ["ContainerCapacity", "IdleHostCapacity", "TasksPerHost"]
         .map(|name| value[name].as_f64().unwrap())
@@ -167,32 +167,19 @@ async fn the_command_has_the_figures_of_every_example() {
         let (json, code) = asked(&host.builder).await;
         let example = host.example;
         assert_eq!(json["LimitedBy"], host.limited_by, "{example}: {json}");
-        if host.expected.is_null() {
-            assert_eq!(
-                (&json["Publishes"], code),
-                (&Value::Bool(false), 1),
-                "{example}: {json}"
-            );
+        let publishes = !host.expected.is_null();
+        assert_eq!(json["Publishes"], publishes, "{example}: {json}");
+        assert_eq!(code, i32::from(!publishes), "{example}: {json}");
+        assert_eq!(json["Reason"].is_null(), publishes, "{example}: {json}");
+        if !publishes {
             assert!(json["Reason"].is_string(), "{example}: {json}");
             continue;
         }
-        assert_eq!(
-            (&json["Publishes"], code),
-            (&Value::Bool(true), 0),
-            "{example}: {json}"
-        );
-        assert!(json["Reason"].is_null(), "{example}: {json}");
         let expected: Vec<f64> = serde_json::from_value(host.expected).unwrap();
         assert_eq!(three(&json).to_vec(), expected, "{example}");
         said.entry(example).or_default().push(three(&json));
     }
-    for (example, known) in (1..).zip(examples()) {
-        assert!(
-            is_sum(&said[&example], &known["sum"]),
-            "{example}: {:?}",
-            said[&example]
-        );
-    }
+    assert_sums(&said);
 }
 
 /// All 22 examples, by running agents, as the CloudWatch agent gets them: it takes a minute.
@@ -201,33 +188,22 @@ async fn the_records_have_the_figures_of_every_example() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let mut listener = CloudWatchAgent::start().await;
     let hosts = hosts(&simulator).await;
-    let agents: Vec<AgentProcess> = hosts
-        .iter()
-        .map(|host| {
-            let builder = host.builder.clone();
-            let agent = builder
-                .set("metadata", "poll_interval", "5s")
-                .set("metrics", "emf_endpoint", listener.endpoint.clone())
-                .set("metrics", "log_group", "stack-capacity");
-            agent.start().unwrap()
-        })
-        .collect();
-    let speaking: BTreeSet<&str> = hosts
-        .iter()
-        .filter(|host| !host.expected.is_null())
-        .map(|host| host.instance.id())
-        .collect();
+    let settings = format!(
+        "metadata.poll_interval=5s metrics.log_group=stack-capacity metrics.emf_endpoint={}",
+        listener.endpoint
+    );
+    let start = |host: &Host| host.builder.clone().with(&settings).start().unwrap();
+    let agents: Vec<AgentProcess> = hosts.iter().map(start).collect();
+    let speaking = hosts.iter().filter(|host| !host.expected.is_null());
+    let speaking: BTreeSet<&str> = speaking.map(|host| host.instance.id()).collect();
     let mut records: BTreeMap<String, Value> = BTreeMap::new();
     while records.len() < speaking.len() {
         let next = tokio::time::timeout(PATIENCE * 3, listener.record());
-        let record = next
-            .await
-            .unwrap_or_else(|_| panic!("{:?}", records.keys()));
+        let record = next.await;
+        let record = record.unwrap_or_else(|_| panic!("{:?}", records.keys()));
         let id = record["InstanceId"].as_str().unwrap().to_owned();
-        assert!(
-            speaking.contains(id.as_str()),
-            "it should keep silent: {record}"
-        );
+        let speaks = speaking.contains(id.as_str());
+        assert!(speaks, "it should keep silent: {record}");
         assert_eq!(record["_aws"]["Timestamp"].as_u64().unwrap() % 60_000, 0);
         assert_eq!(record["_aws"]["LogGroupName"], "stack-capacity");
         let directive = &record["_aws"]["CloudWatchMetrics"][0];
@@ -236,36 +212,22 @@ async fn the_records_have_the_figures_of_every_example() {
         let log = || agents[at.unwrap()].text();
         assert_eq!(directive["Dimensions"], sets, "{}", log());
         assert_eq!(directive["Namespace"], "ECSLifecycleAgent");
-        assert_eq!(
-            (&record["ClusterName"], &record["AutoScalingGroupName"]),
-            (&"demo".into(), &"demo-asg".into())
-        );
+        assert_eq!(record["ClusterName"], "demo");
+        assert_eq!(record["AutoScalingGroupName"], "demo-asg");
         records.entry(id).or_insert(record);
     }
     let mut said: BTreeMap<usize, Vec<[f64; 3]>> = BTreeMap::new();
     for host in hosts.iter().filter(|host| !host.expected.is_null()) {
         let record = &records[host.instance.id()];
         let expected: Vec<f64> = serde_json::from_value(host.expected.clone()).unwrap();
-        assert_eq!(
-            three(record).to_vec(),
-            expected,
-            "{}: {record}",
-            host.example
-        );
-        said.entry(host.example).or_default().push(three(record));
+        let example = host.example;
+        assert_eq!(three(record).to_vec(), expected, "{example}: {record}");
+        said.entry(example).or_default().push(three(record));
     }
-    for (example, known) in (1..).zip(examples()) {
-        assert!(
-            is_sum(&said[&example], &known["sum"]),
-            "{example}: {:?}",
-            said[&example]
-        );
-    }
+    assert_sums(&said);
     // One look each, and none for the group, which a tag tells. Those that drain ask no more than that.
-    assert_eq!(
-        simulator.world(|world| world.requests().count(AWS_CALLS)),
-        hosts.len()
-    );
+    let asked = simulator.world(|world| world.requests().count(AWS_CALLS));
+    assert_eq!(asked, hosts.len());
     drop(agents);
 }
 
@@ -274,21 +236,15 @@ const RUNS: Duration = Duration::from_mins(10);
 
 /// In service, with one task of 250/400 on 1024/993: there is room for one more.
 async fn stage() -> Stage {
+    let job = TaskSpec::standalone("job").reserves(250, 400);
     let instance = InstanceSpec::new("demo")
         .group("demo-asg")
         .id(&early(0))
         .resources(1024, 993)
-        .task(
-            TaskSpec::standalone("job")
-                .reserves(250, 400)
-                .runs_for(RUNS),
-        );
+        .task(job.runs_for(RUNS));
     let mut stage = Stage::with_instance(group(), instance).await;
     stage.builder = patient(stage.builder);
-    stage
-        .set("capacity", "enabled", "true")
-        .set("capacity", "cpu", "250")
-        .set("capacity", "memory", "400")
+    stage.configured("capacity.enabled=true capacity.cpu=250 capacity.memory=400")
 }
 
 /// What it says in each state in which nothing is published, and that it only reads.
@@ -308,93 +264,59 @@ async fn the_command_says_why_nothing_is_published() {
         expected["Reason"] = reason.into();
         expected
     };
-    let off = stage.builder.clone().set("capacity", "enabled", "false");
-    assert_eq!(
-        asked(&off).await,
-        (expected("capacity.enabled is false"), 1)
-    );
+    let silent = async |builder: &AgentBuilder, reason: &str| {
+        assert_eq!(asked(builder).await, (expected(reason), 1));
+    };
+    let builder = &stage.builder;
+    let off = builder.clone().with("capacity.enabled=false");
+    silent(&off, "capacity.enabled is false").await;
 
     let instance = &stage.instance;
-    instance.set_container_instance_status(ContainerInstanceStatus::Draining);
-    let draining = asked(&stage.builder).await;
-    assert_eq!(
-        draining,
-        (expected("the container instance is DRAINING"), 1)
-    );
-    instance.set_container_instance_status(ContainerInstanceStatus::Active);
+    instance.set_container_instance_status(Draining);
+    silent(builder, "the container instance is DRAINING").await;
+    instance.set_container_instance_status(Active);
 
     instance.set_agent_connected(false);
     let reason = "disconnected: the ECS agent has no connection to Amazon ECS";
-    assert_eq!(asked(&stage.builder).await, (expected(reason), 1));
+    silent(builder, reason).await;
     instance.set_agent_connected(true);
 
     instance.set_target(TargetLifecycleState::Standby);
-    let standby = asked(&stage.builder).await;
-    assert_eq!(
-        standby,
-        (expected("the target lifecycle state is Standby"), 1)
-    );
+    silent(builder, "the target lifecycle state is Standby").await;
     instance.set_target(TargetLifecycleState::WarmedStopped);
     let reason = "the instance is drained: target lifecycle state Warmed:Stopped";
-    assert_eq!(asked(&stage.builder).await, (expected(reason), 1));
+    silent(builder, reason).await;
     instance.set_target(TargetLifecycleState::Terminated);
     let reason = "the instance is drained: target lifecycle state Terminated";
-    assert_eq!(asked(&stage.builder).await, (expected(reason), 1));
+    silent(builder, reason).await;
     instance.set_target(TargetLifecycleState::InService);
 
-    let nothing = [
-        "ContainerCapacity",
-        "IdleHostCapacity",
-        "TasksPerHost",
-        "LimitedBy",
-    ];
-    let unknown = |(json, code): (Value, i32), reason: &str| {
-        assert_eq!(
-            (code, &json["Publishes"]),
-            (1, &Value::Bool(false)),
-            "{json}"
-        );
+    let figures = ["ContainerCapacity", "IdleHostCapacity", "TasksPerHost"];
+    let unknown = async |builder: &AgentBuilder, reason: &str| {
+        let (json, code) = asked(builder).await;
+        assert_eq!(code, 1, "{json}");
+        assert_eq!(json["Publishes"], false, "{json}");
         assert!(json["Reason"].as_str().unwrap().contains(reason), "{json}");
-        assert!(nothing.iter().all(|name| json[name].is_null()), "{json}");
+        assert!(figures.iter().all(|name| json[name].is_null()), "{json}");
+        assert!(json["LimitedBy"].is_null(), "{json}");
     };
-    let bare = stage.builder.clone();
-    let bare = bare
-        .set("capacity", "enabled", "false")
-        .set("capacity", "cpu", "0");
-    unknown(
-        asked(&bare.set("capacity", "memory", "0")).await,
-        "set cpu and memory",
-    );
+    let bare = off.with("capacity.cpu=0 capacity.memory=0");
+    unknown(&bare, "set cpu and memory").await;
     let look = "ecs:DescribeContainerInstances";
-    let denied = stage
-        .simulator
-        .fault(Fault::on(look, FaultKind::AccessDenied));
-    unknown(
-        asked(&stage.builder).await,
-        "ecs:DescribeContainerInstances",
-    );
+    let denied = stage.fault(Fault::on(look, FaultKind::AccessDenied));
+    unknown(builder, look).await;
     stage.simulator.remove_fault(denied);
     instance.ecs_agent_down().await;
-    unknown(asked(&stage.builder).await, "not registered");
+    unknown(builder, "not registered").await;
     instance.ecs_agent_up().unwrap();
     instance.close_imds().await;
-    unknown(
-        asked(&stage.builder).await,
-        "instance metadata has not answered: PUT http://",
-    );
+    unknown(builder, "instance metadata has not answered: PUT http://").await;
     instance.open_imds().unwrap();
 
-    assert_eq!(asked(&stage.builder).await.1, 0);
-    stage.simulator.world(|world| {
-        let looks = world.requests().count("ecs:DescribeContainerInstances");
-        assert_eq!(world.requests().count(AWS_CALLS), looks);
-    });
-    assert!(
-        std::fs::read_dir(stage.scratch.path())
-            .unwrap()
-            .next()
-            .is_none()
-    );
+    assert_eq!(asked(builder).await.1, 0);
+    assert_eq!(stage.count(AWS_CALLS), stage.count(look));
+    let mut written = std::fs::read_dir(stage.scratch.path()).unwrap();
+    assert!(written.next().is_none());
 }
 
 #[tokio::test]
@@ -404,13 +326,11 @@ async fn a_newcomer_publishes_nothing_before_it_has_joined() {
         .launched_ago(Duration::from_secs(30))
         .lifecycle_state(LifecycleState::PendingWait);
     let stage = Stage::with_instance(group(), instance).await;
-    let builder = patient(stage.builder.clone()).set("capacity", "enabled", "true");
-    let (json, code) = asked(&builder.set("capacity", "cpu", "100")).await;
+    let builder = patient(stage.builder.clone());
+    let (json, code) = asked(&builder.with("capacity.enabled=true capacity.cpu=100")).await;
     assert_eq!(code, 1);
-    assert_eq!(
-        json["Reason"],
-        "joining: the instance has not joined its cluster yet"
-    );
+    let reason = "joining: the instance has not joined its cluster yet";
+    assert_eq!(json["Reason"], reason);
     assert_eq!(json["ContainerCapacity"], 20);
 }
 
@@ -419,7 +339,7 @@ async fn the_command_speaks_to_people_too() {
     let stage = stage().await;
     let mut process = stage.builder.clone().arg("capacity").start().unwrap();
     let code = process.ended(PATIENCE).await.unwrap().code();
-    process.logged("remaining", PATIENCE).await.unwrap();
+    process.says("remaining").await;
     let text = process.text();
     assert_eq!(code, Some(0), "{text}");
     for part in [
@@ -432,11 +352,8 @@ async fn the_command_speaks_to_people_too() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
-    let wrong = stage
-        .builder
-        .clone()
-        .set("capacity", "awsvpc", "true")
-        .arg("capacity");
+    let wrong = stage.builder.clone().with("capacity.awsvpc=true");
+    let wrong = wrong.arg("capacity");
     let code = wrong.start().unwrap().ended(PATIENCE).await.unwrap().code();
     assert_eq!(code, Some(64));
 }
@@ -448,25 +365,21 @@ async fn status_has_the_figures_and_a_drain_ends_them() {
     let stage = stage()
         .await
         .set("metrics", "emf_endpoint", &listener.endpoint)
-        .set("drain", "standalone_tasks", "ignore");
+        .configured("drain.standalone_tasks=ignore");
     let _agent = stage.watching().await;
     let before = status(&socket(&stage.scratch)).await;
     assert_eq!(before["capacity"]["publishes"], false, "{before:#}");
-    let record = tokio::time::timeout(PATIENCE * 3, listener.record())
-        .await
-        .unwrap();
+    let record = tokio::time::timeout(PATIENCE * 3, listener.record()).await;
+    let record = record.unwrap();
     assert_eq!(three(&record), [1.0, 0.5, 2.0]);
     let after = status(&socket(&stage.scratch)).await;
-    assert_eq!(
-        after["capacity"]["line"],
-        "room for 1 more task of 250/400: memory"
-    );
+    let room = "room for 1 more task of 250/400: memory";
+    assert_eq!(after["capacity"]["line"], room);
     assert_eq!(after["capacity"]["container_capacity"], 1, "{after:#}");
     stage.instance.terminate();
     stage.completed().await;
-    let record = tokio::time::timeout(PATIENCE, listener.record())
-        .await
-        .unwrap();
+    let record = tokio::time::timeout(PATIENCE, listener.record()).await;
+    let record = record.unwrap();
     assert_eq!(record["Drains"], 1, "{record}");
     let drained = status(&socket(&stage.scratch)).await;
     assert_eq!(drained["capacity"]["publishes"], false);

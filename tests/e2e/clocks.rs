@@ -2,26 +2,14 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{AWS_CALLS, GroupSpec, InstanceSpec, Options};
+use ecs_lifecycle_simulator::{AWS_CALLS, InstanceSpec, Options};
 
 use super::packages;
-use super::stage::{PATIENCE, PLAIN_CALLS, Stage, group, web};
+use super::stage::{PLAIN_CALLS, Stage, group, web};
 
 fn library() -> String {
     let machine = std::env::consts::ARCH;
     format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketime.so.1")
-}
-
-fn wrong(stage: Stage, by: &str) -> Stage {
-    let Stage { builder, .. } = stage;
-    Stage {
-        builder: builder
-            .env("LD_PRELOAD", library())
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .env("DONT_FAKE_MONOTONIC", "1")
-            .env("FAKETIME", by),
-        ..stage
-    }
 }
 
 /// The first call of each client is refused and sent again at once; the others know.
@@ -32,19 +20,20 @@ async fn the_difference_to_the_clock_of_aws_is_learned_from_the_first_refusal() 
         return;
     }
     for by in ["-20m", "+20m", "+9h"] {
-        let stage = wrong(Stage::new(vec![web(300)]).await, by);
+        let mut stage = Stage::new(vec![web(300)]).await;
+        stage.builder = stage
+            .builder
+            .env("LD_PRELOAD", library())
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("DONT_FAKE_MONOTONIC", "1")
+            .env("FAKETIME", by);
         let agent = stage.watching().await;
-        stage.instance.terminate();
-        stage.completed().await;
-        stage.assert_safe();
+        stage.drains().await;
         let calls = stage.count(AWS_CALLS);
         // Calls that go side by side are refused side by side.
-        assert!(calls <= PLAIN_CALLS + 4, "{by}: {calls}\n{}", agent.text());
-        assert!(
-            !agent.text().contains("failed; retrying"),
-            "{}",
-            agent.text()
-        );
+        let text = agent.text();
+        assert!(calls <= PLAIN_CALLS + 4, "{by}: {calls}\n{text}");
+        assert!(!text.contains("failed; retrying"), "{text}");
     }
 }
 
@@ -52,18 +41,11 @@ async fn the_difference_to_the_clock_of_aws_is_learned_from_the_first_refusal() 
 /// lost over it.
 #[tokio::test]
 async fn credentials_that_end_in_mid_drain_are_renewed() {
-    let group: GroupSpec = group();
-    let instance = InstanceSpec::new("demo")
-        .group(&group.name)
-        .task(web(4_000));
+    let instance = InstanceSpec::new("demo").group("demo-asg").task(web(4_000));
     let options = Options::default().credential_lifetime(Duration::from_secs(2));
-    let stage = Stage::with_options(options, group, instance).await;
-    let agent = stage.watching().await;
-    stage.instance.terminate();
-    agent
-        .logged("lifecycle action completed", PATIENCE)
-        .await
-        .unwrap();
+    let stage = Stage::with_options(options, group(), instance).await;
+    let agent = stage.leaving().await;
+    agent.says("lifecycle action completed").await;
     stage.assert_safe();
     let text = agent.text();
     assert!(!text.contains("failed; retrying"), "{text}");

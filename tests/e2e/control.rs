@@ -79,6 +79,11 @@ pub async fn until(socket: &Path, what: &str, is: impl Fn(&Value) -> bool) -> Va
     last
 }
 
+/// Asks for the status until it is in this phase.
+pub async fn phase(socket: &Path, phase: &str) -> Value {
+    until(socket, phase, |status| status["phase"] == phase).await
+}
+
 /// What a command did.
 #[derive(Debug)]
 pub struct Output {
@@ -127,6 +132,13 @@ pub async fn end(child: Child) -> Output {
 /// Runs a command of the binary, with the agent's socket.
 pub async fn run(socket: &Path, arguments: &[&str]) -> Output {
     end(start(socket, arguments)).await
+}
+
+/// Runs a command that succeeds.
+pub async fn done(socket: &Path, arguments: &[&str]) -> Output {
+    let output = run(socket, arguments).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    output
 }
 
 /// The status once it names a deadline, and the minutes until then.

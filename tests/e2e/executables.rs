@@ -1,16 +1,13 @@
 //! What an administrator puts into `hooks.d`: run before a drain, and after it.
 
-use ecs_lifecycle_simulator::{LifecycleActionResult, What};
+use ecs_lifecycle_simulator::{What, World};
 
-use super::by_hand::{stage, watching, with_heartbeat};
-use super::newcomer::{COMPLETE, DRAIN, RESOURCE, SIGNAL, STACK, ms};
-use super::stage::{PATIENCE, web};
+use super::by_hand::{stage, stage_with, watching, with_heartbeat};
+use super::newcomer::{ABANDON, COMPLETE, CONTINUE, DRAIN, FAILS, SIGNAL, ms};
+use super::stage::{PATIENCE, SET, web};
 
 const BEFORE: &str = "hooks.d/before-drain";
 const AFTER: &str = "hooks.d/after-drain";
-const DRAINING: &str = "ecs:UpdateContainerInstancesState";
-const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
-const ABANDON: LifecycleActionResult = LifecycleActionResult::Abandon;
 
 /// Before and after, in the order of their names, each with what it may want to know.
 #[tokio::test]
@@ -38,21 +35,16 @@ async fn they_run_before_and_after_with_all_that_is_known() {
                 ("CONTAINER_INSTANCE_ARN", &arn),
             ] {
                 let variable = format!("ECS_LIFECYCLE_{variable}");
-                assert_eq!(
-                    said.variable(&variable),
-                    Some(value),
-                    "{variable}: {said:?}"
-                );
+                let told = said.variable(&variable);
+                assert_eq!(told, Some(value), "{variable}: {said:?}");
             }
             let reason = said.variable("ECS_LIFECYCLE_REASON").unwrap_or_default();
             assert!(reason.contains("Terminated"), "{said:?}");
             let deadline = said.variable("ECS_LIFECYCLE_DEADLINE").unwrap_or_default();
-            assert!(
-                deadline.ends_with('Z') && deadline.contains('T'),
-                "{said:?}"
-            );
+            let moment = deadline.ends_with('Z') && deadline.contains('T');
+            assert!(moment, "{said:?}");
             assert_eq!(said.variable("ECS_LIFECYCLE_OUTCOME"), outcome, "{said:?}");
-            let (asked, completed) = (stage.count(DRAINING), stage.count(COMPLETE));
+            let (asked, completed) = (stage.count(SET), stage.count(COMPLETE));
             if event == "before-drain" {
                 assert_eq!(asked, 0, "before means before:\n{}", agent.text());
             } else {
@@ -64,19 +56,13 @@ async fn they_run_before_and_after_with_all_that_is_known() {
     }
     stage.completed(&agent, DRAIN).await;
     assert_eq!(stage.results(DRAIN), [CONTINUE]);
-    assert_eq!(
-        stage.scripts.rest().await,
-        Vec::<String>::new(),
-        "once each"
-    );
+    stage.scripts.said_all().await;
 }
 
 /// At the deadline, too, with that as the outcome.
 #[tokio::test]
 async fn afterwards_they_are_told_of_a_deadline() {
-    let mut stage = stage(vec![web(600_000)])
-        .await
-        .set("drain", "timeout", "2s");
+    let mut stage = stage_with("drain.timeout=2s", vec![web(600_000)]).await;
     stage.scripts.add(AFTER, "any", "tell");
     let agent = watching(&stage).await;
     stage.instance.terminate();
@@ -96,37 +82,27 @@ async fn heartbeats_go_on_while_they_run() {
     let id = stage.id();
     for beats in [4, 6] {
         stage.scripts.said().await;
-        stage
-            .until(&agent, "heartbeats", |world| {
-                let events = world.events_of(&id);
-                let is = |what: &What| matches!(what, What::HookHeartbeat { .. });
-                events.filter(|event| is(&event.what)).count() >= beats
-            })
-            .await;
+        let beaten = |world: &World| {
+            let events = world.events_of(&id);
+            let is = |what: &What| matches!(what, What::HookHeartbeat { .. });
+            events.filter(|event| is(&event.what)).count() >= beats
+        };
+        stage.until(&agent, "heartbeats", beaten).await;
         stage.scripts.release().await;
     }
     stage.completed(&agent, DRAIN).await;
-    assert!(
-        stage
-            .at(|what| matches!(what, What::HeartbeatLapsed { .. }))
-            .is_none()
-    );
+    stage.never_lapsed();
     assert_eq!(stage.results(DRAIN), [CONTINUE]);
 }
 
 /// One that hangs is ended at `hooks.timeout`, with all that it started; the drain goes on.
 #[tokio::test]
 async fn one_that_hangs_is_ended_at_its_limit() {
-    let mut stage = stage(vec![web(100)])
-        .await
-        .set("executables", "timeout", "1s");
-    stage
-        .scripts
-        .add(BEFORE, "10-hangs", "sleep 603 & say $! $$; wait");
-    stage.scripts.add(BEFORE, "20-next", "say next");
-    stage
-        .scripts
-        .add(AFTER, "10-hangs", "say began; exec sleep 604");
+    let mut stage = stage_with("executables.timeout=1s", vec![web(100)]).await;
+    let scripts = &stage.scripts;
+    scripts.add(BEFORE, "10-hangs", "sleep 603 & say $! $$; wait");
+    scripts.add(BEFORE, "20-next", "say next");
+    scripts.add(AFTER, "10-hangs", "say began; exec sleep 604");
     let agent = watching(&stage).await;
     let began = stage.simulator.now();
     stage.instance.terminate();
@@ -137,7 +113,7 @@ async fn one_that_hangs_is_ended_at_its_limit() {
     assert_eq!(stage.results(DRAIN), [CONTINUE]);
     let took = stage.simulator.now().saturating_sub(began);
     assert!(took > ms(1_900) && took < ms(50_000), "{took:?}");
-    agent.logged("10-hangs", PATIENCE).await.unwrap();
+    agent.says("10-hangs").await;
 }
 
 /// By default a failure is a line in the log.
@@ -150,7 +126,7 @@ async fn a_failure_is_ignored_and_told() {
         stage.instance.terminate();
         stage.completed(&agent, DRAIN).await;
         assert_eq!(stage.results(DRAIN), [CONTINUE]);
-        agent.logged("50-fails", PATIENCE).await.unwrap();
+        agent.says("50-fails").await;
     }
 }
 
@@ -160,12 +136,8 @@ async fn a_failure_may_be_held_against_the_outcome() {
     for folder in [BEFORE, AFTER] {
         let stage = stage(vec![web(300)])
             .await
-            .set("executables", "on_failure", "fail")
-            .set("drain", "result_on_timeout", "ABANDON")
-            .set("cloudformation", "signal_on_timeout", "FAILURE")
-            .set("cloudformation", "signal_drained", "true")
-            .set("cloudformation", "stack_name", STACK)
-            .set("cloudformation", "logical_resource_id", RESOURCE);
+            .configured("executables.on_failure=fail drain.result_on_timeout=ABANDON")
+            .configured(FAILS);
         stage.scripts.add(folder, "50-fails", "exit 3");
         let agent = watching(&stage).await;
         stage.instance.terminate();
@@ -173,29 +145,23 @@ async fn a_failure_may_be_held_against_the_outcome() {
         assert_eq!(stage.results(DRAIN), [ABANDON], "{folder}");
         stage.signalled(&agent).await;
         assert_eq!(stage.signals(), ["FAILURE"], "{folder}");
-        assert_eq!(stage.count(DRAINING), 1, "it is drained all the same");
-        stage
-            .simulator
-            .world(|world| assert!(world.killed().is_empty()));
+        assert_eq!(stage.count(SET), 1, "it is drained all the same");
+        stage.none_killed();
     }
 }
 
 /// Time that they take is time of the drain: the deadline does not wait.
 #[tokio::test]
 async fn the_deadline_does_not_wait_for_them() {
-    let mut stage = stage(vec![web(100)])
-        .await
-        .set("drain", "timeout", "5s")
-        .set("executables", "timeout", "1m");
+    let mut stage = stage_with("drain.timeout=5s executables.timeout=1m", vec![web(100)]).await;
     stage.scripts.add(BEFORE, "slow", "say $$; exec sleep 605");
     let agent = watching(&stage).await;
     let began = stage.simulator.now();
     stage.instance.terminate();
     let process = stage.scripts.said().await.words[0].clone();
     stage.completed(&agent, DRAIN).await;
-    let completed = stage
-        .at(|what| matches!(what, What::HookCompleted { .. }))
-        .unwrap();
+    let completed = stage.at(|what| matches!(what, What::HookCompleted { .. }));
+    let completed = completed.unwrap();
     let took = completed.saturating_sub(began);
     assert!(took > ms(4_500) && took < ms(45_000), "{took:?}");
     stage.ends(&agent, &[process]).await;
@@ -219,9 +185,7 @@ async fn killed_while_one_runs_it_goes_on() {
         stage.completed(&agent, DRAIN).await;
         stage.instance.wait_until_gone(PATIENCE).await.unwrap();
         assert_eq!(stage.results(DRAIN), [CONTINUE], "{folder}");
-        stage
-            .simulator
-            .world(|world| assert!(world.killed().is_empty()));
+        stage.none_killed();
     }
 }
 
@@ -234,6 +198,6 @@ async fn they_do_not_run_for_nothing() {
     let agent = watching(&stage).await;
     stage.instance.enter_standby();
     stage.polls(&agent, 20).await;
-    assert_eq!(stage.scripts.rest().await, Vec::<String>::new());
+    stage.scripts.said_all().await;
     assert_eq!(stage.count(SIGNAL), 0);
 }

@@ -3,14 +3,13 @@
 use ecs_lifecycle_rig::Scratch;
 use ecs_lifecycle_simulator::{InstanceSpec, Options, Simulator};
 
-use super::stage::{PATIENCE, builder, group, web};
+use super::stage::{KNOWN, PATIENCE, builder, group, web};
 
 #[tokio::test]
 async fn a_fleet_drains_at_once_under_throttling_and_nobody_is_lost() {
     const SIZE: usize = 20;
-    let simulator = Simulator::start(Options::default().with_throttling(true))
-        .await
-        .unwrap();
+    let options = Options::default().with_throttling(true);
+    let simulator = Simulator::start(options).await.unwrap();
     simulator.add_cluster("demo");
     simulator.add_group(group());
     let mut fleet = Vec::new();
@@ -25,19 +24,14 @@ async fn a_fleet_drains_at_once_under_throttling_and_nobody_is_lost() {
         fleet.push((instance, agent, scratch));
     }
     for (_, agent, _) in &fleet {
-        agent
-            .logged("this is a container instance of cluster", PATIENCE)
-            .await
-            .unwrap();
+        agent.says(KNOWN).await;
     }
     for (instance, ..) in &fleet {
         instance.terminate();
     }
     for (instance, agent, _) in &fleet {
-        instance
-            .wait_until_gone(PATIENCE)
-            .await
-            .unwrap_or_else(|error| panic!("{error}\n{}", agent.text()));
+        let gone = instance.wait_until_gone(PATIENCE).await;
+        gone.unwrap_or_else(|error| panic!("{error}\n{}", agent.text()));
     }
     simulator.world(|world| {
         assert!(world.killed().is_empty(), "{:?}", world.killed());

@@ -6,7 +6,7 @@ use ecs_lifecycle_simulator::{
     Fault, FaultKind, GroupSpec, HookSpec, InstanceSpec, LifecycleState,
 };
 
-use super::stage::{PATIENCE, Stage, group, web};
+use super::stage::{Stage, group, web};
 
 const COMPLETE: &str = "autoscaling:CompleteLifecycleAction";
 
@@ -19,40 +19,33 @@ fn with_hooks(names: &[&str]) -> GroupSpec {
     spec
 }
 
+async fn stage(group: GroupSpec, configured: Option<&str>) -> Stage {
+    let stage = Stage::with_group(group, vec![web(100)]).await;
+    match configured {
+        Some(name) => stage.set("autoscaling", "lifecycle_hook_name", name),
+        None => stage,
+    }
+}
+
 #[tokio::test]
 async fn where_no_hook_is_clearly_ours_it_drains_and_completes_nothing() {
+    let managed = "ecs-managed-draining-termination-hook";
+    let none = "no terminating lifecycle hook for this agent";
+    let not_one = "not one of the group's terminating hooks";
     let cases: [(&[&str], Option<&str>, &str); 4] = [
-        (&[], None, "no terminating lifecycle hook for this agent"),
-        (
-            &["ecs-managed-draining-termination-hook"],
-            None,
-            "no terminating lifecycle hook for this agent",
-        ),
+        (&[], None, none),
+        (&[managed], None, none),
         (&["one", "two"], None, "several terminating lifecycle hooks"),
-        (
-            &["one", "two"],
-            Some("three"),
-            "not one of the group's terminating hooks",
-        ),
+        (&["one", "two"], Some("three"), not_one),
     ];
     for (hooks, configured, message) in cases {
-        let mut stage = Stage::with_group(with_hooks(hooks), vec![web(300)]).await;
-        if let Some(name) = configured {
-            stage = stage.set("autoscaling", "lifecycle_hook_name", name);
-        }
-        let agent = stage.watching().await;
-        stage.instance.terminate();
-        let line = agent.logged(message, PATIENCE).await.unwrap();
+        let stage = stage(with_hooks(hooks), configured).await;
+        let agent = stage.leaving().await;
+        let line = agent.says(message).await;
         assert!(line.contains("ERROR"), "{line}");
         if !hooks.is_empty() {
-            agent
-                .logged("drained: no tasks are left", PATIENCE)
-                .await
-                .unwrap();
-            agent
-                .logged("no lifecycle action to complete", PATIENCE)
-                .await
-                .unwrap();
+            agent.says("drained: no tasks are left").await;
+            agent.says("no lifecycle action to complete").await;
         }
         assert_eq!(stage.count(COMPLETE), 0);
     }
@@ -65,23 +58,13 @@ async fn of_several_hooks_only_ours_is_completed() {
         (&["ours", "theirs"], Some("ours")),
     ];
     for (hooks, configured) in cases {
-        let mut stage = Stage::with_group(with_hooks(hooks), vec![web(300)]).await;
-        if let Some(name) = configured {
-            stage = stage.set("autoscaling", "lifecycle_hook_name", name);
-        }
-        let agent = stage.watching().await;
-        stage.instance.terminate();
+        let stage = stage(with_hooks(hooks), configured).await;
+        let agent = stage.leaving().await;
         stage.completed().await;
-        agent
-            .logged("lifecycle action completed", PATIENCE)
-            .await
-            .unwrap();
-        stage.simulator.world(|world| {
-            let instance = world.instance(stage.instance.id()).unwrap();
-            assert_eq!(
-                instance.lifecycle_state,
-                Some(LifecycleState::TerminatingWait)
-            );
+        agent.says("lifecycle action completed").await;
+        stage.world(|world| {
+            let state = world.instance(stage.instance.id()).unwrap().lifecycle_state;
+            assert_eq!(state, Some(LifecycleState::TerminatingWait));
             let hook = &world.requests().last(COMPLETE).unwrap().params["LifecycleHookName"];
             assert_eq!(hook, "ours");
         });
@@ -96,16 +79,9 @@ async fn a_lone_hook_that_notifies_somebody_is_completed_with_a_warning() {
         let mut spec = with_hooks(&["old-drain"]);
         let topic = "arn:aws:sns:us-east-1:123456789012:old-drain";
         spec.hooks[0].notification_target = Some(topic.to_owned());
-        let mut stage = Stage::with_group(spec, vec![web(100)]).await;
-        if let Some(name) = configured {
-            stage = stage.set("autoscaling", "lifecycle_hook_name", name);
-        }
-        let agent = stage.watching().await;
-        stage.instance.terminate();
-        agent
-            .logged("lifecycle action completed", PATIENCE)
-            .await
-            .unwrap();
+        let stage = stage(spec, configured).await;
+        let agent = stage.leaving().await;
+        agent.says("lifecycle action completed").await;
         let text = agent.text();
         let said = text.lines().find(|line| line.contains(warning));
         assert_eq!(said.is_some(), configured.is_none(), "{text}");
@@ -120,42 +96,26 @@ async fn a_drain_that_is_over_early_waits_for_the_action_to_become_active() {
         .wait_delay(Duration::from_secs(4))
         .acceptance_delay(Duration::from_secs(1));
     let stage = Stage::with_group(spec, vec![web(100)]).await;
-    let agent = stage.watching().await;
-    stage.instance.terminate();
-    agent
-        .logged("lifecycle action completed", PATIENCE)
-        .await
-        .unwrap();
+    let agent = stage.leaving().await;
+    agent.says("lifecycle action completed").await;
     stage.assert_safe();
     assert!(agent.text().contains("too early to complete"));
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         assert_eq!(world.requests().accepted(COMPLETE), 1);
-        assert!(
-            world.requests().count(COMPLETE) <= 7,
-            "{}",
-            world.requests().count(COMPLETE)
-        );
+        let asked = world.requests().count(COMPLETE);
+        assert!(asked <= 7, "{asked}");
     });
 }
 
 #[tokio::test]
 async fn a_completion_whose_answer_is_lost_is_not_repeated_in_vain() {
     // A second hook of another owner keeps the instance waiting: "no active action" has to be understood.
-    let stage = Stage::with_group(with_hooks(&["ours", "theirs"]), vec![web(100)])
-        .await
-        .set("autoscaling", "lifecycle_hook_name", "ours");
+    let stage = stage(with_hooks(&["ours", "theirs"]), Some("ours")).await;
     let agent = stage.watching().await;
-    stage
-        .simulator
-        .fault(Fault::on(COMPLETE, FaultKind::LostResponse).times(1));
+    stage.fault(Fault::on(COMPLETE, FaultKind::LostResponse).times(1));
     stage.instance.terminate();
-    agent
-        .logged("was already completed", PATIENCE)
-        .await
-        .unwrap();
-    stage
-        .simulator
-        .world(|world| assert_eq!(world.completions(stage.instance.id()), 1));
+    agent.says("was already completed").await;
+    assert_eq!(stage.completions(), 1);
 }
 
 #[tokio::test]
@@ -165,12 +125,8 @@ async fn the_group_comes_from_the_tags_where_metadata_has_them() {
         .tag("aws:autoscaling:groupName", "demo-asg")
         .task(web(100));
     let stage = Stage::with_instance(group(), instance).await;
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
+    let _agent = stage.leaving().await;
     stage.completed().await;
-    assert_eq!(
-        stage.count("autoscaling:DescribeAutoScalingInstances"),
-        0,
-        "a tag costs no call"
-    );
+    let asked = stage.count("autoscaling:DescribeAutoScalingInstances");
+    assert_eq!(asked, 0, "a tag costs no call");
 }

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use ecs_lifecycle_simulator::{
-    AWS_CALLS, ContainerInstanceStatus, Fault, FaultKind, Hold, HookSpec, InstanceSpec,
-    LifecycleActionResult, LifecycleState, StackSpec, TargetLifecycleState, What, Who, World,
+    AWS_CALLS, Fault, FaultKind, Hold, HookSpec, InstanceSpec, LifecycleState, StackSpec,
+    TargetLifecycleState, What, Who, World,
 };
 
 use super::newcomer::{
-    COMPLETE, DRAIN, LAUNCH, Newcomer, RESOURCE, SIGNAL, STACK, TARGET, group, ms, spec,
-    with_launch_hook,
+    ABANDON, COMPLETE, CONTINUE, DRAIN, LAUNCH, Newcomer, RESOURCE, SIGNAL, STACK, TARGET, group,
+    ms, spec, with_launch_hook,
 };
-use super::stage::PATIENCE;
+use super::stage::{Active, BEAT, Draining, PATIENCE, Registering, SET};
 
 const DESCRIBE: &str = "ecs:DescribeContainerInstances";
-const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
-const ABANDON: LifecycleActionResult = LifecycleActionResult::Abandon;
 
 fn heard(success: bool) -> impl Fn(&What) -> bool {
     move |what| matches!(what, What::SignalReceived { success: is, .. } if *is == success)
@@ -33,18 +31,14 @@ async fn joined_once_the_ecs_agent_is_connected() {
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
     assert_eq!(stage.signals(), ["SUCCESS"]);
-    let connected = stage
-        .at(|what| *what == What::AgentConnected(true))
-        .unwrap();
+    let connected = stage.at(|what| *what == What::AgentConnected(true));
+    let connected = connected.unwrap();
     let completed = stage.at(launch_completed).unwrap();
     let signalled = stage.at(heard(true)).unwrap();
-    assert!(
-        connected < completed && completed <= signalled,
-        "{connected:?} {completed:?} {signalled:?}\n{}",
-        agent.text()
-    );
+    assert!(connected < completed, "{connected:?} {completed:?}");
+    assert!(completed <= signalled, "{completed:?} {signalled:?}");
     stage.reaches(&agent, LifecycleState::InService).await;
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         let by_us = Who::Api(stage.id());
         let ours = |what: &What| matches!(what, What::HookCompleted { by, .. } if *by == by_us);
         assert!(world.event_of(stage.instance.id(), ours).is_some());
@@ -52,12 +46,9 @@ async fn joined_once_the_ecs_agent_is_connected() {
         assert_eq!(signal.params["StackName"], STACK);
         assert_eq!(signal.params["LogicalResourceId"], RESOURCE);
         assert_eq!(signal.params["UniqueId"], stage.instance.id());
-        // A join takes no instance out of service.
-        assert_eq!(
-            world.requests().count("ecs:UpdateContainerInstancesState"),
-            0
-        );
     });
+    // A join takes no instance out of service.
+    assert_eq!(stage.count(SET), 0);
 }
 
 /// Afterwards it is as idle as ever.
@@ -77,29 +68,22 @@ async fn once_joined_it_makes_no_call() {
 #[tokio::test]
 async fn registered_is_not_joined_before_it_is_active_and_connected() {
     for connected in [false, true] {
-        let mut spec = spec().status(ContainerInstanceStatus::Registering);
+        let mut spec = spec().status(Registering);
         if !connected {
             spec = spec.connects_after(Duration::from_secs(3600));
         }
         let stage = Newcomer::launched(group(), spec).await;
         let registered = |world: &World| world.instance(stage.instance.id()).unwrap().registered;
-        stage
-            .simulator
-            .wait_until("registration", PATIENCE, registered)
-            .await
-            .unwrap();
+        stage.stage.until("registration", registered).await;
         let set = |status| stage.instance.set_container_instance_status(status);
         if connected {
-            set(ContainerInstanceStatus::Draining);
+            set(Draining);
         }
         let agent = stage.start();
-        stage
-            .until(&agent, "four looks at ECS", |world| {
-                world.requests().accepted(DESCRIBE) >= 4
-            })
-            .await;
+        let looks = |world: &World| world.requests().accepted(DESCRIBE) >= 4;
+        stage.until(&agent, "four looks at ECS", looks).await;
         assert_eq!(stage.count(COMPLETE) + stage.count(SIGNAL), 0);
-        set(ContainerInstanceStatus::Active);
+        set(Active);
         stage.instance.set_agent_connected(true);
         stage.signalled(&agent).await;
         assert_eq!(stage.results(LAUNCH), [CONTINUE]);
@@ -113,29 +97,20 @@ async fn stack_and_hook_may_be_configured() {
     let spec = group().hook(HookSpec::launching("theirs"));
     let stage = Newcomer::launched(spec, untagged)
         .await
-        .set("cloudformation", "stack_name", "other-stack")
-        .set("cloudformation", "logical_resource_id", "Group")
-        .set("autoscaling", "launch_hook_name", LAUNCH);
-    stage
-        .simulator
-        .add_stack(&StackSpec::new("other-stack").waiting("Group"));
+        .configured("cloudformation.stack_name=other-stack")
+        .configured("cloudformation.logical_resource_id=Group")
+        .configured("autoscaling.launch_hook_name=launch-hook");
+    let stack = StackSpec::new("other-stack").waiting("Group");
+    stage.simulator.add_stack(&stack);
     let agent = stage.start();
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
-    assert!(
-        stage.results("theirs").is_empty(),
-        "whose it is completes it"
-    );
-    stage.simulator.world(|world| {
+    assert_eq!(stage.results("theirs"), [], "whose it is completes it");
+    stage.world(|world| {
         let signal = world.requests().first(SIGNAL).unwrap();
         assert_eq!(signal.params["StackName"], "other-stack");
-        assert!(
-            world
-                .requests()
-                .count("autoscaling:DescribeAutoScalingInstances")
-                > 0
-        );
     });
+    assert!(stage.count("autoscaling:DescribeAutoScalingInstances") > 0);
 }
 
 /// The hook and the stack are told of independently: in doubt, no hook is touched, and without tags and
@@ -158,7 +133,7 @@ async fn one_of_hook_and_stack_is_told_without_the_other() {
         let stage = Newcomer::launched(group, spec).await;
         if why == "denied" {
             let denied = Fault::on("autoscaling:*", FaultKind::AccessDenied);
-            stage.simulator.fault(denied);
+            stage.fault(denied);
         }
         let agent = stage.start();
         if signals {
@@ -180,34 +155,23 @@ async fn who_does_not_join() {
     let base = || spec().launched_ago(Duration::ZERO);
     let hour = Duration::from_secs(3600);
     let target = |state| base().target_lifecycle_state(Some(state));
+    let old = base().launched_ago(hour + ms(60_000));
     let cases = [
-        (
-            "an old instance",
-            base().launched_ago(hour + ms(60_000)),
-            true,
-        ),
+        ("an old instance", old, true),
         ("on standby", target(TargetLifecycleState::Standby), true),
         ("detached", target(TargetLifecycleState::Detached), true),
         ("switched off", base(), false),
     ];
     for (why, spec, enabled) in cases {
-        let stage = Newcomer::added(group(), spec).await.set(
-            "ready",
-            "enabled",
-            if enabled { "true" } else { "false" },
-        );
+        let settings = format!("ready.enabled={enabled}");
+        let stage = Newcomer::added(group(), spec).await.configured(&settings);
         stage.scripts.add("ready.d", "any", "say ran");
         let agent = stage.start();
-        stage
-            .happens(&agent, "connection", |what| {
-                *what == What::AgentConnected(true)
-            })
-            .await;
+        stage.connected(&agent).await;
         stage.polls(&agent, 30).await;
-        let calls = stage.simulator.world(|world| world.requests().counts());
-        assert_eq!(
-            stage.count(AWS_CALLS),
-            0,
+        let calls = stage.world(|world| world.requests().counts());
+        assert!(
+            stage.count(AWS_CALLS) == 0,
             "{why}: {calls:?}\n{}",
             agent.text()
         );
@@ -220,9 +184,8 @@ async fn what_is_new() {
     let minute = Duration::from_secs(60);
     for (minutes, timeout) in [(59, "10m"), (119, "2h")] {
         let spec = spec().launched_ago(minute * minutes);
-        let stage = Newcomer::added(group(), spec)
-            .await
-            .set("ready", "timeout", timeout);
+        let settings = format!("ready.timeout={timeout}");
+        let stage = Newcomer::added(group(), spec).await.configured(&settings);
         let agent = stage.start();
         stage.signalled(&agent).await;
         assert_eq!(stage.signals(), ["SUCCESS"], "{minutes} of {timeout}");
@@ -239,11 +202,10 @@ async fn what_never_joins_is_given_up_at_the_timeout() {
         ("never connects", spec().connects_after(never), 0),
         ("is not heard at first", spec().connects_after(never), 2),
     ] {
-        let stage = Newcomer::launched(group(), spec)
-            .await
-            .set("ready", "timeout", "3s");
+        let stage = Newcomer::launched(group(), spec).await;
+        let stage = stage.configured("ready.timeout=3s");
         let fails = Fault::on(SIGNAL, FaultKind::InternalError).times(failures);
-        stage.simulator.fault(fails);
+        stage.fault(fails);
         let started = stage.simulator.now();
         let agent = stage.start();
         stage.signalled(&agent).await;
@@ -252,19 +214,16 @@ async fn what_never_joins_is_given_up_at_the_timeout() {
         assert!(completed <= signalled, "{why}: {completed:?} {signalled:?}");
         let took = completed.saturating_sub(started);
         assert!(took > ms(2_800) && took < ms(30_000), "{why}: {took:?}");
+        let terminated = What::TargetStateSet(TargetLifecycleState::Terminated);
         stage
-            .happens(&agent, "the termination", |what| {
-                *what == What::TargetStateSet(TargetLifecycleState::Terminated)
-            })
+            .happens(&agent, "the termination", |what| *what == terminated)
             .await;
         // Nothing is said a second time.
         stage.polls(&agent, 20).await;
         assert_eq!(stage.results(LAUNCH), [ABANDON], "{why}");
         assert_eq!(stage.executed(SIGNAL), 1, "{why}");
         assert!(stage.signals().iter().all(|status| status == "FAILURE"));
-        stage.simulator.world(|world| {
-            assert!(world.stack(STACK).unwrap().resources[RESOURCE].failed);
-        });
+        stage.world(|world| assert!(world.stack(STACK).unwrap().resources[RESOURCE].failed));
         // Where there is a container instance, it is drained at once, as there is nothing on it.
         if why != "never registers" {
             stage.instance.wait_until_gone(PATIENCE).await.unwrap();
@@ -289,15 +248,9 @@ async fn a_join_that_is_early_waits_for_the_hook() {
 #[tokio::test]
 async fn a_completion_that_cannot_be_had_delays_the_signal_by_half_a_minute_at_most() {
     let stage = Newcomer::new().await;
-    stage
-        .simulator
-        .fault(Fault::on(COMPLETE, FaultKind::InternalError));
+    stage.fault(Fault::on(COMPLETE, FaultKind::InternalError));
     let agent = stage.start();
-    stage
-        .until(&agent, "a first try", |world| {
-            world.requests().count(COMPLETE) > 0
-        })
-        .await;
+    stage.counts(COMPLETE, 1).await;
     let tried = stage.simulator.now();
     stage.signalled(&agent).await;
     let waited = stage.at(heard(true)).unwrap().saturating_sub(tried);
@@ -313,24 +266,17 @@ async fn a_completion_that_cannot_be_had_delays_the_signal_by_half_a_minute_at_m
 async fn lost_answers_are_outlived() {
     let stage = Newcomer::new().await;
     for operation in [COMPLETE, SIGNAL] {
-        stage
-            .simulator
-            .fault(Fault::on(operation, FaultKind::LostResponse).times(1));
+        stage.fault(Fault::on(operation, FaultKind::LostResponse).times(1));
     }
     let agent = stage.start();
     stage.signalled(&agent).await;
     stage.polls(&agent, 40).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
-    let heard = stage.simulator.world(|world| {
-        let signals = world.signals().iter();
-        signals
-            .map(|signal| signal.status.clone())
-            .collect::<Vec<_>>()
+    stage.world(|world| {
+        let heard = world.signals();
+        let success = heard.iter().all(|signal| signal.status == "SUCCESS");
+        assert!(success && heard.len() <= 2, "{heard:?}");
     });
-    assert!(
-        heard.iter().all(|status| status == "SUCCESS") && heard.len() <= 2,
-        "{heard:?}"
-    );
 }
 
 /// The launching hook is kept waiting, every third of its timeout, for as long as the join takes.
@@ -343,45 +289,34 @@ async fn heartbeats_keep_the_launching_hook() {
     let agent = stage.start();
     stage.scripts.said().await;
     let id = stage.id();
-    stage
-        .until(&agent, "four heartbeats", |world| {
-            let beats = world.events_of(&id);
-            let is = |what: &What| matches!(what, What::HookHeartbeat { hook } if hook == LAUNCH);
-            beats.filter(|event| is(&event.what)).count() >= 4
-        })
-        .await;
+    let four = |world: &World| {
+        let beats = world.events_of(&id);
+        let is = |what: &What| matches!(what, What::HookHeartbeat { hook } if hook == LAUNCH);
+        beats.filter(|event| is(&event.what)).count() >= 4
+    };
+    stage.until(&agent, "four heartbeats", four).await;
     stage.scripts.release().await;
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
-    assert!(
-        stage
-            .at(|what| matches!(what, What::HeartbeatLapsed { .. }))
-            .is_none()
-    );
+    stage.never_lapsed();
     // And none after it is complete.
     stage.polls(&agent, 5).await;
     stage.simulator.clear_requests();
     stage.polls(&agent, 50).await;
-    assert_eq!(stage.count("autoscaling:RecordLifecycleActionHeartbeat"), 0);
+    assert_eq!(stage.count(BEAT), 0);
 }
 
 /// The deadline counts from the first start, whatever becomes of the process.
 #[tokio::test]
 async fn killed_in_mid_join_it_has_the_same_deadline() {
     let never = Duration::from_secs(3600);
-    let stage = Newcomer::launched(group(), spec().connects_after(never))
-        .await
-        .set("ready", "timeout", "25s");
+    let stage = Newcomer::launched(group(), spec().connects_after(never)).await;
+    let stage = stage.configured("ready.timeout=25s");
     let started = stage.simulator.now();
     let mut agent = stage.start();
     let mut started_again = started;
     for signal in ["KILL", "TERM", "KILL"] {
-        let looks = stage.count(DESCRIBE);
-        stage
-            .until(&agent, "a look at ECS", |world| {
-                world.requests().count(DESCRIBE) > looks
-            })
-            .await;
+        stage.counts(DESCRIBE, stage.count(DESCRIBE) + 1).await;
         agent.signal(signal).await.unwrap();
         agent.ended(PATIENCE).await.unwrap();
         let told = stage.count(COMPLETE) + stage.count(SIGNAL);
@@ -395,11 +330,8 @@ async fn killed_in_mid_join_it_has_the_same_deadline() {
     assert_eq!(stage.signals(), ["FAILURE"]);
     let completed = stage.at(launch_completed).unwrap();
     let (took, since) = (completed - started, completed - started_again);
-    assert!(
-        took > ms(24_800) && since < ms(25_000),
-        "{took:?} {since:?}\n{}",
-        agent.text()
-    );
+    let same = took > ms(24_800) && since < ms(25_000);
+    assert!(same, "{took:?} {since:?}\n{}", agent.text());
 }
 
 #[tokio::test]
@@ -466,9 +398,8 @@ async fn started_again_after_it_has_given_up_it_signals_nothing() {
     let mut spec_of_group = group();
     // Nothing terminates it.
     spec_of_group.hooks.retain(|hook| hook.name != LAUNCH);
-    let stage = Newcomer::launched(spec_of_group, spec().connects_after(never))
-        .await
-        .set("ready", "timeout", "2s");
+    let stage = Newcomer::launched(spec_of_group, spec().connects_after(never)).await;
+    let stage = stage.configured("ready.timeout=2s");
     let mut agent = stage.start();
     stage.signalled(&agent).await;
     stage.polls(&agent, 5).await;
@@ -484,9 +415,8 @@ async fn started_again_after_it_has_given_up_it_signals_nothing() {
 #[tokio::test]
 async fn terminated_in_mid_join_it_drains() {
     let mut stage = Newcomer::new().await;
-    stage
-        .scripts
-        .add("ready.d", "slow", "say began; exec sleep 600");
+    let script = "say began; exec sleep 600";
+    stage.scripts.add("ready.d", "slow", script);
     let agent = stage.start();
     stage.scripts.said().await;
     assert!(stage.instance.terminate());
@@ -494,7 +424,7 @@ async fn terminated_in_mid_join_it_drains() {
     assert_eq!(stage.results(LAUNCH), []);
     assert_eq!(stage.signals(), Vec::<String>::new());
     stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    assert!(stage.count("ecs:UpdateContainerInstancesState") > 0);
+    assert!(stage.count(SET) > 0);
 }
 
 /// Launched into the pool, its launching hook is completed, as nobody else would; that is all. It joins when
@@ -507,19 +437,11 @@ async fn out_of_the_warm_pool_it_joins() {
     let agent = stage.start();
     stage.reaches(&agent, LifecycleState::WarmedRunning).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
-    stage
-        .happens(&agent, "connection", |what| {
-            *what == What::AgentConnected(true)
-        })
-        .await;
+    stage.connected(&agent).await;
     stage.polls(&agent, 20).await;
-    assert_eq!(
-        stage.count(SIGNAL) + stage.count("ecs:*"),
-        0,
-        "{}",
-        agent.text()
-    );
-    assert_eq!(stage.scripts.rest().await, Vec::<String>::new());
+    let told = stage.count(SIGNAL) + stage.count("ecs:*");
+    assert_eq!(told, 0, "{}", agent.text());
+    stage.scripts.said_all().await;
     assert!(stage.instance.return_to_service());
     stage.signalled(&agent).await;
     assert_eq!(stage.scripts.said().await.words, ["ran"]);
@@ -536,14 +458,10 @@ async fn launched_into_the_warm_pool_with_metadata_that_does_not_say_so_at_first
         .connects_after(ms(6_000));
     let stage = Newcomer::launched(group(), spec).await;
     let unset = FaultKind::Status(404, None);
-    stage.simulator.fault(Fault::on(TARGET, unset).times(5));
+    stage.fault(Fault::on(TARGET, unset).times(5));
     let agent = stage.start();
     stage.reaches(&agent, LifecycleState::WarmedRunning).await;
-    stage
-        .happens(&agent, "connection", |what| {
-            *what == What::AgentConnected(true)
-        })
-        .await;
+    stage.connected(&agent).await;
     stage.polls(&agent, 30).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE], "{}", agent.text());
     assert_eq!(stage.signals(), Vec::<String>::new(), "{}", agent.text());
@@ -561,27 +479,19 @@ async fn back_from_the_warm_pool_it_completes_the_hook_again_and_signals_nothing
     stage.signalled(&agent).await;
     stage.reaches(&agent, LifecycleState::InService).await;
     for round in 1..=2 {
-        assert!(
-            stage
-                .instance
-                .send_to_warm_pool(TargetLifecycleState::WarmedRunning)
-        );
-        let id = stage.id();
+        let pooled = TargetLifecycleState::WarmedRunning;
+        assert!(stage.instance.send_to_warm_pool(pooled));
         let state = |wanted: LifecycleState| {
-            let id = id.clone();
+            let id = stage.id();
             move |world: &World| world.instance(&id).unwrap().lifecycle_state == Some(wanted)
         };
-        stage
-            .until(&agent, "the pool", state(LifecycleState::WarmedRunning))
-            .await;
+        let pooled = state(LifecycleState::WarmedRunning);
+        stage.until(&agent, "the pool", pooled).await;
         assert!(stage.instance.return_to_service());
-        stage
-            .until(&agent, "service", state(LifecycleState::InService))
-            .await;
+        let served = state(LifecycleState::InService);
+        stage.until(&agent, "service", served).await;
         assert_eq!(stage.results(LAUNCH), vec![CONTINUE; round + 1]);
-        let active =
-            |world: &World| world.instance(&id).unwrap().status == ContainerInstanceStatus::Active;
-        stage.until(&agent, "ACTIVE", active).await;
+        stage.becomes(&agent, Active).await;
     }
     stage.polls(&agent, 10).await;
     assert_eq!(stage.signals(), ["SUCCESS"], "{}", agent.text());
@@ -598,12 +508,8 @@ async fn what_another_instance_has_written_does_not_count() {
     agent.signal("TERM").await.unwrap();
     agent.ended(PATIENCE).await.unwrap();
     let second = Newcomer::new().await;
-    let file = "state.json";
-    std::fs::copy(
-        first.scratch.path().join(file),
-        second.scratch.path().join(file),
-    )
-    .unwrap();
+    let file = |of: &Newcomer| of.scratch.path().join("state.json");
+    std::fs::copy(file(&first), file(&second)).unwrap();
     let agent = second.start();
     second.signalled(&agent).await;
     assert_eq!(second.results(LAUNCH), [CONTINUE]);
@@ -614,9 +520,7 @@ async fn what_another_instance_has_written_does_not_count() {
 #[tokio::test]
 async fn a_signal_that_fails_at_first_is_sent_again() {
     let stage = Newcomer::new().await;
-    stage
-        .simulator
-        .fault(Fault::on(SIGNAL, FaultKind::InternalError).times(3));
+    stage.fault(Fault::on(SIGNAL, FaultKind::InternalError).times(3));
     let agent = stage.start();
     stage.signalled(&agent).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);

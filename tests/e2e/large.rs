@@ -8,7 +8,7 @@ use ecs_lifecycle_simulator::AWS_CALLS;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::stage::{PATIENCE, PLAIN_CALLS, Stage, web};
+use super::stage::{PLAIN_CALLS, Stage, web};
 
 /// How the list of tasks comes.
 const AS_IT_IS: u8 = 0;
@@ -19,27 +19,21 @@ const ENDLESS: u8 = 2;
 /// A byte a second.
 const TRICKLE: u8 = 3;
 
-/// Stands before the ECS agent's introspection.
-struct Front {
-    url: String,
-    mode: Arc<AtomicU8>,
-}
-
-impl Front {
-    async fn before(stage: &Stage, mode: u8) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let upstream = stage.instance.introspection_endpoint();
-        let mode = Arc::new(AtomicU8::new(mode));
-        let shared = Arc::clone(&mode);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let upstream = upstream.trim_start_matches("http://").to_owned();
-                tokio::spawn(serve(client, upstream, Arc::clone(&shared)));
-            }
-        });
-        Self { url, mode }
-    }
+/// With a task that takes so many milliseconds to stop; the list comes as it is at first.
+async fn fronted(settings: &str, millis: u64) -> (Stage, Arc<AtomicU8>) {
+    let stage = Stage::with(settings, vec![web(millis)]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let upstream = stage.instance.introspection_endpoint();
+    let mode = Arc::new(AtomicU8::new(AS_IT_IS));
+    let shared = Arc::clone(&mode);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let upstream = upstream.trim_start_matches("http://").to_owned();
+            tokio::spawn(serve(client, upstream, Arc::clone(&shared)));
+        }
+    });
+    (stage.set("ecs", "introspection_endpoint", &url), mode)
 }
 
 fn stopped(number: usize) -> String {
@@ -100,12 +94,10 @@ async fn serve(
         chunk(&mut client, &tasks).await?;
     }
     // Where nothing is left, the list ends with a stopped one.
-    let rest = if rest.starts_with(']') {
-        format!("{}{rest}", stopped(most).trim_end_matches(','))
-    } else {
-        rest.to_owned()
-    };
-    chunk(&mut client, &rest).await?;
+    if rest.starts_with(']') {
+        chunk(&mut client, stopped(most).trim_end_matches(',')).await?;
+    }
+    chunk(&mut client, rest).await?;
     client.write_all(b"0\r\n\r\n").await
 }
 
@@ -116,21 +108,14 @@ async fn chunk(client: &mut TcpStream, text: &str) -> std::io::Result<()> {
 
 #[tokio::test]
 async fn fifteen_thousand_tasks_are_read_and_not_held() {
-    let mut stage = Stage::new(vec![web(300)])
-        .await
-        .set("ecs", "introspection_timeout", "30s");
-    let front = Front::before(&stage, AS_IT_IS).await;
-    stage = stage.set("ecs", "introspection_endpoint", &front.url);
+    let (stage, front) = fronted("ecs.introspection_timeout=30s", 300).await;
     let agent = stage.watching().await;
     let before = agent.memory("VmHWM").unwrap();
-    front.mode.store(LONG, Ordering::SeqCst);
+    front.store(LONG, Ordering::SeqCst);
     stage.instance.terminate();
-    agent
-        .logged("lifecycle action completed", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("lifecycle action completed").await;
     stage.assert_safe();
-    assert_eq!(front.mode.load(Ordering::SeqCst), AS_IT_IS);
+    assert_eq!(front.load(Ordering::SeqCst), AS_IT_IS);
     let text = agent.text();
     assert!(!text.contains("introspection API is unavailable"), "{text}");
     assert!(!text.contains("is failing"), "{text}");
@@ -144,20 +129,13 @@ async fn fifteen_thousand_tasks_are_read_and_not_held() {
 #[tokio::test]
 async fn a_list_that_does_not_end_is_no_list() {
     for mode in [ENDLESS, TRICKLE] {
-        let mut stage = Stage::new(vec![web(2_500)])
-            .await
-            .set("ecs", "introspection_timeout", "700ms")
-            .set("ecs", "introspection_grace", "1s")
-            .set("ecs", "api_poll_interval", "1s")
-            .set("ecs", "api_settle", "500ms");
-        let front = Front::before(&stage, AS_IT_IS).await;
-        stage = stage.set("ecs", "introspection_endpoint", &front.url);
+        let settings = "ecs.introspection_timeout=700ms ecs.introspection_grace=1s \
+                        ecs.api_poll_interval=1s ecs.api_settle=500ms";
+        let (stage, front) = fronted(settings, 2_500).await;
         let agent = stage.watching().await;
         let before = agent.memory("VmHWM").unwrap();
-        front.mode.store(mode, Ordering::SeqCst);
-        stage.instance.terminate();
-        stage.completed().await;
-        stage.assert_safe();
+        front.store(mode, Ordering::SeqCst);
+        stage.drains().await;
         let text = agent.text();
         assert!(text.contains("introspection API is unavailable"), "{text}");
         let grown = agent.memory("VmHWM").unwrap() - before;

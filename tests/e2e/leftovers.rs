@@ -14,48 +14,29 @@ fn job(millis: u64) -> TaskSpec {
 
 #[tokio::test]
 async fn stop_stops_standalone_tasks_only_and_gives_a_reason() {
-    let stage = Stage::new(vec![
-        web(2_000).replacement_delay(Duration::from_secs(1)),
-        job(600_000),
-        job(600_000),
-    ])
-    .await
-    .set("drain", "standalone_tasks", "stop")
-    .set("drain", "standalone_stop_after", "500ms");
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
+    let settings = "drain.standalone_tasks=stop drain.standalone_stop_after=500ms";
+    let late = web(2_000).replacement_delay(Duration::from_secs(1));
+    let stage = Stage::with(settings, vec![late, job(600_000), job(600_000)]).await;
+    let _agent = stage.leaving().await;
     stage.ends_well().await;
     assert_eq!(stage.count("ecs:StopTask"), 2);
-    stage.simulator.world(|world| {
-        let reasons: Vec<_> = world
-            .events_of(stage.instance.id())
-            .filter_map(|event| match &event.what {
-                What::TaskToldToStop { reason, .. } if reason.contains("ecs-lifecycle-agent") => {
-                    Some(reason)
-                }
-                _ => None,
-            })
-            .collect();
-        assert_eq!(reasons.len(), 2, "{reasons:?}");
+    stage.world(|world| {
+        let events = world.events_of(stage.instance.id());
+        let ours = |what: &What| matches!(what, What::TaskToldToStop { reason, .. } if reason.contains("ecs-lifecycle-agent"));
+        assert_eq!(events.filter(|event| ours(&event.what)).count(), 2);
     });
 }
 
 #[tokio::test]
 async fn ignore_does_not_wait_but_does_for_the_rest() {
-    let stage = Stage::new(vec![
-        web(2_000),
-        job(600_000),
-        TaskSpec::daemon("logs").stop_duration(Duration::from_secs(600)),
-    ])
-    .await
-    .set("drain", "standalone_tasks", "ignore")
-    .set("drain", "daemon_tasks", "ignore");
-    let agent = stage.watching().await;
-    stage.instance.terminate();
+    let settings = "drain.standalone_tasks=ignore drain.daemon_tasks=ignore";
+    let logs = TaskSpec::daemon("logs").stop_duration(Duration::from_secs(600));
+    let stage = Stage::with(settings, vec![web(2_000), job(600_000), logs]).await;
+    let agent = stage.leaving().await;
     stage.completed().await;
-    agent.logged("drained", PATIENCE).await.unwrap();
+    agent.says("drained").await;
     stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         // The ignored ones die with the instance, as the policy says; the service's task must not.
         let killed = world.killed();
         assert_eq!(killed.len(), 2, "{killed:?}");
@@ -77,24 +58,15 @@ async fn the_fallback_reads_every_page() {
     }
     let stage = Stage::with_options(Options::default(), group(), instance)
         .await
-        .set("ecs", "introspection_grace", "0s")
-        .set("ecs", "api_poll_interval", "500ms")
-        .set("ecs", "api_settle", "1s");
+        .configured("ecs.introspection_grace=0s ecs.api_poll_interval=500ms ecs.api_settle=1s");
     let agent = stage.watching().await;
     stage.instance.ecs_agent_down().await;
     stage.instance.terminate();
     // With the ECS agent down nothing stops: what is listed stays listed.
-    agent
-        .logged("using the ECS API for tasks", PATIENCE)
-        .await
-        .unwrap();
-    stage
-        .until("three full lists", |world| {
-            let lists = world.requests().matching("ecs:DescribeTasks").count();
-            lists >= 9
-        })
-        .await;
-    stage.simulator.world(|world| {
+    agent.says("using the ECS API for tasks").await;
+    // Three full lists.
+    stage.counts("ecs:DescribeTasks", 9).await;
+    stage.world(|world| {
         let most = world
             .requests()
             .matching("ecs:DescribeTasks")
@@ -103,9 +75,6 @@ async fn the_fallback_reads_every_page() {
         assert_eq!(most, Some(100));
     });
     stage.instance.ecs_agent_up().unwrap();
-    agent
-        .logged("introspection API is available again", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("introspection API is available again").await;
     stage.ends_well().await;
 }

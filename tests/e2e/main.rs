@@ -1,17 +1,9 @@
 //! The real binary against the simulator, over real sockets. What is asserted is the simulator's truth
 //! and its record of requests, not what the agent says of itself.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "modules of one test program share their helpers"
-)]
+// A test that cannot go on fails, and the modules share their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, unreachable_pub)]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod by_hand;

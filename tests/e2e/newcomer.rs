@@ -1,5 +1,6 @@
 //! An instance that its group has just launched, and an agent to be started on it.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use ecs_lifecycle_rig::{AgentBuilder, AgentProcess, Scratch};
@@ -9,15 +10,22 @@ use ecs_lifecycle_simulator::{
 };
 
 use super::scripts::Scripts;
-use super::stage::{PATIENCE, builder};
+pub use super::stage::{COMPLETE, TARGET};
+use super::stage::{PATIENCE, Stage, builder};
 
-pub const COMPLETE: &str = "autoscaling:CompleteLifecycleAction";
 pub const SIGNAL: &str = "cloudformation:SignalResource";
-pub const TARGET: &str = "imds:GET /latest/meta-data/autoscaling/target-lifecycle-state";
 pub const LAUNCH: &str = "launch-hook";
 pub const DRAIN: &str = "drain-hook";
 pub const STACK: &str = "demo-stack";
 pub const RESOURCE: &str = "AutoScalingGroup";
+
+/// A drain signals the stack, also that it has failed.
+pub const FAILS: &str = "cloudformation.signal_drained=true cloudformation.signal_on_timeout=FAILURE \
+                         cloudformation.stack_name=demo-stack \
+                         cloudformation.logical_resource_id=AutoScalingGroup";
+
+pub const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
+pub const ABANDON: LifecycleActionResult = LifecycleActionResult::Abandon;
 
 pub fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -51,17 +59,23 @@ pub fn agent(instance: &Instance, scratch: &Scratch, scripts: &Scripts) -> Agent
     let socket = scratch.path().join("agent.sock").display().to_string();
     builder(instance, scratch.path())
         .set("agent", "socket", socket)
-        .set("ready", "poll_interval", "100ms")
+        .with("ready.poll_interval=100ms")
         .set("ready", "directory", scripts.path("ready.d"))
         .set("executables", "directory", scripts.path("hooks.d"))
 }
 
+/// A stage whose agents have executables and a socket of their own.
 pub struct Newcomer {
-    pub simulator: Simulator,
-    pub instance: Instance,
-    pub builder: AgentBuilder,
+    pub stage: Stage,
     pub scripts: Scripts,
-    pub scratch: Scratch,
+}
+
+impl Deref for Newcomer {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
 }
 
 impl Newcomer {
@@ -93,27 +107,23 @@ impl Newcomer {
         let scratch = Scratch::new().unwrap();
         let scripts = Scripts::below(scratch.path());
         let builder = agent(&instance, &scratch, &scripts);
-        Self {
+        let stage = Stage {
             simulator,
             instance,
             builder,
-            scripts,
             scratch,
-        }
+        };
+        Self { stage, scripts }
     }
 
-    /// Sets a configuration key for the agents to come.
-    pub fn set(mut self, section: &str, key: &str, value: &str) -> Self {
-        self.builder = self.builder.set(section, key, value);
+    /// Sets configuration keys for the agents to come.
+    pub fn configured(mut self, settings: &str) -> Self {
+        self.stage = self.stage.configured(settings);
         self
     }
 
     pub fn id(&self) -> String {
         self.instance.id().to_owned()
-    }
-
-    pub fn start(&self) -> AgentProcess {
-        self.builder.start().unwrap()
     }
 
     /// Waits for something to become true of the world; the agent's log where it does not.
@@ -127,8 +137,8 @@ impl Newcomer {
     /// Waits until something happened to the instance.
     pub async fn happens(&self, agent: &AgentProcess, what: &str, is: impl Fn(&What) -> bool) {
         let id = self.id();
-        self.until(agent, what, move |world| world.event_of(&id, &is).is_some())
-            .await;
+        let happened = move |world: &World| world.event_of(&id, &is).is_some();
+        self.until(agent, what, happened).await;
     }
 
     /// Waits until the container instance that the ECS agent now is has this status.
@@ -140,39 +150,34 @@ impl Newcomer {
 
     /// Waits until its group has brought it to this state.
     pub async fn reaches(&self, agent: &AgentProcess, state: LifecycleState) {
-        self.happens(
-            agent,
-            state.as_str(),
-            |what| matches!(what, What::LifecycleStateChanged { to, .. } if *to == Some(state)),
-        )
-        .await;
+        let reached = |what: &What| matches!(what, What::LifecycleStateChanged { to, .. } if *to == Some(state));
+        self.happens(agent, state.as_str(), reached).await;
+    }
+
+    /// Waits until its ECS agent is connected.
+    pub async fn connected(&self, agent: &AgentProcess) {
+        let connected = |what: &What| *what == What::AgentConnected(true);
+        self.happens(agent, "a connection", connected).await;
     }
 
     /// Waits until CloudFormation has heard from the instance.
     pub async fn signalled(&self, agent: &AgentProcess) {
-        self.happens(agent, "a signal", |what| {
-            matches!(what, What::SignalReceived { .. })
-        })
-        .await;
+        let heard = |what: &What| matches!(what, What::SignalReceived { .. });
+        self.happens(agent, "a signal", heard).await;
     }
 
     /// Waits until a hook's action is completed, by whomever.
     pub async fn completed(&self, agent: &AgentProcess, hook: &str) {
-        self.happens(
-            agent,
-            "a completion",
-            |what| matches!(what, What::HookCompleted { hook: name, .. } if name == hook),
-        )
-        .await;
+        let completed =
+            |what: &What| matches!(what, What::HookCompleted { hook: name, .. } if name == hook);
+        self.happens(agent, "a completion", completed).await;
     }
 
     /// Waits for so many more looks at the target state: the agent is up and watching.
     pub async fn polls(&self, agent: &AgentProcess, more: usize) {
         let before = self.count(TARGET);
-        self.until(agent, "more polls", |world| {
-            world.requests().count(TARGET) >= before + more
-        })
-        .await;
+        let polled = |world: &World| world.requests().count(TARGET) >= before + more;
+        self.until(agent, "more polls", polled).await;
     }
 
     /// Processes that the agent's executables have named are gone, given a moment to end. One that nobody has
@@ -187,43 +192,34 @@ impl Newcomer {
                 self.polls(agent, 5).await;
             }
         }
-        assert!(
-            !processes.iter().any(alive),
-            "{processes:?}\n{}",
-            agent.text()
-        );
+        let left = processes.iter().any(alive);
+        assert!(!left, "{processes:?}\n{}", agent.text());
     }
 
     /// How many containers run, in truth.
     pub fn running(&self) -> usize {
-        self.simulator
-            .world(|world| world.running_tasks(self.instance.id()).len())
-    }
-
-    /// How often an operation arrived.
-    pub fn count(&self, operation: &str) -> usize {
-        self.simulator
-            .world(|world| world.requests().count(operation))
+        self.world(|world| world.running_tasks(self.instance.id()).len())
     }
 
     /// How often an operation was carried out.
     pub fn executed(&self, operation: &str) -> usize {
-        self.simulator
-            .world(|world| world.requests().executed(operation))
+        self.world(|world| world.requests().executed(operation))
     }
 
     /// When, in real time, something first happened to the instance.
     pub fn at(&self, is: impl Fn(&What) -> bool) -> Option<Duration> {
-        self.simulator.world(|world| {
-            world
-                .event_of(self.instance.id(), is)
-                .map(|event| event.at_real)
-        })
+        let at = |world: &World| Some(world.event_of(self.instance.id(), is)?.at_real);
+        self.world(at)
+    }
+
+    pub fn never_lapsed(&self) {
+        let lapsed = self.at(|what| matches!(what, What::HeartbeatLapsed { .. }));
+        assert_eq!(lapsed, None);
     }
 
     /// The results with which a hook was completed.
     pub fn results(&self, name: &str) -> Vec<LifecycleActionResult> {
-        self.simulator.world(|world| {
+        self.world(|world| {
             let events = world.events_of(self.instance.id());
             events
                 .filter_map(|event| match &event.what {
@@ -236,16 +232,11 @@ impl Newcomer {
 
     /// `Status` of every signal that arrived for the instance, accepted or not.
     pub fn signals(&self) -> Vec<String> {
-        self.simulator.world(|world| {
-            let of_us = world.requests().matching(SIGNAL);
+        self.world(|world| {
+            let params = world.requests().matching(SIGNAL).map(|it| &it.params);
+            let of_us = params.filter(|it| it["UniqueId"] == self.instance.id());
             of_us
-                .filter(|request| request.params["UniqueId"] == self.instance.id())
-                .map(|request| {
-                    request.params["Status"]
-                        .as_str()
-                        .unwrap_or_default()
-                        .to_owned()
-                })
+                .map(|it| it["Status"].as_str().unwrap_or_default().to_owned())
                 .collect()
         })
     }

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{
-    AWS_CALLS, ContainerInstanceStatus, LifecycleActionResult, MaintenanceEvent,
-};
+use ecs_lifecycle_simulator::{AWS_CALLS, MaintenanceEvent};
 
-use super::by_hand::{is, stage, watching};
+use super::by_hand::{stage_with, watching};
 use super::control::{self, socket};
-use super::newcomer::{COMPLETE, DRAIN, Newcomer, ms};
-use super::stage::{PATIENCE, web};
+use super::newcomer::{COMPLETE, CONTINUE, DRAIN, Newcomer, ms};
+use super::stage::{Active, Draining, PATIENCE, SET, web};
 
 const HOUR: Duration = Duration::from_secs(3600);
-const DRAINING: &str = "ecs:UpdateContainerInstancesState";
 
 fn announce(stage: &Newcomer, code: &str, state: &str, within: Duration) {
     let not_before = stage.simulator.now() + within;
@@ -33,16 +30,12 @@ fn announce(stage: &Newcomer, code: &str, state: &str, within: Duration) {
 
 #[tokio::test]
 async fn a_rebalance_recommendation_drains_where_configured() {
-    let stage = stage(vec![web(300)])
-        .await
-        .set("drain", "on_rebalance", "20m");
+    let stage = stage_with("drain.on_rebalance=20m", vec![web(300)]).await;
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
     stage.instance.recommend_rebalance();
-    stage
-        .becomes(&agent, ContainerInstanceStatus::Draining)
-        .await;
-    let done = control::until(&socket, "drained", |status| status["phase"] == "done").await;
+    stage.becomes(&agent, Draining).await;
+    let done = control::phase(&socket, "done").await;
     let reason = done["reason"].as_str().unwrap_or_default().to_lowercase();
     assert!(reason.contains("rebalance"), "{done:#}");
     assert_eq!(stage.count(COMPLETE), 0);
@@ -50,10 +43,8 @@ async fn a_rebalance_recommendation_drains_where_configured() {
     stage.instance.terminate();
     stage.completed(&agent, DRAIN).await;
     stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    assert_eq!(stage.results(DRAIN), [LifecycleActionResult::Continue]);
-    stage
-        .simulator
-        .world(|world| assert!(world.killed().is_empty()));
+    assert_eq!(stage.results(DRAIN), [CONTINUE]);
+    stage.none_killed();
 }
 
 /// A rebalance recommendation, a stop, a reboot or a retirement, once it is near enough: each says how long.
@@ -66,19 +57,15 @@ async fn a_notice_drains_with_a_deadline_of_its_own() {
         ("system-reboot", 30.0),
         ("instance-reboot", 30.0),
     ] {
-        let stage = stage(vec![web(600_000)])
-            .await
-            .set("drain", "on_maintenance", "1h")
-            .set("drain", "on_rebalance", "20m");
+        let settings = "drain.on_maintenance=1h drain.on_rebalance=20m";
+        let stage = stage_with(settings, vec![web(600_000)]).await;
         let agent = watching(&stage).await;
         if code == "rebalance" {
             stage.instance.recommend_rebalance();
         } else {
             announce(&stage, code, "active", HOUR / 2);
         }
-        stage
-            .becomes(&agent, ContainerInstanceStatus::Draining)
-            .await;
+        stage.becomes(&agent, Draining).await;
         let (left, status) = control::deadline(&socket(&stage.scratch)).await;
         assert!(left > minutes - 2.0 && left <= minutes, "{status:#}");
         if code == "rebalance" {
@@ -100,10 +87,12 @@ async fn other_notices_are_no_reason() {
         (true, "system-reboot", "canceled", HOUR / 2),
         (true, "instance-retirement", "completed", HOUR / 2),
     ] {
-        let mut stage = stage(vec![web(300)]).await;
-        if configured {
-            stage = stage.set("drain", "on_maintenance", "1h");
-        }
+        let settings = if configured {
+            "drain.on_maintenance=1h"
+        } else {
+            ""
+        };
+        let stage = stage_with(settings, vec![web(300)]).await;
         let agent = watching(&stage).await;
         announce(&stage, code, state, within);
         stage.instance.recommend_rebalance();
@@ -116,18 +105,12 @@ async fn other_notices_are_no_reason() {
 /// The time comes while the agent watches: it drains so long before.
 #[tokio::test]
 async fn maintenance_that_comes_nearer_begins_in_time() {
-    let stage = stage(vec![web(300)])
-        .await
-        .set("drain", "on_maintenance", "1h");
-    let agent = watching(&stage).await;
+    let stage = stage_with("drain.on_maintenance=1h", vec![web(300)]).await;
+    let _agent = watching(&stage).await;
     // NotBefore counts whole seconds.
     announce(&stage, "instance-stop", "active", HOUR + ms(4_000));
     let announced = stage.simulator.now();
-    stage
-        .until(&agent, "a drain", |world| {
-            world.requests().count(DRAINING) > 0
-        })
-        .await;
+    stage.counts(SET, 1).await;
     let waited = stage.simulator.now().saturating_sub(announced);
     assert!(waited > ms(2_500) && waited < ms(50_000), "{waited:?}");
 }
@@ -137,43 +120,30 @@ async fn maintenance_that_comes_nearer_begins_in_time() {
 async fn maintenance_that_is_cancelled_is_undone() {
     for after in ["draining", "done"] {
         let millis = if after == "done" { 100 } else { 600_000 };
-        let stage = stage(vec![web(millis)])
-            .await
-            .set("drain", "on_maintenance", "1h");
+        let stage = stage_with("drain.on_maintenance=1h", vec![web(millis)]).await;
         let agent = watching(&stage).await;
         let socket = socket(&stage.scratch);
         announce(&stage, "system-reboot", "active", HOUR / 2);
-        stage
-            .becomes(&agent, ContainerInstanceStatus::Draining)
-            .await;
-        control::until(&socket, after, |status| status["phase"] == after).await;
+        stage.becomes(&agent, Draining).await;
+        control::phase(&socket, after).await;
         announce(&stage, "system-reboot", "canceled", HOUR / 2);
-        stage.becomes(&agent, ContainerInstanceStatus::Active).await;
-        control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+        stage.becomes(&agent, Active).await;
+        control::phase(&socket, "watching").await;
         assert_eq!(stage.count(COMPLETE), 0);
         stage.polls(&agent, 20).await;
-        assert!(
-            stage
-                .simulator
-                .world(is(&stage, ContainerInstanceStatus::Active)),
-            "{after}"
-        );
+        assert_eq!(stage.status(), Active, "{after}");
     }
 }
 
 /// The machine is rebooted, the agent starts again, the event is over: back into service.
 #[tokio::test]
 async fn after_the_reboot_it_is_active_again() {
-    let stage = stage(vec![web(100)])
-        .await
-        .set("drain", "on_maintenance", "1h");
+    let stage = stage_with("drain.on_maintenance=1h", vec![web(100)]).await;
     let mut agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
     announce(&stage, "system-reboot", "active", HOUR / 2);
-    stage
-        .becomes(&agent, ContainerInstanceStatus::Draining)
-        .await;
-    control::until(&socket, "drained", |status| status["phase"] == "done").await;
+    stage.becomes(&agent, Draining).await;
+    control::phase(&socket, "done").await;
     agent.signal("TERM").await.unwrap();
     agent.ended(PATIENCE).await.unwrap();
     stage.instance.ecs_agent_down().await;
@@ -181,61 +151,41 @@ async fn after_the_reboot_it_is_active_again() {
     let mut agent = stage.start();
     stage.instance.ecs_agent_up().unwrap();
     stage.polls(&agent, 20).await;
-    assert!(
-        stage
-            .simulator
-            .world(is(&stage, ContainerInstanceStatus::Draining)),
-        "{}",
-        agent.text()
-    );
+    assert_eq!(stage.status(), Draining, "{}", agent.text());
     agent.kill().await.unwrap();
     announce(&stage, "system-reboot", "completed", Duration::ZERO);
     let agent = stage.start();
-    stage.becomes(&agent, ContainerInstanceStatus::Active).await;
-    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    stage.becomes(&agent, Active).await;
+    control::phase(&socket, "watching").await;
 }
 
 /// What an operator had drained before is not put back.
 #[tokio::test]
 async fn what_was_drained_before_is_left_so() {
-    let stage = stage(vec![web(100)])
-        .await
-        .set("drain", "on_maintenance", "1h");
+    let stage = stage_with("drain.on_maintenance=1h", vec![web(100)]).await;
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Draining);
+    stage.instance.set_container_instance_status(Draining);
     announce(&stage, "system-reboot", "active", HOUR / 2);
-    control::until(&socket, "drained", |status| status["phase"] == "done").await;
+    control::phase(&socket, "done").await;
     announce(&stage, "system-reboot", "canceled", HOUR / 2);
-    control::until(&socket, "watching", |status| status["phase"] == "watching").await;
+    control::phase(&socket, "watching").await;
     stage.polls(&agent, 20).await;
-    assert!(
-        stage
-            .simulator
-            .world(is(&stage, ContainerInstanceStatus::Draining))
-    );
+    assert_eq!(stage.status(), Draining);
 }
 
 /// Auto Scaling's word outranks the announcement, also one that is cancelled afterwards.
 #[tokio::test]
 async fn a_termination_outranks_a_cancelled_maintenance() {
-    let stage = stage(vec![web(3_000)])
-        .await
-        .set("drain", "on_maintenance", "1h");
+    let stage = stage_with("drain.on_maintenance=1h", vec![web(3_000)]).await;
     let agent = watching(&stage).await;
     announce(&stage, "instance-stop", "active", HOUR / 2);
-    stage
-        .becomes(&agent, ContainerInstanceStatus::Draining)
-        .await;
+    stage.becomes(&agent, Draining).await;
     stage.instance.terminate();
     stage.polls(&agent, 3).await;
     announce(&stage, "instance-stop", "canceled", HOUR / 2);
     stage.completed(&agent, DRAIN).await;
     stage.instance.wait_until_gone(PATIENCE).await.unwrap();
-    stage.simulator.world(|world| {
-        assert!(world.killed().is_empty());
-        assert_eq!(world.completions(stage.instance.id()), 1);
-    });
+    stage.none_killed();
+    assert_eq!(stage.completions(), 1);
 }

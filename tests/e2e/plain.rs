@@ -18,16 +18,13 @@ async fn a_plain_drain_takes_six_calls_and_kills_nothing() {
     ];
     for tasks in cases {
         let stage = Stage::new(tasks).await;
-        let agent = stage.watching().await;
-        stage.instance.terminate();
+        let agent = stage.leaving().await;
         stage.ends_well().await;
-        let calls = stage.simulator.world(|world| {
+        stage.world(|world| {
             let calls = world.requests().aws_calls();
-            calls
-                .map(|call| (call.at_real, call.operation.clone()))
-                .collect::<Vec<_>>()
+            let calls: Vec<_> = calls.map(|call| (call.at_real, &call.operation)).collect();
+            assert_eq!(calls.len(), PLAIN_CALLS, "{calls:#?}\n{}", agent.text());
         });
-        assert_eq!(calls.len(), PLAIN_CALLS, "{calls:#?}\n{}", agent.text());
         assert_eq!(stage.count("ecs:StopTask"), 0);
     }
 }
@@ -36,25 +33,17 @@ async fn a_plain_drain_takes_six_calls_and_kills_nothing() {
 async fn idle_it_makes_no_call_to_aws() {
     let stage = Stage::new(vec![web(100)]).await;
     let _agent = stage.watching().await;
-    stage
-        .until("fifty polls", |world| {
-            world
-                .requests()
-                .count("imds:GET /latest/meta-data/autoscaling/target-lifecycle-state")
-                >= 50
-        })
-        .await;
+    stage.polls(50).await;
     assert_eq!(stage.count(AWS_CALLS), 0);
 }
 
 #[tokio::test]
 async fn draining_comes_at_once_even_with_no_tasks() {
     let stage = Stage::new(Vec::new()).await;
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
+    let _agent = stage.leaving().await;
     stage.completed().await;
     assert_eq!(stage.count("ecs:UpdateContainerInstancesState"), 1);
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         let draining = world.event_of(stage.instance.id(), |what| {
             matches!(what, What::ContainerInstanceStatusChanged { .. })
         });
@@ -66,8 +55,7 @@ async fn draining_comes_at_once_even_with_no_tasks() {
 async fn a_stop_signal_completes_nothing_and_is_obeyed_within_two_seconds() {
     for signal in ["TERM", "INT"] {
         let stage = Stage::new(vec![web(60_000)]).await;
-        let mut agent = stage.watching().await;
-        stage.instance.terminate();
+        let mut agent = stage.leaving().await;
         stage.draining().await;
         agent.signal(signal).await.unwrap();
         let status = agent.ended(Duration::from_secs(2)).await.unwrap();

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ecs_lifecycle_rig::Scratch;
-use ecs_lifecycle_simulator::StackSpec;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -105,8 +104,7 @@ async fn plain_http_takes_the_proxy_for_http() {
     };
     let mut stage = Stage::new(vec![web(300)]).await;
     stage.builder = stage.builder.env("http_proxy", &proxy.url);
-    let _agent = stage.watching().await;
-    stage.instance.terminate();
+    let _agent = stage.leaving().await;
     stage.completed().await;
     stage.assert_safe();
     let asked = proxy.asked();
@@ -180,14 +178,8 @@ async fn the_signal_finds_cloudformation_as_the_sdk_does() {
     for (variable, region, host) in cases {
         let mut stage = super::stage::in_region(region, vec![web(100)])
             .await
-            .set("cloudformation", "stack_name", "demo-stack")
-            .set("cloudformation", "signal_drained", "true")
-            .set("cloudformation", "logical_resource_id", "Group")
-            .set("cloudformation", "signal_on_timeout", "FAILURE")
-            .set("drain", "timeout", "1s");
-        stage
-            .simulator
-            .add_stack(&StackSpec::new("demo-stack").waiting("Group"));
+            .signalling()
+            .configured("cloudformation.signal_on_timeout=FAILURE drain.timeout=1s");
         let (url, asked) = nowhere().await;
         stage.builder = stage
             .builder
@@ -196,12 +188,8 @@ async fn the_signal_finds_cloudformation_as_the_sdk_does() {
         if let Some(variable) = variable {
             stage.builder = stage.builder.env(variable, "true");
         }
-        let agent = stage.watching().await;
-        stage.instance.terminate();
-        agent
-            .logged("cloudformation:SignalResource failed", PATIENCE)
-            .await
-            .unwrap();
+        let agent = stage.leaving().await;
+        agent.says("cloudformation:SignalResource failed").await;
         let asked = asked.lock().unwrap().clone();
         let wanted = format!("CONNECT {host}:443 HTTP/1.1");
         assert!(asked.contains(&wanted), "{wanted}: {asked:?}");

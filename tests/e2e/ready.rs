@@ -1,13 +1,14 @@
 //! What an administrator puts into `ready.d`, before a new instance has joined.
 
-use ecs_lifecycle_simulator::{LifecycleActionResult, What};
+use ecs_lifecycle_simulator::What;
 
-use super::newcomer::{COMPLETE, LAUNCH, Newcomer, SIGNAL, ms};
-use super::stage::PATIENCE;
+use super::newcomer::{ABANDON, COMPLETE, CONTINUE, LAUNCH, Newcomer, SIGNAL, ms};
+use super::stage::SET;
 
 const READY: &str = "ready.d";
 
-fn moment(text: &str) -> bool {
+/// An ISO 8601 moment in UTC.
+pub fn moment(text: &str) -> bool {
     // 2026-01-01T00:00:00Z
     let shape = text.replace(|c: char| c.is_ascii_digit(), "0");
     shape == "0000-00-00T00:00:00Z" || shape.starts_with("0000-00-00T00:00:00.")
@@ -37,11 +38,8 @@ async fn they_run_in_order_before_the_instance_has_joined() {
             ("CONTAINER_INSTANCE_ARN", &arn),
         ] {
             let variable = format!("ECS_LIFECYCLE_{variable}");
-            assert_eq!(
-                said.variable(&variable),
-                Some(value),
-                "{variable}: {said:?}"
-            );
+            let told = said.variable(&variable);
+            assert_eq!(told, Some(value), "{variable}: {said:?}");
         }
         let deadline = said.variable("ECS_LIFECYCLE_DEADLINE").unwrap_or_default();
         assert!(moment(deadline), "{said:?}");
@@ -52,13 +50,9 @@ async fn they_run_in_order_before_the_instance_has_joined() {
         stage.scripts.release().await;
     }
     stage.signalled(&agent).await;
-    assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Continue]);
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
     stage.polls(&agent, 10).await;
-    assert_eq!(
-        stage.scripts.rest().await,
-        Vec::<String>::new(),
-        "once each"
-    );
+    stage.scripts.said_all().await;
 }
 
 /// A failure is tried again, and says so in the log.
@@ -75,45 +69,44 @@ async fn one_that_fails_is_tried_again() {
         assert_eq!(stage.scripts.said().await.words, [time]);
     }
     stage.signalled(&agent).await;
-    assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Continue]);
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
     assert_eq!(stage.signals(), ["SUCCESS"]);
-    let line = agent.logged("50-fails-twice", PATIENCE).await.unwrap();
+    let line = agent.says("50-fails-twice").await;
     assert!(line.contains('7'), "its exit status: {line}");
 }
 
 /// One that hangs is ended at its time limit, with all that it started.
 #[tokio::test]
 async fn one_that_hangs_is_ended_and_tried_again() {
-    let mut stage = Newcomer::new().await.set("ready", "command_timeout", "1s");
+    let mut stage = Newcomer::new().await.configured("ready.command_timeout=1s");
     let mark = stage.scratch.path().join("hung").display().to_string();
     let body = format!("[ -e {mark} ] && exit 0; touch {mark}; sleep 601 & say $! $$; wait");
     stage.scripts.add(READY, "50-hangs", &body);
     let agent = stage.start();
     let said = stage.scripts.said().await;
     stage.signalled(&agent).await;
-    assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Continue]);
+    assert_eq!(stage.results(LAUNCH), [CONTINUE]);
     stage.ends(&agent, &said.words).await;
-    agent.logged("50-hangs", PATIENCE).await.unwrap();
+    agent.says("50-hangs").await;
 }
 
 /// One that never succeeds is one reason not to have joined.
 #[tokio::test]
 async fn one_that_never_succeeds_fails_the_join() {
-    let stage = Newcomer::new().await.set("ready", "timeout", "15s");
+    let stage = Newcomer::new().await.configured("ready.timeout=15s");
     stage.scripts.add(READY, "50-fails", "exit 1");
     let agent = stage.start();
-    agent.logged("50-fails", PATIENCE).await.unwrap();
+    agent.says("50-fails").await;
     stage.signalled(&agent).await;
-    assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Abandon]);
+    assert_eq!(stage.results(LAUNCH), [ABANDON]);
     assert_eq!(stage.signals(), ["FAILURE"]);
 }
 
 /// No directory is as good as an empty one.
 #[tokio::test]
 async fn there_need_not_be_any() {
-    let stage = Newcomer::new()
-        .await
-        .set("ready", "directory", "/nonexistent/ready.d");
+    let nowhere = "ready.directory=/nonexistent/ready.d";
+    let stage = Newcomer::new().await.configured(nowhere);
     let agent = stage.start();
     stage.signalled(&agent).await;
     assert_eq!(stage.signals(), ["SUCCESS"]);
@@ -123,11 +116,14 @@ async fn there_need_not_be_any() {
 #[tokio::test]
 async fn one_that_hangs_ends_with_the_join() {
     for terminated in [false, true] {
-        let timeout = if terminated { "10m" } else { "15s" };
-        let mut stage = Newcomer::new().await.set("ready", "timeout", timeout);
-        stage
-            .scripts
-            .add(READY, "50-hangs", "say $$; exec sleep 606");
+        let timeout = if terminated {
+            "ready.timeout=10m"
+        } else {
+            "ready.timeout=15s"
+        };
+        let mut stage = Newcomer::new().await.configured(timeout);
+        let script = "say $$; exec sleep 606";
+        stage.scripts.add(READY, "50-hangs", script);
         let started = stage.simulator.now();
         let agent = stage.start();
         let process = stage.scripts.said().await.words[0].clone();
@@ -135,18 +131,14 @@ async fn one_that_hangs_ends_with_the_join() {
             stage.instance.terminate();
         } else {
             stage.signalled(&agent).await;
-            assert_eq!(stage.results(LAUNCH), [LifecycleActionResult::Abandon]);
+            assert_eq!(stage.results(LAUNCH), [ABANDON]);
             assert_eq!(stage.signals(), ["FAILURE"]);
             let signal = |what: &What| matches!(what, What::SignalReceived { .. });
             let took = stage.at(signal).unwrap().saturating_sub(started);
             // Not the minute that the executable might have had.
             assert!(took < ms(45_000), "{took:?}");
         }
-        stage
-            .until(&agent, "a drain", |world| {
-                world.requests().count("ecs:UpdateContainerInstancesState") > 0
-            })
-            .await;
+        stage.counts(SET, 1).await;
         stage.ends(&agent, &[process]).await;
     }
 }

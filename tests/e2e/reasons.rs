@@ -1,57 +1,37 @@
 //! Why an instance is drained, and when it is not any more.
 
-use ecs_lifecycle_simulator::{
-    AWS_CALLS, ContainerInstanceStatus, InstanceSpec, LifecycleState, TargetLifecycleState,
+use ecs_lifecycle_simulator::TargetLifecycleState::{
+    WarmedHibernated, WarmedRunning, WarmedStopped,
 };
+use ecs_lifecycle_simulator::{AWS_CALLS, InstanceSpec, LifecycleState, World};
 
-use super::stage::{PATIENCE, Stage, group, web};
-
-fn status(stage: &Stage) -> ContainerInstanceStatus {
-    stage
-        .simulator
-        .world(|world| world.instance(stage.instance.id()).unwrap().status)
-}
+use super::stage::{Active, COMPLETE, Draining, Stage, TARGET, group, web};
 
 async fn in_the_pool(stage: &Stage) {
-    let id = stage.instance.id().to_owned();
-    stage
-        .until("the warm pool", move |world| {
-            let state = world
-                .instance(&id)
-                .and_then(|instance| instance.lifecycle_state);
-            let pool = [
-                LifecycleState::WarmedStopped,
-                LifecycleState::WarmedRunning,
-                LifecycleState::WarmedHibernated,
-            ];
-            state.is_some_and(|state| pool.contains(&state))
-        })
-        .await;
+    let pooled = |world: &World| {
+        use LifecycleState::{WarmedHibernated, WarmedRunning, WarmedStopped};
+        let state = world.instance(stage.instance.id()).unwrap().lifecycle_state;
+        matches!(
+            state,
+            Some(WarmedHibernated | WarmedRunning | WarmedStopped)
+        )
+    };
+    stage.until("the warm pool", pooled).await;
 }
 
 #[tokio::test]
 async fn on_the_way_to_the_warm_pool_it_drains_and_on_the_way_back_it_is_active_again() {
-    let states = [
-        TargetLifecycleState::WarmedStopped,
-        TargetLifecycleState::WarmedRunning,
-        TargetLifecycleState::WarmedHibernated,
-    ];
-    for state in states {
+    for state in [WarmedStopped, WarmedRunning, WarmedHibernated] {
         let stage = Stage::new(vec![web(500)]).await;
         let agent = stage.watching().await;
         stage.instance.send_to_warm_pool(state);
         stage.completed().await;
-        stage
-            .simulator
-            .world(|world| assert!(world.killed().is_empty()));
-        assert_eq!(status(&stage), ContainerInstanceStatus::Draining);
+        stage.none_killed();
+        assert_eq!(stage.status(), Draining);
         in_the_pool(&stage).await;
         assert!(stage.instance.return_to_service());
-        agent
-            .logged("container instance is ACTIVE again", PATIENCE)
-            .await
-            .unwrap();
-        assert_eq!(status(&stage), ContainerInstanceStatus::Active);
+        agent.says("container instance is ACTIVE again").await;
+        assert_eq!(stage.status(), Active);
     }
 }
 
@@ -59,31 +39,24 @@ async fn on_the_way_to_the_warm_pool_it_drains_and_on_the_way_back_it_is_active_
 async fn what_an_operator_has_drained_is_left_draining() {
     let stage = Stage::new(vec![web(300)]).await;
     let agent = stage.watching().await;
-    stage
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Draining);
-    stage
-        .instance
-        .send_to_warm_pool(TargetLifecycleState::WarmedStopped);
+    stage.instance.set_container_instance_status(Draining);
+    stage.instance.send_to_warm_pool(WarmedStopped);
     in_the_pool(&stage).await;
     assert!(stage.instance.return_to_service());
-    agent
-        .logged("this agent did not set it", PATIENCE)
-        .await
-        .unwrap();
-    assert_eq!(status(&stage), ContainerInstanceStatus::Draining);
+    agent.says("this agent did not set it").await;
+    assert_eq!(stage.status(), Draining);
 }
 
 #[tokio::test]
 async fn launched_into_the_warm_pool_it_does_nothing() {
     let instance = InstanceSpec::new("demo")
         .group("demo-asg")
-        .target_lifecycle_state(Some(TargetLifecycleState::WarmedRunning))
+        .target_lifecycle_state(Some(WarmedRunning))
         .lifecycle_state(LifecycleState::WarmedRunning)
         .unregistered();
     let stage = Stage::with_instance(group(), instance).await;
-    let agent = stage.builder.start().unwrap();
-    agent.logged("never in service", PATIENCE).await.unwrap();
+    let agent = stage.start();
+    agent.says("never in service").await;
     assert_eq!(stage.count(AWS_CALLS), 0);
 }
 
@@ -92,11 +65,11 @@ async fn standby_and_detached_are_no_reasons() {
     let stage = Stage::new(vec![web(300)]).await;
     let agent = stage.watching().await;
     stage.instance.enter_standby();
-    agent.logged("to=\"Standby\"", PATIENCE).await.unwrap();
+    agent.says("to=\"Standby\"").await;
     stage.instance.exit_standby();
-    agent.logged("from=\"Standby\"", PATIENCE).await.unwrap();
+    agent.says("from=\"Standby\"").await;
     stage.instance.detach();
-    agent.logged("to=\"Detached\"", PATIENCE).await.unwrap();
+    agent.says("to=\"Detached\"").await;
     assert_eq!(stage.count(AWS_CALLS), 0);
 }
 
@@ -105,19 +78,9 @@ async fn standby_and_detached_are_no_reasons() {
 async fn outside_a_group_it_watches_in_silence() {
     let instance = InstanceSpec::new("demo").target_lifecycle_state(None);
     let stage = Stage::with_instance(group(), instance).await;
-    let agent = stage.builder.start().unwrap();
-    agent
-        .logged("watching over this instance", PATIENCE)
-        .await
-        .unwrap();
-    stage
-        .until("thirty polls", |world| {
-            world
-                .requests()
-                .count("imds:GET /latest/meta-data/autoscaling/target-lifecycle-state")
-                >= 30
-        })
-        .await;
+    let agent = stage.start();
+    agent.says("watching over this instance").await;
+    stage.polls(30).await;
     assert!(!agent.text().contains("WARN"), "{}", agent.text());
 }
 
@@ -126,52 +89,30 @@ async fn metadata_that_comes_and_goes_is_reported_and_outlived() {
     let stage = Stage::new(vec![web(300)]).await;
     let agent = stage.watching().await;
     stage.instance.revoke_tokens();
-    let polls = stage.count("imds:GET /latest/meta-data/spot/instance-action");
-    stage
-        .until("five more polls", |world| {
-            world
-                .requests()
-                .accepted("imds:GET /latest/meta-data/autoscaling/target-lifecycle-state")
-                > polls + 5
-        })
-        .await;
+    let polls = stage.count(TARGET);
+    let more = |world: &World| world.requests().accepted(TARGET) > polls + 5;
+    stage.until("five more polls", more).await;
+    let text = agent.text();
     assert!(
-        !agent.text().contains("WARN"),
-        "a stale token is nobody's trouble:\n{}",
-        agent.text()
+        !text.contains("WARN"),
+        "a stale token is nobody's trouble:\n{text}"
     );
     stage.instance.close_imds().await;
-    agent
-        .logged("instance metadata is failing", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("instance metadata is failing").await;
     stage.instance.open_imds().unwrap();
-    agent
-        .logged("instance metadata has recovered", PATIENCE)
-        .await
-        .unwrap();
-    stage.instance.terminate();
-    stage.completed().await;
-    stage.assert_safe();
+    agent.says("instance metadata has recovered").await;
+    stage.drains().await;
 }
 
 #[tokio::test]
 async fn metadata_that_is_away_at_the_start_is_waited_for() {
     let stage = Stage::new(vec![web(300)]).await;
     stage.instance.close_imds().await;
-    let agent = stage.builder.start().unwrap();
-    agent
-        .logged("instance metadata is failing", PATIENCE)
-        .await
-        .unwrap();
+    let agent = stage.start();
+    agent.says("instance metadata is failing").await;
     stage.instance.open_imds().unwrap();
-    agent
-        .logged("watching over this instance", PATIENCE)
-        .await
-        .unwrap();
-    stage.instance.terminate();
-    stage.completed().await;
-    stage.assert_safe();
+    agent.says("watching over this instance").await;
+    stage.drains().await;
 }
 
 #[tokio::test]
@@ -181,15 +122,11 @@ async fn the_ecs_agent_registers_only_after_the_word_to_drain() {
         .task(web(500))
         .unregistered();
     let stage = Stage::with_instance(group(), instance).await;
-    let agent = stage.builder.start().unwrap();
-    agent.logged("to=\"InService\"", PATIENCE).await.unwrap();
+    let agent = stage.start();
+    agent.says("to=\"InService\"").await;
     stage.instance.terminate();
-    agent.logged("cannot drain yet", PATIENCE).await.unwrap();
-    assert_eq!(
-        stage.count("autoscaling:CompleteLifecycleAction"),
-        0,
-        "not knowing is not being empty"
-    );
+    agent.says("cannot drain yet").await;
+    assert_eq!(stage.count(COMPLETE), 0, "not knowing is not being empty");
     stage.instance.register();
     stage.ends_well().await;
 }

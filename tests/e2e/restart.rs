@@ -2,31 +2,25 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{Fault, FaultKind, HookSpec, What};
+use ecs_lifecycle_simulator::{Fault, FaultKind, What};
 
-use super::stage::{PATIENCE, Stage, group, web};
+use super::stage::{BEAT, COMPLETE, KNOWN, Stage, group, web};
 
 /// Stopped by SIGTERM and started again, over and over: the deadline counts from the first start.
 #[tokio::test]
 async fn no_restart_moves_the_deadline() {
-    let stage = Stage::new(vec![web(600_000)])
-        .await
-        .set("drain", "timeout", "6s");
-    let mut agent = stage.watching().await;
-    stage.instance.terminate();
+    let stage = Stage::with("drain.timeout=6s", vec![web(600_000)]).await;
+    let mut agent = stage.leaving().await;
     for _ in 0..4 {
         stage.draining().await;
         stage.simulator.clear_requests();
         agent.signal("TERM").await.unwrap();
         agent.ended(Duration::from_secs(2)).await.unwrap();
-        agent = stage.builder.start().unwrap();
-        agent
-            .logged("with its original deadline", PATIENCE)
-            .await
-            .unwrap();
+        agent = stage.start();
+        agent.says("with its original deadline").await;
     }
     stage.completed().await;
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         let id = stage.instance.id();
         let at = |is: fn(&What) -> bool| world.event_of(id, is).unwrap().at_real;
         let started = at(|what| matches!(what, What::TargetStateSet(_)));
@@ -39,41 +33,24 @@ async fn no_restart_moves_the_deadline() {
 
 #[tokio::test]
 async fn restarted_it_heartbeats_at_once() {
-    let mut spec = group();
-    spec.hooks =
-        vec![HookSpec::terminating("drain-hook").heartbeat_timeout(Duration::from_secs(3600))];
-    let stage = Stage::with_group(spec, vec![web(600_000)]).await;
-    let mut agent = stage.watching().await;
-    stage.instance.terminate();
+    let stage = Stage::new(vec![web(600_000)]).await;
+    let mut agent = stage.leaving().await;
     stage.draining().await;
     agent.kill().await.unwrap();
-    let _agent = stage.builder.start().unwrap();
-    stage
-        .until("a heartbeat", |world| {
-            world
-                .requests()
-                .count("autoscaling:RecordLifecycleActionHeartbeat")
-                == 1
-        })
-        .await;
+    let _agent = stage.start();
+    stage.counts(BEAT, 1).await;
 }
 
 #[tokio::test]
 async fn started_again_after_the_completion_it_is_done_without_another() {
     let spec = group().terminate_delay(Duration::from_secs(600));
     let stage = Stage::with_group(spec, vec![web(100)]).await;
-    let mut agent = stage.watching().await;
-    stage.instance.terminate();
+    let mut agent = stage.leaving().await;
     stage.completed().await;
     agent.kill().await.unwrap();
-    let agent = stage.builder.start().unwrap();
-    agent
-        .logged("lifecycle action was already completed", PATIENCE)
-        .await
-        .unwrap();
-    stage
-        .simulator
-        .world(|world| assert_eq!(world.completions(stage.instance.id()), 1));
+    let agent = stage.start();
+    agent.says("lifecycle action was already completed").await;
+    assert_eq!(stage.completions(), 1);
 }
 
 #[tokio::test]
@@ -81,60 +58,33 @@ async fn a_spoilt_state_file_is_reported_and_outlived() {
     for text in ["", "{", "null", "{\"instance_id\":7}", "\u{0}\u{0}"] {
         let stage = Stage::new(vec![web(100)]).await;
         std::fs::write(stage.scratch.path().join("state.json"), text).unwrap();
-        let agent = stage.builder.start().unwrap();
-        let line = agent
-            .logged("ignoring unusable state file", PATIENCE)
-            .await
-            .unwrap();
-        assert!(
-            line.contains("WARN") && line.contains("state.json"),
-            "{line}"
-        );
-        agent
-            .logged("this is a container instance of cluster", PATIENCE)
-            .await
-            .unwrap();
-        stage.instance.terminate();
-        stage.completed().await;
-        stage.assert_safe();
+        let agent = stage.start();
+        let line = agent.says("ignoring unusable state file").await;
+        assert!(line.contains("WARN"), "{line}");
+        assert!(line.contains("state.json"), "{line}");
+        agent.says(KNOWN).await;
+        stage.drains().await;
     }
 }
 
 #[tokio::test]
 async fn a_state_directory_that_cannot_be_written_does_not_stop_a_drain() {
-    let stage = Stage::new(vec![web(100)])
-        .await
-        .set("agent", "state_directory", "/proc/nowhere");
+    let stage = Stage::with("agent.state_directory=/proc/nowhere", vec![web(100)]).await;
     let agent = stage.watching().await;
-    agent
-        .logged("write state.json failed", PATIENCE)
-        .await
-        .unwrap();
-    stage.instance.terminate();
-    stage.completed().await;
-    stage.assert_safe();
+    agent.says("write state.json failed").await;
+    stage.drains().await;
 }
 
 #[tokio::test]
 async fn a_process_that_dies_while_its_completion_is_on_the_way_completes_once() {
     let stage = Stage::new(vec![web(100)]).await;
     let mut agent = stage.watching().await;
-    stage.simulator.fault(
-        Fault::on(
-            "autoscaling:CompleteLifecycleAction",
-            FaultKind::SlowResponse(Duration::from_secs(600)),
-        )
-        .times(1),
-    );
+    let slow = FaultKind::SlowResponse(Duration::from_secs(600));
+    stage.fault(Fault::on(COMPLETE, slow).times(1));
     stage.instance.terminate();
     stage.completed().await;
     agent.kill().await.unwrap();
-    let agent = stage.builder.start().unwrap();
-    agent
-        .logged("was already completed", PATIENCE)
-        .await
-        .unwrap();
-    stage
-        .simulator
-        .world(|world| assert_eq!(world.completions(stage.instance.id()), 1));
+    let agent = stage.start();
+    agent.says("was already completed").await;
+    assert_eq!(stage.completions(), 1);
 }

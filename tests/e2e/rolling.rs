@@ -8,7 +8,7 @@ use ecs_lifecycle_simulator::{
 
 use super::newcomer::{COMPLETE, DRAIN, LAUNCH, RESOURCE, SIGNAL, STACK, agent, group, spec};
 use super::scripts::Scripts;
-use super::stage::{PATIENCE, web};
+use super::stage::{KNOWN, PATIENCE, web};
 
 struct Member {
     instance: Instance,
@@ -58,11 +58,7 @@ async fn no_old_instance_goes_before_its_replacement_has_joined() {
         old.push(Member::of(simulator.add_instance(there).await.unwrap()));
     }
     for member in &old {
-        member
-            .process
-            .logged("this is a container instance of cluster", PATIENCE)
-            .await
-            .unwrap();
+        member.process.says(KNOWN).await;
     }
 
     let mut new: Vec<Member> = Vec::new();
@@ -110,10 +106,8 @@ async fn no_old_instance_goes_before_its_replacement_has_joined() {
             })
             .collect();
         heard.sort();
-        let mut ids: Vec<_> = new
-            .iter()
-            .map(|member| member.instance.id().to_owned())
-            .collect();
+        let ids = new.iter().map(|member| member.instance.id().to_owned());
+        let mut ids: Vec<_> = ids.collect();
         ids.sort();
         assert_eq!(heard, ids);
         assert_eq!(requests.executed(COMPLETE), 6);

@@ -7,18 +7,14 @@ use std::process::Command;
 
 use ecs_lifecycle_rig::Scratch;
 use ecs_lifecycle_simulator::{
-    AWS_CALLS, ContainerInstanceStatus, InstanceSpec, LifecycleActionResult, LifecycleState,
-    TargetLifecycleState as Target, Who,
+    AWS_CALLS, InstanceSpec, LifecycleState, TargetLifecycleState as Target, Who, World,
 };
 use serde_json::{Value, json};
 
 use super::control::{self, socket};
-use super::newcomer::{DRAIN, LAUNCH, Newcomer, RESOURCE, STACK, agent, group, ms};
+use super::newcomer::{CONTINUE, DRAIN, LAUNCH, Newcomer, RESOURCE, STACK, agent, group, ms};
 use super::scripts::Scripts;
-use super::stage::{binary, web};
-
-const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
-const SET: &str = "ecs:UpdateContainerInstancesState";
+use super::stage::{Active, Draining, SET, binary, web};
 
 /// A program that runs the agent with a boot clock that began ten seconds ago: in a time namespace.
 fn just_booted(directory: &Path) -> Option<PathBuf> {
@@ -60,85 +56,66 @@ async fn replaced(meanwhile: Option<Target>, drains: bool) {
     let mut stage = Newcomer::added(group(), old).await;
     let instance = stage.instance.clone();
     let former = instance.container_instance_arn();
-    let mut agent_process = stage.start();
-    stage.polls(&agent_process, 5).await;
+    let mut process = stage.start();
+    stage.polls(&process, 5).await;
     stage.simulator.clear_requests();
 
     let contradicts = meanwhile == Some(Target::Terminated);
     assert!(instance.replace_root_volume(meanwhile));
     if drains {
-        stage.completed(&agent_process, DRAIN).await;
+        stage.completed(&process, DRAIN).await;
         assert_eq!(stage.results(DRAIN), [CONTINUE]);
-        stage
-            .simulator
-            .world(|world| assert_eq!(world.killed(), Vec::<String>::new()));
+        stage.none_killed();
     } else {
         stage
-            .reaches(&agent_process, LifecycleState::ReplacingRootVolumeWait)
+            .reaches(&process, LifecycleState::ReplacingRootVolumeWait)
             .await;
-        stage.polls(&agent_process, 30).await;
-        assert_eq!(stage.count(AWS_CALLS), 0, "{}", agent_process.text());
+        stage.polls(&process, 30).await;
+        assert_eq!(stage.count(AWS_CALLS), 0, "{}", process.text());
         // Somebody else, or the lapse of the hook.
-        stage
-            .simulator
-            .change(|world| {
-                let operator = Who::Operator;
-                world.complete(instance.id(), DRAIN, None, CONTINUE, operator)
-            })
-            .unwrap();
+        let operator = Who::Operator;
+        let complete = |w: &mut World| w.complete(instance.id(), DRAIN, None, CONTINUE, operator);
+        stage.simulator.change(complete).unwrap();
     }
     stage
-        .reaches(&agent_process, LifecycleState::RootVolumeReplaced)
+        .reaches(&process, LifecycleState::RootVolumeReplaced)
         .await;
-    agent_process.kill().await.unwrap();
+    process.kill().await.unwrap();
 
     // Nothing of the disk is left: neither the agent's state nor the ECS agent's registration.
     instance.boot_from_new_root_volume(ms(300)).await;
     stage.simulator.clear_requests();
     let scripts = Scripts::below(disk.path());
-    stage.builder = agent(&instance, &disk, &scripts).by(program);
-    let agent_process = stage.start();
-    stage.completed(&agent_process, LAUNCH).await;
-    stage
-        .reaches(&agent_process, LifecycleState::InService)
-        .await;
+    stage.stage.builder = agent(&instance, &disk, &scripts).by(program);
+    let process = stage.start();
+    stage.completed(&process, LAUNCH).await;
+    stage.reaches(&process, LifecycleState::InService).await;
     assert_eq!(stage.results(LAUNCH), [CONTINUE]);
     assert_ne!(instance.container_instance_arn(), former);
-    stage
-        .becomes(&agent_process, ContainerInstanceStatus::Active)
-        .await;
+    stage.becomes(&process, Active).await;
 
     let socket = socket(&disk);
     let known = |status: &Value| status["former_registrations"] != json!([]);
     let status = control::until(&socket, "a former registration", known).await;
-    assert_eq!(
-        status["former_registrations"],
-        json!([{"cluster": "demo", "arn": former}])
-    );
+    let expected = json!([{"cluster": "demo", "arn": former}]);
+    assert_eq!(status["former_registrations"], expected);
 
     // In service, it stays so, whatever metadata goes on to say, and is as idle as ever. Only while metadata contradicts Auto
     // Scaling, that is asked again, at intervals that are longer than these polls by now.
-    stage.polls(&agent_process, 30).await;
+    stage.polls(&process, 30).await;
     stage.simulator.clear_requests();
-    stage.polls(&agent_process, 30).await;
+    stage.polls(&process, 30).await;
     let asked = stage.count("autoscaling:DescribeAutoScalingInstances");
-    assert!(
-        asked <= usize::from(contradicts),
-        "{}",
-        agent_process.text()
-    );
-    assert_eq!(stage.count(AWS_CALLS), asked, "{}", agent_process.text());
-    stage.simulator.world(|world| {
+    assert!(asked <= usize::from(contradicts), "{}", process.text());
+    assert_eq!(stage.count(AWS_CALLS), asked, "{}", process.text());
+    stage.world(|world| {
         let it = world.instance(instance.id()).unwrap();
-        assert_eq!(it.status, ContainerInstanceStatus::Active);
+        assert_eq!(it.status, Active);
         let orphan = it.former.get(&former);
-        let drained = [
-            ContainerInstanceStatus::Active,
-            ContainerInstanceStatus::Draining,
-        ][usize::from(drains)];
+        let drained = if drains { Draining } else { Active };
         assert_eq!(orphan, Some(&drained));
     });
-    assert_eq!(stage.executed(SET), 0, "{}", agent_process.text());
+    assert_eq!(stage.executed(SET), 0, "{}", process.text());
     let command = format!(
         "aws ecs deregister-container-instance --cluster demo --container-instance {former} --force"
     );

@@ -28,9 +28,8 @@ impl Said {
     /// The value of a variable, where it told its environment.
     pub fn variable(&self, name: &str) -> Option<&str> {
         let prefix = format!("{name}=");
-        self.words
-            .iter()
-            .find_map(|word| word.strip_prefix(&prefix))
+        let mut words = self.words.iter();
+        words.find_map(|word| word.strip_prefix(&prefix))
     }
 }
 
@@ -102,15 +101,10 @@ impl Scripts {
         }
     }
 
-    /// Whatever was said and not asked for.
-    pub async fn rest(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        while let Ok(Ok(Some(line))) =
-            tokio::time::timeout(std::time::Duration::ZERO, self.said.next_line()).await
-        {
-            lines.push(line);
-        }
-        lines
+    /// Nothing was said but what was asked for.
+    pub async fn said_all(&mut self) {
+        let more = tokio::time::timeout(std::time::Duration::ZERO, self.said.next_line()).await;
+        assert!(more.is_err(), "{more:?}");
     }
 
     /// Lets one script that holds, or will, go on.

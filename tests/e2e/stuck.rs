@@ -40,9 +40,7 @@ async fn a_full_pipe_stops_nothing_and_what_was_dropped_is_said_and_counted() {
                 > 1
         })
         .await;
-    stage.instance.terminate();
-    stage.completed().await;
-    stage.assert_safe();
+    stage.drains().await;
     let reading = tokio::task::spawn_blocking(move || {
         let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
         let said = lines
@@ -68,8 +66,7 @@ async fn a_stuck_disk_stops_nothing() {
         let stage = Stage::new(vec![web(300)]).await;
         let path = stage.scratch.path().join(stuck);
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-        let agent = stage.watching().await;
-        stage.instance.terminate();
+        let agent = stage.leaving().await;
         stage.completed().await;
         stage.assert_safe();
         let said = agent.text().contains("ignoring unusable state file");
@@ -86,9 +83,7 @@ async fn clients_that_do_not_read_stop_nothing() {
     for _ in 0..40 {
         silent.push(UnixStream::connect(socket(&stage.scratch)).await.unwrap());
     }
-    stage.instance.terminate();
-    stage.completed().await;
-    stage.assert_safe();
+    stage.drains().await;
     // They are cut off, and others have their turn.
     let socket = socket(&stage.scratch);
     let answer = request(&socket, "GET", "/status");

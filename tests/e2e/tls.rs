@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ecs_lifecycle_simulator::StackSpec;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use super::stage::{PATIENCE, Stage, web};
+use super::stage::{Stage, web};
 
 /// Ends TLS for `localhost`, and passes on to `upstream` (`http://127.0.0.1:PORT`) what comes from `only`,
 /// where that is given. Returns its URL, and its certificate.
@@ -49,26 +48,16 @@ async fn proxy(upstream: &str, only: Option<IpAddr>) -> (String, String) {
 /// A stage whose agent reaches every API by `AWS_ENDPOINT_URL` alone, and that from `only`, where that is
 /// given.
 pub async fn behind_tls(trusted: bool, only: Option<IpAddr>) -> Stage {
-    let mut stage = Stage::new(vec![web(500)])
-        .await
-        .set("cloudformation", "stack_name", "demo-stack")
-        .set("cloudformation", "signal_drained", "true")
-        .set("cloudformation", "logical_resource_id", "Group");
-    stage
-        .simulator
-        .add_stack(&StackSpec::new("demo-stack").waiting("Group"));
+    let mut stage = Stage::new(vec![web(500)]).await.signalling();
     let (url, certificate) = proxy(&stage.simulator.aws_endpoint(), only).await;
     let file = stage.scratch.path().join("ca.pem");
     let other = rcgen::generate_simple_self_signed(vec!["elsewhere".to_owned()]).unwrap();
-    std::fs::write(
-        &file,
-        if trusted {
-            certificate
-        } else {
-            other.cert.pem()
-        },
-    )
-    .unwrap();
+    let vouched = if trusted {
+        certificate
+    } else {
+        other.cert.pem()
+    };
+    std::fs::write(&file, vouched).unwrap();
     stage.builder = stage
         .builder
         .unset("AWS_ENDPOINT_URL_ECS")
@@ -86,14 +75,10 @@ async fn a_drain_over_tls() {
 
 /// The whole way: drained, completed, signalled.
 pub async fn drains_and_signals(stage: &Stage) {
-    let agent = stage.watching().await;
-    stage.instance.terminate();
-    agent
-        .logged("lifecycle action completed", PATIENCE)
-        .await
-        .unwrap();
+    let agent = stage.leaving().await;
+    agent.says("lifecycle action completed").await;
     stage.assert_safe();
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         assert_eq!(
             world.requests().accepted("cloudformation:SignalResource"),
             1,
@@ -106,14 +91,10 @@ pub async fn drains_and_signals(stage: &Stage) {
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused_and_said() {
     let stage = behind_tls(false, None).await;
-    let agent = stage.watching().await;
-    stage.instance.terminate();
-    let line = agent
-        .logged("ecs:DescribeContainerInstances failed", PATIENCE)
-        .await
-        .unwrap();
+    let agent = stage.leaving().await;
+    let line = agent.says("ecs:DescribeContainerInstances failed").await;
     assert!(line.to_lowercase().contains("certificate"), "{line}");
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         assert_eq!(
             world.requests().count("ecs:UpdateContainerInstancesState"),
             0

@@ -96,7 +96,7 @@ impl Cell {
         let stage = self.scene.set().await;
         // The fault of the first phase is there before the first request.
         let at_start = self.phase == Phase::Start;
-        let fault = at_start.then(|| stage.simulator.fault(self.fault(&stage)));
+        let fault = at_start.then(|| stage.fault(self.fault(&stage)));
         if self.scene == Scene::Resumed {
             self.scene.begin(&stage);
         }
@@ -133,7 +133,7 @@ impl Cell {
             }
             fault
         } else if is_first_made_late(self.operation, self.scene) {
-            let fault = stage.simulator.fault(self.fault(stage));
+            let fault = stage.fault(self.fault(stage));
             self.scene.begin(stage);
             fault
         } else {
@@ -158,25 +158,25 @@ impl Cell {
         self.scene.begin(stage);
         under_way(self.scene, stage, agent).await?;
         if self.operation == DESCRIBE {
-            let fault = stage.simulator.fault(self.fault(stage));
+            let fault = stage.fault(self.fault(stage));
             drop(gate);
             return Ok(fault);
         }
         if self.scene == Scene::SetBack {
             // What is to be noticed here is noticed by that look.
             drop(gate);
-            let fault = stage.simulator.fault(self.fault(stage));
+            let fault = stage.fault(self.fault(stage));
             self.scene.provoke(stage);
             return Ok(fault);
         }
         if self.phase == Phase::End {
             let held = gate.reached(PATIENCE).await?;
-            let fault = stage.simulator.fault(self.fault(stage));
+            let fault = stage.fault(self.fault(stage));
             self.scene.provoke(stage);
             held.release();
             return Ok(fault);
         }
-        let fault = stage.simulator.fault(self.fault(stage));
+        let fault = stage.fault(self.fault(stage));
         self.scene.provoke(stage);
         stage
             .simulator
@@ -214,7 +214,7 @@ impl Cell {
     async fn ends_at_the_deadline(&self, stage: &Stage, agent: &AgentProcess) -> Play {
         completed(stage, agent).await?;
         agent.logged("deadline reached", PATIENCE).await?;
-        stage.simulator.world(|world| {
+        stage.world(|world| {
             let id = stage.instance.id();
             let at = |is: &dyn Fn(&What) -> bool| world.event_of(id, is).map(|event| event.at_real);
             let begun = at(&|what| matches!(what, What::TargetStateSet(_)));
@@ -239,7 +239,7 @@ impl Cell {
         self.reported(agent, PATIENCE).await?;
         containers_may_go(stage, WATCH).await;
         let id = stage.instance.id().to_owned();
-        let completions = stage.simulator.world(|world| world.completions(&id));
+        let completions = stage.world(|world| world.completions(&id));
         check(completions == 0, || {
             "completed although the fault was still there".to_owned()
         })?;
@@ -266,7 +266,7 @@ impl Cell {
         })?;
         let text = agent.text();
         check(!text.contains("panicked"), || "it panicked".to_owned())?;
-        stage.simulator.world(|world| {
+        stage.world(|world| {
             let done = world.completions(stage.instance.id());
             check(done == 1, || format!("{done} completions were accepted"))?;
             self.nobody_suffered(world)
@@ -351,9 +351,8 @@ impl Cell {
 
     /// Tries come no faster than the policy has them.
     fn is_patient(&self, stage: &Stage) -> Play {
-        let times: Vec<Duration> = stage
-            .simulator
-            .world(|world| self.hits(world).map(|request| request.at_real).collect());
+        let times: Vec<Duration> =
+            stage.world(|world| self.hits(world).map(|request| request.at_real).collect());
         let (Some(first), Some(last)) = (times.first(), times.last()) else {
             return Ok(());
         };
@@ -388,7 +387,7 @@ pub fn is_first_made_late(operation: &str, scene: Scene) -> bool {
 }
 
 fn last_requests(stage: &Stage) -> String {
-    stage.simulator.world(|world| {
+    stage.world(|world| {
         let all = world.requests().all();
         let last = all.iter().skip(all.len().saturating_sub(40));
         last.map(|request| {

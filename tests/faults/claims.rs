@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::Hold;
+use ecs_lifecycle_simulator::{Hold, World};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::cell::{completed, containers_gone, is_first_made_late, under_way};
 use super::scene::Scene;
-use super::stage::{PATIENCE, Stage};
+use super::stage::Stage;
 use super::starved::unless_starved;
 use super::table::{CALLS, DESCRIBE, DESCRIBE_TASKS, LIST_TASKS, Phase, TASKS};
 
@@ -24,13 +24,8 @@ struct Course {
 }
 
 fn arrived(stage: &Stage) -> u64 {
-    stage.simulator.world(|world| {
-        world
-            .requests()
-            .all()
-            .last()
-            .map_or(0, |request| request.seq)
-    })
+    let last = |world: &World| world.requests().all().last().map(|request| request.seq);
+    stage.world(last).unwrap_or(0)
 }
 
 /// Waits for those calls that are made in `phase` of `scene`, after `mark`.
@@ -44,12 +39,11 @@ async fn seen(
     for call in CALLS {
         let due = call.made[phase as usize] == Some(scene) && of(call.operation);
         if due && !is_first_made_late(call.operation, scene) {
-            stage
-                .until(call.operation, |world| {
-                    let last = world.requests().last(call.operation);
-                    last.is_some_and(|request| request.seq > mark)
-                })
-                .await;
+            let made = |world: &World| {
+                let last = world.requests().last(call.operation);
+                last.is_some_and(|request| request.seq > mark)
+            };
+            stage.until(call.operation, made).await;
         }
     }
 }
@@ -61,10 +55,7 @@ async fn undisturbed(scene: Scene, phase: Phase) -> Course {
         scene.begin(&stage);
     }
     let agent = stage.builder.start().unwrap();
-    agent
-        .logged("target lifecycle state is", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("target lifecycle state is").await;
     // The first look is whose container instance it is.
     let gate = Hold::before(DESCRIBE).nth(2).every();
     let mut gate = Some(stage.simulator.hold(gate));
@@ -104,12 +95,10 @@ impl Course {
     /// How often `operation` arrived after the `from`-th mark, up to the `to`-th.
     fn count(&self, operation: &str, from: usize, to: usize) -> usize {
         let window = self.marks[from] + 1..=self.marks[to];
-        self.stage.simulator.world(|world| {
-            world
-                .requests()
-                .matching(operation)
-                .filter(|request| window.contains(&request.seq))
-                .count()
+        self.stage.world(|world| {
+            let requests = world.requests().matching(operation);
+            let within = requests.filter(|request| window.contains(&request.seq));
+            within.count()
         })
     }
 
@@ -127,10 +116,8 @@ impl Course {
 async fn is_as_claimed(scene: Scene, phase: Phase) {
     let course = undisturbed(scene, phase).await;
     for operation in course.operations() {
-        assert!(
-            CALLS.iter().any(|call| call.operation == operation),
-            "{operation} is not in the table ({scene:?})"
-        );
+        let known = CALLS.iter().any(|call| call.operation == operation);
+        assert!(known, "{operation} is not in the table ({scene:?})");
     }
     let at = phase as usize;
     for call in CALLS {
@@ -164,9 +151,8 @@ async fn every_call_is_made_where_the_table_says_and_no_other() {
                 let failed = played.is_err();
                 (played, failed, Duration::ZERO)
             };
-            unless_starved(&format!("{scene:?} {phase:?}"), play)
-                .await
-                .unwrap();
+            let name = format!("{scene:?} {phase:?}");
+            unless_starved(&name, play).await.unwrap();
         });
     }
     while let Some(run) = running.join_next().await {

@@ -4,21 +4,9 @@
 //!
 //! `FAULTS=part,part cargo test --test faults` plays only the cells whose name contains all the parts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "modules of one test program share their helpers"
-)]
-#![allow(
-    clippy::print_stdout,
-    reason = "how many cells were played, for whoever asks with --nocapture"
-)]
+// A test that cannot go on fails, and the modules share their helpers. It prints how many cells were played.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, unreachable_pub, clippy::print_stdout)]
 
 mod cell;
 mod claims;
@@ -26,10 +14,8 @@ mod document;
 mod kinds;
 mod matrix;
 mod scene;
-#[allow(
-    dead_code,
-    reason = "shared with the end-to-end tests, which use all of it"
-)]
+// Another test program uses the rest.
+#[allow(dead_code, unused_imports)]
 #[path = "../e2e/stage.rs"]
 mod stage;
 #[path = "../crash/starved.rs"]

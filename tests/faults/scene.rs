@@ -3,12 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{
-    ContainerInstanceStatus, Fault, FaultKind, HookSpec, InstanceSpec, StackSpec,
-    TargetLifecycleState, TaskSpec,
-};
+use ecs_lifecycle_simulator::{Fault, FaultKind, InstanceSpec, TargetLifecycleState, TaskSpec};
 
-use super::stage::{Stage, group, web};
+use super::stage::{Active, Stage, group, web};
 use super::table::{COMPLETE, LIST_TASKS, TASKS};
 
 /// A set-up.
@@ -112,8 +109,7 @@ impl Scene {
     /// Sets the stage; no agent runs yet.
     pub async fn set(self) -> Stage {
         let mut group = group().terminate_delay(Duration::from_millis(100));
-        group.hooks =
-            vec![HookSpec::terminating("drain-hook").heartbeat_timeout(Duration::from_secs(60))];
+        group.hooks[0].heartbeat_timeout = Duration::from_secs(60);
         let mut instance = InstanceSpec::new("demo").group("demo-asg").id(&unique());
         if self == Self::Tags {
             instance = instance.tag("aws:autoscaling:groupName", "demo-asg");
@@ -121,27 +117,18 @@ impl Scene {
         instance.tasks = self.tasks();
         let mut stage = Stage::with_instance(group, instance)
             .await
-            .set("log", "level", "trace")
-            .set("metadata", "request_timeout", "1s")
-            .set("ecs", "introspection_timeout", "1s")
-            .set("ecs", "introspection_grace", "600ms")
-            .set("ecs", "api_poll_interval", "200ms")
-            .set("ecs", "api_settle", "1s")
-            .set("aws", "request_timeout", "1s");
+            .configured("log.level=trace metadata.request_timeout=1s aws.request_timeout=1s")
+            .configured("ecs.introspection_timeout=1s ecs.introspection_grace=600ms")
+            .configured("ecs.api_poll_interval=200ms ecs.api_settle=1s")
+            .configured(self.settings());
         if self.is_short() {
             stage = stage.set("drain", "timeout", &format!("{}ms", SHORT.as_millis()));
         }
-        for (section, key, value) in self.configured() {
-            stage = stage.set(section, key, value);
-        }
         if self == Self::Signal {
-            let stack = StackSpec::new("demo-stack").waiting("Group");
-            stage.simulator.add_stack(&stack);
+            stage = stage.signalling();
         }
         if let Some(fault) = self.fault() {
-            stage
-                .simulator
-                .fault(fault.of_instance(stage.instance.id()));
+            stage.fault(fault.of_instance(stage.instance.id()));
         }
         stage
     }
@@ -161,34 +148,27 @@ impl Scene {
         }
     }
 
-    fn configured(self) -> Vec<(&'static str, &'static str, &'static str)> {
-        let beat = ("autoscaling", "heartbeat_interval", "300ms");
-        let named = ("autoscaling", "auto_scaling_group_name", "demo-asg");
-        let stop = ("drain", "standalone_tasks", "stop");
-        let ignore = ("drain", "daemon_tasks", "ignore");
+    fn settings(self) -> &'static str {
         match self {
-            Self::Signal => vec![
-                ("cloudformation", "stack_name", "demo-stack"),
-                ("cloudformation", "logical_resource_id", "Group"),
-                ("cloudformation", "signal_drained", "true"),
-            ],
-            Self::Expired | Self::Beats | Self::SlowEnd => vec![beat],
-            Self::Early => vec![named],
-            Self::Named => vec![named, ("autoscaling", "lifecycle_hook_name", "drain-hook")],
-            Self::SetBack | Self::Stalled => vec![("drain", "recheck_after", "300ms")],
-            Self::Stop | Self::StopShort => vec![stop],
-            Self::StopLater => vec![stop, ("drain", "standalone_stop_after", "1s")],
-            Self::Ignore | Self::IgnoreOrderly => vec![ignore],
-            _ => Vec::new(),
+            Self::Expired | Self::Beats | Self::SlowEnd => "autoscaling.heartbeat_interval=300ms",
+            Self::Early => "autoscaling.auto_scaling_group_name=demo-asg",
+            Self::Named => {
+                "autoscaling.auto_scaling_group_name=demo-asg \
+                 autoscaling.lifecycle_hook_name=drain-hook"
+            }
+            Self::SetBack | Self::Stalled => "drain.recheck_after=300ms",
+            Self::Stop | Self::StopShort => "drain.standalone_tasks=stop",
+            Self::StopLater => "drain.standalone_tasks=stop drain.standalone_stop_after=1s",
+            Self::Ignore | Self::IgnoreOrderly => "drain.daemon_tasks=ignore",
+            _ => "",
         }
     }
 
     /// Asks for the drain.
     pub fn begin(self, stage: &Stage) {
         if self == Self::WarmPool {
-            stage
-                .instance
-                .send_to_warm_pool(TargetLifecycleState::WarmedStopped);
+            let pool = TargetLifecycleState::WarmedStopped;
+            stage.instance.send_to_warm_pool(pool);
         } else {
             stage.instance.terminate();
         }
@@ -199,9 +179,7 @@ impl Scene {
         match self {
             Self::Revoked => stage.instance.revoke_tokens(),
             Self::Expired => stage.instance.expire_credentials(),
-            Self::SetBack => stage
-                .instance
-                .set_container_instance_status(ContainerInstanceStatus::Active),
+            Self::SetBack => stage.instance.set_container_instance_status(Active),
             _ => {}
         }
     }

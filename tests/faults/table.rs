@@ -129,165 +129,89 @@ pub const HEARTBEAT: &str = "autoscaling:RecordLifecycleActionHeartbeat";
 pub const COMPLETE: &str = "autoscaling:CompleteLifecycleAction";
 pub const SIGNAL: &str = "cloudformation:SignalResource";
 
+macro_rules! made {
+    (-) => {
+        None
+    };
+    ($scene:ident) => {
+        Some(Scene::$scene)
+    };
+}
+
+/// An operation, the scenes by phase, what is said of the fault, and what the agent does meanwhile.
+macro_rules! calls {
+    ($($operation:ident [$($made:tt)*] $said:ident($what:expr), $meanwhile:literal;)*) => {
+        &[$(Call {
+            operation: $operation,
+            made: [$(made!($made)),*],
+            said: Said::$said($what),
+            meanwhile: $meanwhile,
+        }),*]
+    };
+}
+
+/// An operation, the faults, the phase and the scene; how it ends and what is said; the meantime, and the remedy.
+macro_rules! lasting {
+    ($($operation:ident $hits:ident $(($groups:ident))? $phase:ident $scene:ident => $fate:ident, $said:ident($what:expr),
+        $meanwhile:literal, $remedy:literal;)*) => {
+        &[$(Lasting {
+            operation: $operation,
+            hits: Hits::$hits $(($groups))?,
+            phase: Phase::$phase,
+            scene: Scene::$scene,
+            fate: Fate::$fate,
+            said: Said::$said($what),
+            meanwhile: $meanwhile,
+            remedy: $remedy,
+        }),*]
+    };
+}
+
 /// Faults that pass.
-pub const CALLS: &[Call] = &[
-    Call {
-        operation: TOKEN,
-        made: [
-            Some(Scene::Plain),
-            Some(Scene::Revoked),
-            Some(Scene::Revoked),
-        ],
-        said: Said::Warned("/latest/api/token|with a fresh token too"),
-        meanwhile: "no metadata: a drain that has begun goes on, one that is asked for begins late",
-    },
-    Call {
-        operation: DOCUMENT,
-        made: [Some(Scene::Plain), None, Some(Scene::Signal)],
-        said: Said::Warned("instance-identity/document|cloudformation:SignalResource"),
-        meanwhile: "at the start it does not know who it is, and waits; at completion it is part of the signal",
-    },
-    Call {
-        operation: SIGNATURE,
-        made: [None, None, Some(Scene::Signal)],
-        said: Said::Warned("instance-identity/signature|cloudformation:SignalResource"),
-        meanwhile: "part of the signal",
-    },
-    Call {
-        operation: TARGET,
-        made: [Some(Scene::Plain); 3],
-        said: Said::Warned("autoscaling/target-lifecycle-state"),
-        meanwhile: "the last good answer stands",
-    },
-    Call {
-        operation: SPOT,
-        made: [Some(Scene::Plain); 3],
-        said: Said::Warned("spot/instance-action"),
-        meanwhile: "the last good answer stands",
-    },
-    Call {
-        operation: TAG,
-        made: [Some(Scene::Tags), None, None],
-        said: Said::Silent("most launch templates have no tags in metadata"),
-        meanwhile: "`DescribeAutoScalingInstances` is asked in its place",
-    },
-    Call {
-        operation: ROLE,
-        made: [
-            Some(Scene::Plain),
-            Some(Scene::Expired),
-            Some(Scene::Expired),
-        ],
-        said: Said::Warned("credentials|no answer in time"),
-        meanwhile: "no call to AWS can be made; everything on the instance goes on",
-    },
-    Call {
-        operation: CREDENTIALS,
-        made: [
-            Some(Scene::Plain),
-            Some(Scene::Expired),
-            Some(Scene::Expired),
-        ],
-        said: Said::Warned("credentials|no answer in time"),
-        meanwhile: "no call to AWS can be made; everything on the instance goes on",
-    },
-    Call {
-        operation: METADATA,
-        made: [Some(Scene::Plain); 3],
-        said: Said::Silent(
-            "the ECS agent may take minutes at boot; a drain that has to wait for it says so",
-        ),
-        meanwhile: "without its ARN nothing can be drained; asked with every reading of the tasks: it may register anew",
-    },
-    Call {
-        operation: TASKS,
-        made: [Some(Scene::Plain); 3],
-        said: Said::Silent("three seconds of it are what a restart of the ECS agent looks like"),
-        meanwhile: "no answer is not \"no tasks\": whatever was seen before it has to be seen again",
-    },
-    Call {
-        operation: UPDATE,
-        made: [Some(Scene::Plain), Some(Scene::SetBack), None],
-        said: Said::Warned(UPDATE),
-        meanwhile: "tasks are watched, the hook is kept waiting; nothing is over before DRAINING is accepted",
-    },
-    Call {
-        operation: DESCRIBE,
-        made: [
-            Some(Scene::WarmPool),
-            Some(Scene::Stalled),
-            Some(Scene::Plain),
-        ],
-        said: Said::Warned(DESCRIBE),
-        meanwhile: "nothing is changed before ECS has shown whose container instance it is, and nothing is over before ECS agrees that nothing is left",
-    },
-    Call {
-        operation: LIST_TASKS,
-        made: [Some(Scene::Fallback); 3],
-        said: Said::Warned(LIST_TASKS),
-        meanwhile: "asked only while introspection API is unavailable: the drain waits",
-    },
-    Call {
-        operation: DESCRIBE_TASKS,
-        made: [
-            Some(Scene::Stop),
-            Some(Scene::Stalled),
-            Some(Scene::Fallback),
-        ],
-        said: Said::Warned(DESCRIBE_TASKS),
-        meanwhile: "a task of unknown kind is waited for, never stopped or ignored",
-    },
-    Call {
-        operation: DESCRIBE_SERVICES,
-        made: [
-            Some(Scene::Ignore),
-            Some(Scene::Stalled),
-            Some(Scene::Ignore),
-        ],
-        said: Said::Warned(DESCRIBE_SERVICES),
-        meanwhile: "a task of unknown kind is waited for, never stopped or ignored",
-    },
-    Call {
-        operation: STOP_TASK,
-        made: [Some(Scene::Stop), Some(Scene::StopLater), None],
-        said: Said::Warned(STOP_TASK),
-        meanwhile: "the task is waited for",
-    },
-    Call {
-        operation: FIND_GROUP,
-        made: [Some(Scene::Plain), None, Some(Scene::Early)],
-        said: Said::Warned(FIND_GROUP),
-        meanwhile: "the drain goes on; nothing is completed before the hook is known",
-    },
-    Call {
-        operation: HOOKS,
-        made: [Some(Scene::Plain), None, None],
-        said: Said::Warned(HOOKS),
-        meanwhile: "the drain goes on; nothing is completed before the hook is known",
-    },
-    Call {
-        operation: HEARTBEAT,
-        made: [
-            Some(Scene::Resumed),
-            Some(Scene::Beats),
-            Some(Scene::SlowEnd),
-        ],
-        said: Said::Warned(HEARTBEAT),
-        meanwhile: "the drain goes on; tried again within a quarter of what is left of the HeartbeatTimeout",
-    },
-    Call {
-        operation: COMPLETE,
-        made: [None, None, Some(Scene::Plain)],
-        said: Said::Warned(COMPLETE),
-        meanwhile: "heartbeats go on; an answer that was lost is found out, not repeated in vain",
-    },
-    Call {
-        operation: SIGNAL,
-        made: [None, None, Some(Scene::Signal)],
-        said: Said::Warned(SIGNAL),
-        meanwhile: "the lifecycle action is completed a second later at the most; the signal is tried five times",
-    },
-];
+pub const CALLS: &[Call] = calls! {
+    TOKEN [Plain Revoked Revoked] Warned("/latest/api/token|with a fresh token too"),
+        "no metadata: a drain that has begun goes on, one that is asked for begins late";
+    DOCUMENT [Plain - Signal] Warned("instance-identity/document|cloudformation:SignalResource"),
+        "at the start it does not know who it is, and waits; at completion it is part of the signal";
+    SIGNATURE [- - Signal] Warned("instance-identity/signature|cloudformation:SignalResource"),
+        "part of the signal";
+    TARGET [Plain Plain Plain] Warned("autoscaling/target-lifecycle-state"),
+        "the last good answer stands";
+    SPOT [Plain Plain Plain] Warned("spot/instance-action"),
+        "the last good answer stands";
+    TAG [Tags - -] Silent("most launch templates have no tags in metadata"),
+        "`DescribeAutoScalingInstances` is asked in its place";
+    ROLE [Plain Expired Expired] Warned("credentials|no answer in time"),
+        "no call to AWS can be made; everything on the instance goes on";
+    CREDENTIALS [Plain Expired Expired] Warned("credentials|no answer in time"),
+        "no call to AWS can be made; everything on the instance goes on";
+    METADATA [Plain Plain Plain] Silent("the ECS agent may take minutes at boot; a drain that has to wait for it says so"),
+        "without its ARN nothing can be drained; asked with every reading of the tasks: it may register anew";
+    TASKS [Plain Plain Plain] Silent("three seconds of it are what a restart of the ECS agent looks like"),
+        "no answer is not \"no tasks\": whatever was seen before it has to be seen again";
+    UPDATE [Plain SetBack -] Warned(UPDATE),
+        "tasks are watched, the hook is kept waiting; nothing is over before DRAINING is accepted";
+    DESCRIBE [WarmPool Stalled Plain] Warned(DESCRIBE),
+        "nothing is changed before ECS has shown whose container instance it is, and nothing is over before ECS agrees that nothing is left";
+    LIST_TASKS [Fallback Fallback Fallback] Warned(LIST_TASKS),
+        "asked only while introspection API is unavailable: the drain waits";
+    DESCRIBE_TASKS [Stop Stalled Fallback] Warned(DESCRIBE_TASKS),
+        "a task of unknown kind is waited for, never stopped or ignored";
+    DESCRIBE_SERVICES [Ignore Stalled Ignore] Warned(DESCRIBE_SERVICES),
+        "a task of unknown kind is waited for, never stopped or ignored";
+    STOP_TASK [Stop StopLater -] Warned(STOP_TASK),
+        "the task is waited for";
+    FIND_GROUP [Plain - Early] Warned(FIND_GROUP),
+        "the drain goes on; nothing is completed before the hook is known";
+    HOOKS [Plain - -] Warned(HOOKS),
+        "the drain goes on; nothing is completed before the hook is known";
+    HEARTBEAT [Resumed Beats SlowEnd] Warned(HEARTBEAT),
+        "the drain goes on; tried again within a quarter of what is left of the HeartbeatTimeout";
+    COMPLETE [- - Plain] Warned(COMPLETE),
+        "heartbeats go on; an answer that was lost is found out, not repeated in vain";
+    SIGNAL [- - Signal] Warned(SIGNAL),
+        "the lifecycle action is completed a second later at the most; the signal is tried five times";
+};
 
 const ALL: &[Group] = &Group::ALL;
 /// All but a denial, which only a person can mend.
@@ -301,245 +225,77 @@ const TROUBLE: &[Group] = &[
 const DENIED: &[Group] = &[Group::Denied];
 
 /// Faults that stay.
-pub const LASTING: &[Lasting] = &[
-    Lasting {
-        operation: TARGET,
-        hits: Hits::Of(ALL),
-        phase: Phase::Drain,
-        scene: Scene::Plain,
-        fate: Fate::Drained,
-        said: Said::Warned("autoscaling/target-lifecycle-state"),
-        meanwhile: "the drain goes on to its end: it can no longer be called off",
-        remedy: "look at the instance's metadata options: the agent needs IMDSv2",
-    },
-    Lasting {
-        operation: TOKEN,
-        hits: Hits::Of(ALL),
-        phase: Phase::Drain,
-        scene: Scene::Revoked,
-        fate: Fate::Drained,
-        said: Said::Warned("/latest/api/token|with a fresh token too"),
-        meanwhile: "the drain goes on to its end, on the credentials it has",
-        remedy: "look at the instance's metadata options: the agent needs IMDSv2",
-    },
-    Lasting {
-        operation: DOCUMENT,
-        hits: Hits::Of(ALL),
-        phase: Phase::Start,
-        scene: Scene::Plain,
-        fate: Fate::Waits,
-        said: Said::Warned("instance-identity/document"),
-        meanwhile: "nothing can be done: the region says whom to ask",
-        remedy: "look at the instance's metadata options: the agent needs IMDSv2",
-    },
-    Lasting {
-        operation: CREDENTIALS,
-        hits: Hits::Of(ALL),
-        phase: Phase::Start,
-        scene: Scene::Plain,
-        fate: Fate::Waits,
-        said: Said::Warned("credentials|no answer in time"),
-        meanwhile: "no call to AWS can be made: the lifecycle hook's own timeout decides",
-        remedy: "give the instance its instance profile",
-    },
-    Lasting {
-        operation: TASKS,
-        hits: Hits::Of(ALL),
-        phase: Phase::Drain,
-        scene: Scene::Plain,
-        fate: Fate::Drained,
-        said: Said::Warned("using the ECS API for tasks"),
-        meanwhile: "after `ecs.introspection_grace` the ECS API is asked, and believed after `ecs.api_settle`",
-        remedy: "look at the ECS agent (`systemctl status ecs`)",
-    },
-    Lasting {
-        operation: METADATA,
-        hits: Hits::Of(ALL),
-        phase: Phase::Start,
-        scene: Scene::ShortTimeout,
-        fate: Fate::TimedOut,
-        said: Said::Warned("the ECS agent does not report a container instance"),
-        meanwhile: "asked until the deadline: not to know is not to be empty",
-        remedy: "look at the ECS agent (`systemctl status ecs`)",
-    },
-    Lasting {
-        operation: UPDATE,
-        hits: Hits::NotDone,
-        phase: Phase::Start,
-        scene: Scene::ShortTimeout,
-        fate: Fate::TimedOut,
-        said: Said::Warned(UPDATE),
-        meanwhile: "waits until the deadline: ECS may place tasks here all the time",
-        remedy: "allow `ecs:UpdateContainerInstancesState` on the container instance",
-    },
-    Lasting {
-        operation: UPDATE,
-        hits: Hits::AnswerLost,
-        phase: Phase::Start,
-        scene: Scene::Plain,
-        fate: Fate::Drained,
-        said: Said::Warned(UPDATE),
-        meanwhile: "`DescribeContainerInstances` tells at the end that it is DRAINING",
-        remedy: "nothing",
-    },
-    Lasting {
-        operation: DESCRIBE,
-        hits: Hits::Of(DENIED),
-        phase: Phase::Start,
-        scene: Scene::Plain,
-        fate: Fate::Drained,
-        said: Said::Warned(DESCRIBE),
-        meanwhile: "DRAINING is issued once more at the end: its answer says the same",
-        remedy: "allow `ecs:DescribeContainerInstances`",
-    },
-    Lasting {
-        operation: DESCRIBE,
-        hits: Hits::Of(TROUBLE),
-        phase: Phase::End,
-        scene: Scene::ShortOrderly,
-        fate: Fate::TimedOut,
-        said: Said::Warned(DESCRIBE),
-        meanwhile: "waits until the deadline: without ECS's word a task may be on its way",
-        remedy: "wait for Amazon ECS; look at endpoints and routes",
-    },
-    Lasting {
-        operation: LIST_TASKS,
-        hits: Hits::Of(ALL),
-        phase: Phase::Start,
-        scene: Scene::FallbackShort,
-        fate: Fate::TimedOut,
-        said: Said::Warned(LIST_TASKS),
-        meanwhile: "with introspection away as well, nobody knows what runs: waits until the deadline",
-        remedy: "look at the ECS agent; allow `ecs:ListTasks`",
-    },
-    Lasting {
-        operation: DESCRIBE_TASKS,
-        hits: Hits::Of(ALL),
-        phase: Phase::Start,
-        scene: Scene::FallbackShort,
-        fate: Fate::TimedOut,
-        said: Said::Warned(DESCRIBE_TASKS),
-        meanwhile: "with introspection away as well, nobody knows what runs: waits until the deadline",
-        remedy: "look at the ECS agent; allow `ecs:DescribeTasks`",
-    },
-    Lasting {
-        operation: DESCRIBE_SERVICES,
-        hits: Hits::Of(DENIED),
-        phase: Phase::Start,
-        scene: Scene::IgnoreOrderly,
-        fate: Fate::Drained,
-        said: Said::Warned(DESCRIBE_SERVICES),
-        meanwhile: "`daemon_tasks = \"ignore\"` cannot be followed: daemons are waited for like any other task",
-        remedy: "allow `ecs:DescribeServices`",
-    },
-    Lasting {
-        operation: STOP_TASK,
-        hits: Hits::NotDone,
-        phase: Phase::Start,
-        scene: Scene::StopShort,
-        fate: Fate::TimedOut,
-        said: Said::Warned(STOP_TASK),
-        meanwhile: "the standalone task is waited for until the deadline",
-        remedy: "allow `ecs:StopTask`",
-    },
-    Lasting {
-        operation: STOP_TASK,
-        hits: Hits::AnswerLost,
-        phase: Phase::Start,
-        scene: Scene::Stop,
-        fate: Fate::Drained,
-        said: Said::Warned(STOP_TASK),
-        meanwhile: "the task stops all the same, which introspection shows",
-        remedy: "nothing",
-    },
-    Lasting {
-        operation: FIND_GROUP,
-        hits: Hits::Of(ALL),
-        phase: Phase::Start,
-        scene: Scene::Plain,
-        fate: Fate::Waits,
-        said: Said::Warned(FIND_GROUP),
-        meanwhile: "drains, and completes nothing: the lifecycle hook's own timeout decides",
-        remedy: "allow `autoscaling:DescribeAutoScalingInstances`, or turn on instance tags in metadata, or set `autoscaling.auto_scaling_group_name`",
-    },
-    Lasting {
-        operation: FIND_GROUP,
-        hits: Hits::Of(ALL),
-        phase: Phase::End,
-        scene: Scene::Early,
-        fate: Fate::Drained,
-        said: Said::Warned(FIND_GROUP),
-        meanwhile: "a completion that is refused is tried again: not to know why is no reason not to",
-        remedy: "allow `autoscaling:DescribeAutoScalingInstances`",
-    },
-    Lasting {
-        operation: HOOKS,
-        hits: Hits::Of(DENIED),
-        phase: Phase::Start,
-        scene: Scene::Named,
-        fate: Fate::Drained,
-        said: Said::Warned(HOOKS),
-        meanwhile: "with `autoscaling.lifecycle_hook_name` set, that one is completed, unseen, with a heartbeat every 10 s",
-        remedy: "allow `autoscaling:DescribeLifecycleHooks`",
-    },
-    Lasting {
-        operation: HOOKS,
-        hits: Hits::Of(ALL),
-        phase: Phase::Start,
-        scene: Scene::Plain,
-        fate: Fate::Waits,
-        said: Said::Warned(HOOKS),
-        meanwhile: "drains, and completes nothing: the lifecycle hook's own timeout decides",
-        remedy: "allow `autoscaling:DescribeLifecycleHooks`, or set `autoscaling.lifecycle_hook_name`",
-    },
-    Lasting {
-        operation: HEARTBEAT,
-        hits: Hits::Of(ALL),
-        phase: Phase::Drain,
-        scene: Scene::Beats,
-        fate: Fate::Drained,
-        said: Said::Warned(HEARTBEAT),
-        meanwhile: "drains and completes, if that is done before the HeartbeatTimeout is over",
-        remedy: "allow `autoscaling:RecordLifecycleActionHeartbeat`",
-    },
-    Lasting {
-        operation: COMPLETE,
-        hits: Hits::NotDone,
-        phase: Phase::End,
-        scene: Scene::Plain,
-        fate: Fate::Waits,
-        said: Said::Warned(COMPLETE),
-        meanwhile: "keeps on trying; heartbeats hold the instance until the deadline",
-        remedy: "allow `autoscaling:CompleteLifecycleAction`",
-    },
-    Lasting {
-        operation: COMPLETE,
-        hits: Hits::AnswerLost,
-        phase: Phase::End,
-        scene: Scene::Plain,
-        fate: Fate::Unheard,
-        said: Said::Warned(COMPLETE),
-        meanwhile: "keeps on asking until the instance is gone; Auto Scaling takes a second try for none",
-        remedy: "nothing",
-    },
-    Lasting {
-        operation: SIGNATURE,
-        hits: Hits::Of(ALL),
-        phase: Phase::End,
-        scene: Scene::Signal,
-        fate: Fate::Drained,
-        said: Said::Warned("instance-identity/signature|cloudformation:SignalResource"),
-        meanwhile: "tried five times; the lifecycle action is completed whatever becomes of it",
-        remedy: "look at the instance's metadata options: the agent needs IMDSv2",
-    },
-    Lasting {
-        operation: SIGNAL,
-        hits: Hits::Of(ALL),
-        phase: Phase::End,
-        scene: Scene::Signal,
-        fate: Fate::Drained,
-        said: Said::Warned(SIGNAL),
-        meanwhile: "tried five times; the lifecycle action is completed whatever becomes of it",
-        remedy: "check stack and resource in `[cloudformation]`",
-    },
-];
+pub const LASTING: &[Lasting] = lasting! {
+    TARGET Of(ALL) Drain Plain => Drained, Warned("autoscaling/target-lifecycle-state"),
+        "the drain goes on to its end: it can no longer be called off",
+        "look at the instance's metadata options: the agent needs IMDSv2";
+    TOKEN Of(ALL) Drain Revoked => Drained, Warned("/latest/api/token|with a fresh token too"),
+        "the drain goes on to its end, on the credentials it has",
+        "look at the instance's metadata options: the agent needs IMDSv2";
+    DOCUMENT Of(ALL) Start Plain => Waits, Warned("instance-identity/document"),
+        "nothing can be done: the region says whom to ask",
+        "look at the instance's metadata options: the agent needs IMDSv2";
+    CREDENTIALS Of(ALL) Start Plain => Waits, Warned("credentials|no answer in time"),
+        "no call to AWS can be made: the lifecycle hook's own timeout decides",
+        "give the instance its instance profile";
+    TASKS Of(ALL) Drain Plain => Drained, Warned("using the ECS API for tasks"),
+        "after `ecs.introspection_grace` the ECS API is asked, and believed after `ecs.api_settle`",
+        "look at the ECS agent (`systemctl status ecs`)";
+    METADATA Of(ALL) Start ShortTimeout => TimedOut, Warned("the ECS agent does not report a container instance"),
+        "asked until the deadline: not to know is not to be empty",
+        "look at the ECS agent (`systemctl status ecs`)";
+    UPDATE NotDone Start ShortTimeout => TimedOut, Warned(UPDATE),
+        "waits until the deadline: ECS may place tasks here all the time",
+        "allow `ecs:UpdateContainerInstancesState` on the container instance";
+    UPDATE AnswerLost Start Plain => Drained, Warned(UPDATE),
+        "`DescribeContainerInstances` tells at the end that it is DRAINING",
+        "nothing";
+    DESCRIBE Of(DENIED) Start Plain => Drained, Warned(DESCRIBE),
+        "DRAINING is issued once more at the end: its answer says the same",
+        "allow `ecs:DescribeContainerInstances`";
+    DESCRIBE Of(TROUBLE) End ShortOrderly => TimedOut, Warned(DESCRIBE),
+        "waits until the deadline: without ECS's word a task may be on its way",
+        "wait for Amazon ECS; look at endpoints and routes";
+    LIST_TASKS Of(ALL) Start FallbackShort => TimedOut, Warned(LIST_TASKS),
+        "with introspection away as well, nobody knows what runs: waits until the deadline",
+        "look at the ECS agent; allow `ecs:ListTasks`";
+    DESCRIBE_TASKS Of(ALL) Start FallbackShort => TimedOut, Warned(DESCRIBE_TASKS),
+        "with introspection away as well, nobody knows what runs: waits until the deadline",
+        "look at the ECS agent; allow `ecs:DescribeTasks`";
+    DESCRIBE_SERVICES Of(DENIED) Start IgnoreOrderly => Drained, Warned(DESCRIBE_SERVICES),
+        "`daemon_tasks = \"ignore\"` cannot be followed: daemons are waited for like any other task",
+        "allow `ecs:DescribeServices`";
+    STOP_TASK NotDone Start StopShort => TimedOut, Warned(STOP_TASK),
+        "the standalone task is waited for until the deadline",
+        "allow `ecs:StopTask`";
+    STOP_TASK AnswerLost Start Stop => Drained, Warned(STOP_TASK),
+        "the task stops all the same, which introspection shows",
+        "nothing";
+    FIND_GROUP Of(ALL) Start Plain => Waits, Warned(FIND_GROUP),
+        "drains, and completes nothing: the lifecycle hook's own timeout decides",
+        "allow `autoscaling:DescribeAutoScalingInstances`, or turn on instance tags in metadata, or set `autoscaling.auto_scaling_group_name`";
+    FIND_GROUP Of(ALL) End Early => Drained, Warned(FIND_GROUP),
+        "a completion that is refused is tried again: not to know why is no reason not to",
+        "allow `autoscaling:DescribeAutoScalingInstances`";
+    HOOKS Of(DENIED) Start Named => Drained, Warned(HOOKS),
+        "with `autoscaling.lifecycle_hook_name` set, that one is completed, unseen, with a heartbeat every 10 s",
+        "allow `autoscaling:DescribeLifecycleHooks`";
+    HOOKS Of(ALL) Start Plain => Waits, Warned(HOOKS),
+        "drains, and completes nothing: the lifecycle hook's own timeout decides",
+        "allow `autoscaling:DescribeLifecycleHooks`, or set `autoscaling.lifecycle_hook_name`";
+    HEARTBEAT Of(ALL) Drain Beats => Drained, Warned(HEARTBEAT),
+        "drains and completes, if that is done before the HeartbeatTimeout is over",
+        "allow `autoscaling:RecordLifecycleActionHeartbeat`";
+    COMPLETE NotDone End Plain => Waits, Warned(COMPLETE),
+        "keeps on trying; heartbeats hold the instance until the deadline",
+        "allow `autoscaling:CompleteLifecycleAction`";
+    COMPLETE AnswerLost End Plain => Unheard, Warned(COMPLETE),
+        "keeps on asking until the instance is gone; Auto Scaling takes a second try for none",
+        "nothing";
+    SIGNATURE Of(ALL) End Signal => Drained, Warned("instance-identity/signature|cloudformation:SignalResource"),
+        "tried five times; the lifecycle action is completed whatever becomes of it",
+        "look at the instance's metadata options: the agent needs IMDSv2";
+    SIGNAL Of(ALL) End Signal => Drained, Warned(SIGNAL),
+        "tried five times; the lifecycle action is completed whatever becomes of it",
+        "check stack and resource in `[cloudformation]`";
+};

@@ -1,11 +1,8 @@
 //! What has to hold whatever is parsed: one function for each fuzz target, run by the fuzzer
 //! (`make fuzz`) and, on the committed inputs and mutations of them, by `tests/fuzz_short.rs`.
 
-#![allow(
-    clippy::panic,
-    clippy::expect_used,
-    reason = "a property that does not hold stops the fuzzer"
-)]
+// A property that does not hold stops the fuzzer.
+#![allow(clippy::panic, clippy::expect_used)]
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

@@ -3,18 +3,9 @@
 //!
 //! `make packages` has to have made them. Otherwise as `tests/systemd`, whose machine and stage these are.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-#![allow(
-    unreachable_pub,
-    dead_code,
-    reason = "modules of several test programs share their helpers"
-)]
+// A test that cannot go on fails, and several test programs share the modules.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, unreachable_pub, dead_code)]
 
 /// Below target/: the root file system that the machines boot.
 const DIRECTORY: &str = "package-tests";

@@ -5,18 +5,9 @@
 //! The machine is a Debian, as there is no Amazon Linux to boot: `packer/provision/packages.sh` has a branch
 //! for it. Needs what `tests/systemd` needs, Packer (`packer/tools.sh` builds it), and `make packages`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-#![allow(
-    unreachable_pub,
-    dead_code,
-    reason = "modules of several test programs share their helpers"
-)]
+// A test that cannot go on fails, and several test programs share the modules.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, unreachable_pub, dead_code)]
 
 /// Below target/: the root file system that the machines boot.
 const DIRECTORY: &str = "image";

@@ -67,10 +67,7 @@ async fn ours(simulator: &Simulator, instance: &Instance) -> Head {
         .set("cloudformation", "signal_drained", "true")
         .start()
         .unwrap();
-    agent
-        .logged("this is a container instance of cluster", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("this is a container instance of cluster").await;
     instance.terminate();
     let id = instance.id().to_owned();
     simulator

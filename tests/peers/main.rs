@@ -1,17 +1,9 @@
 //! The agent beside programs that we did not write: AWS's own `cfn-signal`, a CloudFormation that waits for
 //! signals, and a reader of metrics. `tests/peers/setup.sh` fetches them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "modules of one test program share their helpers"
-)]
+// A test that cannot go on fails, and the modules share their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, unreachable_pub)]
 
 mod cfn_signal;
 mod http;

@@ -166,10 +166,7 @@ async fn a_stack_that_waits_for_a_drain_is_complete_with_its_signal() {
         .set("cloudformation", "signal_drained", "true")
         .start()
         .unwrap();
-    agent
-        .logged("this is a container instance of cluster", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("this is a container instance of cluster").await;
     instance.terminate();
     ministack.complete_by(instance.id()).await;
     instance.wait_until_gone(PATIENCE).await.unwrap();

@@ -80,19 +80,13 @@ async fn the_metrics_are_as_prometheus_wants_them_in_every_phase() {
     .set("agent", "socket", socket.display().to_string())
     .start()
     .unwrap();
-    agent
-        .logged("this is a container instance of cluster", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("this is a container instance of cluster").await;
     assert_parses(&metrics(&socket).await).await;
     // One of each kind of error, too.
     simulator
         .fault(Fault::on("ecs:UpdateContainerInstancesState", FaultKind::AccessDenied).times(1));
     instance.terminate();
-    agent
-        .logged("container instance is DRAINING", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("container instance is DRAINING").await;
     assert_parses(&metrics(&socket).await).await;
     let id = instance.id().to_owned();
     simulator
@@ -101,9 +95,6 @@ async fn the_metrics_are_as_prometheus_wants_them_in_every_phase() {
         })
         .await
         .unwrap();
-    agent
-        .logged("lifecycle action completed", PATIENCE)
-        .await
-        .unwrap();
+    agent.says("lifecycle action completed").await;
     assert_parses(&metrics(&socket).await).await;
 }

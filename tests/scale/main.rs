@@ -1,12 +1,8 @@
 //! A cluster that scales by its agents' figures: real agents, one for each host, against the simulator. Both run
 //! on clocks that are many times faster than the machine's (`tests/rig/src/cluster.rs`).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+// A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::path::Path;
 use std::time::Duration;

@@ -5,17 +5,9 @@
 //! Needs root and Debian's packages (`rootfs.sh` gets them). Where that cannot be had, each test says
 //! `SKIPPED` and why; with `ECS_LIFECYCLE_REQUIRE_SYSTEMD=1` it fails instead.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "modules of one test program share their helpers"
-)]
+// A test that cannot go on fails, and the modules share their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::panic, unreachable_pub)]
 
 /// Below target/: the root file system that the machines boot.
 const DIRECTORY: &str = "systemd";

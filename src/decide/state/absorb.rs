@@ -295,17 +295,18 @@ impl State {
     }
 
     fn register(&self, target: ContainerInstance, turn: &Turn<'_>) -> Registration {
-        let verified = self.memory.verified.as_ref() == Some(&target.arn);
+        let verified = self.memory.verified.as_ref().map(|arn| *arn == target.arn);
         // A change that an earlier process has sent may arrive after ours. It has sent none before it had
-        // written down that the DRAINING is ours.
-        let known = verified || self.memory.container_instance.as_ref() == Some(&target);
+        // written down that the DRAINING is ours, nor before the ARN was verified, if it may look.
+        let same = || self.memory.container_instance.as_ref() == Some(&target);
+        let known = verified.unwrap_or_else(same);
         let drain = self.memory.drain.as_ref();
         let changed = known && drain.is_some_and(|drain| drain.ours);
         // Without a memory, this process may follow one whose memory was lost during a drain.
         let may_follow = changed || self.without_memory && drain.is_some();
         let until = self.started_at + turn.policy.aws.request_timeout;
         let resumed = (may_follow && until > turn.now).then_some(until);
-        Registration::new(target, verified, changed, resumed, turn.now)
+        Registration::new(target, verified == Some(true), changed, resumed, turn.now)
     }
 
     fn is_now(&mut self, found: ContainerInstance, turn: &mut Turn<'_>) {

@@ -160,9 +160,7 @@ impl State {
             }
             _ => Placement::Leave,
         };
-        let needs_prior = want == Placement::Draining
-            && self.needs_prior()
-            && self.memory.drain.as_ref().is_some_and(|drain| !drain.ours);
+        let needs_prior = want == Placement::Draining && self.needs_prior();
         if let Some(other) = self.displaced.as_mut().filter(|other| other.has_to_undo()) {
             other.advance(Placement::Active, false, turn);
         }

@@ -43,7 +43,7 @@ pub async fn run(seed: u64) -> ((Tally, Result<String, Failure>), bool, Duration
     let mut lives = Lives::start(&stage.builder);
     let result = go(&plan, &stage, &mut lives).await;
     let id = stage.instance.id();
-    let faults = stage.simulator.world(|world| {
+    let faults = stage.world(|world| {
         let log = world.requests().all().iter();
         log.filter(|request| is_fault(&request.outcome)).count()
     });
@@ -54,7 +54,7 @@ pub async fn run(seed: u64) -> ((Tally, Result<String, Failure>), bool, Duration
         faults,
     };
     let result = result.map_err(|why| {
-        let truth = stage.simulator.world(|world| truth(world, id));
+        let truth = stage.world(|world| truth(world, id));
         let story = format!("{plan:#?}\n{truth}\n{}", lives.log());
         Failure { why, story }
     });
@@ -120,7 +120,7 @@ async fn go(plan: &Plan, stage: &Stage, lives: &mut Lives) -> Result<String, Str
         let fault = Fault::on(trouble.operation, trouble.kind.clone())
             .probability(trouble.probability, trouble.seed)
             .times(trouble.times);
-        stage.simulator.fault(fault);
+        stage.fault(fault);
     }
     let mut witness = Witness {
         caused_at: stage.simulator.now(),
@@ -149,9 +149,7 @@ async fn go(plan: &Plan, stage: &Stage, lives: &mut Lives) -> Result<String, Str
     finish(plan, stage).await?;
     witness.written = written(stage.scratch.path());
     let id = stage.instance.id();
-    stage
-        .simulator
-        .world(|world| judge(plan, &witness, world, id))
+    stage.world(|world| judge(plan, &witness, world, id))
 }
 
 /// Waits for the end that the plan leads to.

@@ -2,12 +2,12 @@
 
 use ecs_lifecycle_simulator::{
     ContainerInstanceStatus, Hold, HookSpec, InstanceSpec, LifecycleState, SpotAction, TaskSpec,
-    What,
 };
 
 use super::pool::{in_service, to_the_pool};
 use super::scene::{
-    Active, Continue, Draining, LOOK, SET, Scene, WallClock, group, member, s, web,
+    Active, Continue, Draining, LOOK, SET, Scene, WallClock, draining, group, member, s, serving,
+    web,
 };
 use crate::control::{self, socket};
 use crate::newcomer::{self, COMPLETE, DRAIN, LAUNCH, ms};
@@ -37,10 +37,7 @@ async fn set_active_while_a_completion_is_under_way() {
 /// what that look says is not enough.
 #[tokio::test]
 async fn registered_anew_during_the_last_look() {
-    let scene = Scene::added(group(ms(100), s(3600)), member([web(500)])).await;
-    let scene = scene.watching().await;
-    scene.instance.terminate();
-    scene.becomes(Draining).await;
+    let scene = draining([web(500)]).await;
     let mut gate = scene.simulator.hold(Hold::before(LOOK));
     let held = gate.reached(PATIENCE).await.unwrap();
     scene.instance.schedule_whenever_active(web(1_000), ms(0));
@@ -54,10 +51,7 @@ async fn registered_anew_during_the_last_look() {
 #[tokio::test]
 async fn the_ecs_agent_restarts_during_the_last_look() {
     let late = web(700).after_draining(ms(2_000)).pending_for(ms(300));
-    let scene = Scene::added(group(ms(100), s(3600)), member([web(300), late])).await;
-    let scene = scene.watching().await;
-    scene.instance.terminate();
-    scene.becomes(Draining).await;
+    let scene = draining([web(300), late]).await;
     let mut gate = scene.simulator.hold(Hold::before(LOOK));
     let held = gate.reached(PATIENCE).await.unwrap();
     scene.instance.ecs_agent_down().await;
@@ -71,8 +65,7 @@ async fn the_ecs_agent_restarts_during_the_last_look() {
 /// DRAINING is under way: the new one is set to DRAINING, too.
 #[tokio::test]
 async fn registered_anew_while_draining_is_asked_for() {
-    let scene = Scene::added(group(ms(100), s(3600)), member([])).await;
-    let scene = scene.watching().await;
+    let scene = serving([]).await;
     let mut gate = scene.simulator.hold(Hold::before(SET));
     scene.instance.terminate();
     let held = gate.reached(PATIENCE).await.unwrap();
@@ -87,10 +80,7 @@ async fn registered_anew_while_draining_is_asked_for() {
 #[tokio::test]
 async fn tasks_forgotten_under_the_same_registration() {
     let job = || TaskSpec::standalone("job").runs_for(s(6));
-    let scene = Scene::added(group(ms(100), s(3600)), member([job(), job()])).await;
-    let scene = scene.watching().await;
-    scene.instance.terminate();
-    scene.becomes(Draining).await;
+    let scene = draining([job(), job()]).await;
     scene.polls(10).await;
     scene.instance.forget_tasks();
     scene.ends_well().await;
@@ -105,13 +95,7 @@ async fn the_hook_has_another_name_by_then() {
     let mut renamed = group(s(6), s(20));
     renamed.hooks = vec![HookSpec::terminating("other-hook").heartbeat_timeout(s(20))];
     scene.simulator.add_group(renamed);
-    let ended = |what: &What| {
-        matches!(
-            what,
-            What::HookCompleted { .. } | What::HeartbeatLapsed { .. }
-        )
-    };
-    scene.happens("an end", ended).await;
+    scene.hook_ends().await;
     assert_eq!(scene.results("other-hook"), [Continue], "{}", scene.log());
 }
 
@@ -119,23 +103,19 @@ async fn the_hook_has_another_name_by_then() {
 #[tokio::test]
 async fn detached_while_it_is_drained_by_hand() {
     let stays = web(100).replacement_delay(s(3600));
-    let scene = Scene::added(group(ms(100), s(3600)), member([stays])).await;
-    let scene = scene.watching().await;
-    assert_eq!(scene.command(&["drain"]).await.code, Some(0));
-    scene.becomes(Draining).await;
+    let scene = serving([stays]).await;
+    scene.drain_by_hand().await;
     assert!(scene.instance.detach());
     scene.polls(10).await;
     scene.was_never_put_back();
-    assert_eq!(scene.command(&["undrain"]).await.code, Some(0));
-    scene.becomes(Active).await;
+    scene.undrain().await;
 }
 
 /// A Spot notice and a scale-in come in either order: the action is completed before EC2 acts.
 #[tokio::test]
 async fn a_spot_notice_and_a_scale_in() {
     for spot_first in [true, false] {
-        let scene = Scene::added(group(ms(100), s(3600)), member([web(2_000)])).await;
-        let scene = scene.watching().await;
+        let scene = serving([web(2_000)]).await;
         let spot = || scene.instance.interrupt_spot(SpotAction::Terminate, s(40));
         if spot_first {
             spot();
@@ -153,10 +133,7 @@ async fn a_spot_notice_and_a_scale_in() {
 /// The machine is rebooted in mid-drain, and its wall clock is three hours behind for a while: the drain ends as usual.
 #[tokio::test]
 async fn rebooted_in_mid_drain_with_a_clock_that_is_behind() {
-    let scene = Scene::added(group(ms(100), s(3600)), member([web(8_000)])).await;
-    let mut scene = scene.watching().await;
-    scene.instance.terminate();
-    scene.becomes(Draining).await;
+    let mut scene = draining([web(8_000)]).await;
     scene.polls(5).await;
     scene.kill().await;
     scene.reboot();
@@ -197,12 +174,7 @@ async fn terminated_while_its_join_is_completed() {
     scene.instance.terminate();
     scene.becomes(Draining).await;
     held.release();
-    scene
-        .happens(
-            "a completion",
-            |what| matches!(what, What::HookCompleted { hook, .. } if hook == DRAIN),
-        )
-        .await;
+    scene.stage.completed(scene.agent(), DRAIN).await;
     assert_eq!(scene.results(DRAIN), [Continue], "{}", scene.log());
     assert!(scene.results(LAUNCH).is_empty());
 }
@@ -210,21 +182,13 @@ async fn terminated_while_its_join_is_completed() {
 /// Deregistered by somebody while it drains: there is nothing left to set, and the action is completed.
 #[tokio::test]
 async fn deregistered_in_mid_drain() {
-    let scene = Scene::added(group(ms(100), s(3600)), member([web(3_000)])).await;
-    let scene = scene.watching().await;
-    scene.instance.terminate();
-    scene.becomes(Draining).await;
+    let scene = draining([web(3_000)]).await;
     scene.polls(3).await;
-    scene
-        .instance
-        .set_container_instance_status(ContainerInstanceStatus::Inactive);
-    scene
-        .happens("a completion", |what| {
-            matches!(what, What::HookCompleted { .. })
-        })
-        .await;
+    let inactive = ContainerInstanceStatus::Inactive;
+    scene.instance.set_container_instance_status(inactive);
+    scene.stage.completed(scene.agent(), DRAIN).await;
     scene.instance.wait_until_gone(PATIENCE).await.unwrap();
-    let killed = scene.simulator.world(|world| world.killed());
+    let killed = scene.world(|world| world.killed());
     assert!(killed.is_empty(), "{}", scene.log());
 }
 
@@ -232,8 +196,7 @@ async fn deregistered_in_mid_drain() {
 #[tokio::test]
 async fn drained_again_while_active_is_asked_for() {
     let scene = in_service().await;
-    assert_eq!(scene.command(&["drain"]).await.code, Some(0));
-    scene.becomes(Draining).await;
+    scene.drain_by_hand().await;
     let mut gate = scene.simulator.hold(Hold::before(SET));
     let undrain = control::start(&socket(&scene.scratch), &["undrain"]);
     let held = gate.reached(PATIENCE).await.unwrap();
@@ -250,10 +213,7 @@ async fn drained_again_while_active_is_asked_for() {
 /// Metadata shows no target state for a while in mid-drain: that takes nothing back.
 #[tokio::test]
 async fn the_target_state_is_away_in_mid_drain() {
-    let scene = Scene::added(group(ms(100), s(3600)), member([web(4_000)])).await;
-    let mut scene = scene.watching().await;
-    scene.instance.terminate();
-    scene.becomes(Draining).await;
+    let mut scene = draining([web(4_000)]).await;
     scene.hides_target(20);
     scene.polls(5).await;
     scene.kill().await;
@@ -268,8 +228,7 @@ async fn outside_a_group_spot_and_a_hand() {
     let alone = InstanceSpec::new("demo").lifecycle_state(LifecycleState::InService);
     let scene = Scene::added(group(s(1), s(3600)), alone.task(web(100))).await;
     let mut scene = scene.watching().await;
-    assert_eq!(scene.command(&["drain"]).await.code, Some(0));
-    scene.becomes(Draining).await;
+    scene.drain_by_hand().await;
     scene.instance.announce_spot(SpotAction::Stop, s(30));
     scene.polls(5).await;
     scene.kill().await;
@@ -279,6 +238,5 @@ async fn outside_a_group_spot_and_a_hand() {
     scene.polls(20).await;
     scene.becomes(Draining).await;
     scene.was_never_put_back();
-    assert_eq!(scene.command(&["undrain"]).await.code, Some(0));
-    scene.becomes(Active).await;
+    scene.undrain().await;
 }

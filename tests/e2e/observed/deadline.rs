@@ -1,9 +1,7 @@
 //! Deadlines and restarts: what was over in time stays so, and what was not is looked at first.
 
-use ecs_lifecycle_simulator::{StackSpec, What};
-
 use super::scene::{Continue, Draining, LOOK, Scene, WallClock, group, member, s, web};
-use crate::newcomer::{self, COMPLETE, DRAIN, LAUNCH, RESOURCE, STACK, ms};
+use crate::newcomer::{self, COMPLETE, DRAIN, FAILS, LAUNCH, ms};
 
 const THREE_HOURS: i64 = 3 * 3600;
 
@@ -30,19 +28,10 @@ async fn a_clock_that_is_set_in_mid_drain_moves_no_deadline() {
 #[tokio::test]
 async fn drained_in_time_stays_so_over_a_restart() {
     for on_timeout in ["ABANDON", "NONE"] {
-        let mut scene = Scene::added(group(s(9), s(3600)), member([web(100)]))
-            .await
-            .set("drain", "timeout", "4s")
-            .set("drain", "result_on_timeout", on_timeout)
-            .set("cloudformation", "signal_on_timeout", "FAILURE")
-            .set("cloudformation", "stack_name", STACK)
-            .set("cloudformation", "signal_drained", "true")
-            .set("cloudformation", "logical_resource_id", RESOURCE)
-            .watching()
-            .await;
-        scene
-            .simulator
-            .add_stack(&StackSpec::new(STACK).waiting(RESOURCE));
+        let scene = Scene::added(group(s(9), s(3600)), member([web(100)])).await;
+        let settings = format!("drain.timeout=4s drain.result_on_timeout={on_timeout}");
+        let scene = scene.configured(&settings).configured(FAILS);
+        let mut scene = scene.watching().await;
         scene.instance.terminate();
         scene.asked(COMPLETE, 1).await;
         scene.kill().await;
@@ -58,19 +47,14 @@ async fn drained_in_time_stays_so_over_a_restart() {
 #[tokio::test]
 async fn a_join_is_looked_at_before_its_deadline_counts() {
     let spec = newcomer::spec().connects_after(s(2));
-    let mut scene = Scene::launched(group(ms(100), s(3600)), spec)
-        .await
-        .set("ready", "timeout", "4s");
+    let scene = Scene::launched(group(ms(100), s(3600)), spec).await;
+    let mut scene = scene.configured("ready.timeout=4s");
     scene.start();
     scene.asked(LOOK, 1).await;
     scene.kill().await;
     scene.passes(s(5)).await;
     scene.start();
-    scene
-        .happens("a signal", |what| {
-            matches!(what, What::SignalReceived { .. })
-        })
-        .await;
+    scene.signalled(scene.agent()).await;
     assert_eq!(scene.results(LAUNCH), [Continue], "{}", scene.log());
     assert_eq!(scene.signals(), ["SUCCESS"]);
 }

@@ -12,12 +12,10 @@ async fn a_task_that_was_missing_is_asked_for_again() {
     let job = TaskSpec::standalone("job").stop_duration(ms(200));
     let scene = Scene::added(group(ms(100), s(3600)), member([job]))
         .await
-        .set("drain", "standalone_tasks", "stop")
+        .configured("drain.standalone_tasks=stop")
         .watching()
         .await;
-    let task = scene
-        .simulator
-        .world(|world| world.running_tasks(scene.instance.id()).remove(0));
+    let task = scene.world(|world| world.running_tasks(scene.instance.id()).remove(0));
     scene.fails("ecs:DescribeTasks", missing("tasks", &task), 1);
     scene.instance.terminate();
     scene.ends_well().await;
@@ -27,9 +25,8 @@ async fn a_task_that_was_missing_is_asked_for_again() {
 /// 14: launched with a rebalance recommendation, its launching action is completed before it drains.
 #[tokio::test]
 async fn launched_with_a_rebalance_recommendation_it_joins_and_then_drains() {
-    let mut scene = Scene::launched(group(ms(100), s(3600)), newcomer::spec())
-        .await
-        .set("drain", "on_rebalance", "20m");
+    let scene = Scene::launched(group(ms(100), s(3600)), newcomer::spec()).await;
+    let mut scene = scene.configured("drain.on_rebalance=20m");
     scene.instance.recommend_rebalance();
     scene.start();
     scene.joins().await;
@@ -48,10 +45,8 @@ async fn a_signal_that_exists_already_is_a_success() {
         status: "SUCCESS".to_owned(),
         auth: SignalAuth::InstanceIdentity(scene.id()),
     };
-    scene
-        .simulator
-        .change(|world| world.signal(signal))
-        .unwrap();
+    let signalled = scene.simulator.change(|world| world.signal(signal));
+    signalled.unwrap();
     scene.start();
     scene.asked(SIGNAL, 1).await;
     scene.passes(s(8)).await;

@@ -17,7 +17,7 @@ async fn a_heartbeat_that_failed_is_tried_again_before_the_action_lapses() {
     let scene = Scene::added(group(ms(100), s(30)), member([web(600_000)])).await;
     let scene = scene.watching().await;
     let throttled = Fault::on(BEAT, FaultKind::Throttled);
-    let throttled = scene.simulator.fault(throttled);
+    let throttled = scene.fault(throttled);
     scene.instance.terminate();
     scene.happens("the action", pending).await;
     scene.passes(s(26)).await;
@@ -30,24 +30,15 @@ async fn a_heartbeat_that_failed_is_tried_again_before_the_action_lapses() {
 #[tokio::test]
 async fn heartbeats_go_on_while_an_executable_runs_past_the_deadline() {
     let scene = Scene::added(group(ms(100), s(6)), member([web(100)])).await;
-    let scene = scene.set("drain", "timeout", "3s");
-    scene
-        .stage
-        .scripts
-        .add("hooks.d/after-drain", "slow", "say began; hold");
+    let scene = scene.configured("drain.timeout=3s");
+    let scripts = &scene.stage.scripts;
+    scripts.add("hooks.d/after-drain", "slow", "say began; hold");
     let mut scene = scene.watching().await;
     scene.instance.terminate();
     scene.stage.scripts.said().await;
     scene.passes(s(14)).await;
     scene.stage.scripts.release().await;
-    scene
-        .happens("an end", |what| {
-            matches!(
-                what,
-                What::HookCompleted { .. } | What::HeartbeatLapsed { .. }
-            )
-        })
-        .await;
+    scene.hook_ends().await;
     assert!(!scene.has_lapsed(), "{}", scene.log());
 }
 
@@ -75,13 +66,7 @@ async fn a_state_that_comes_before_the_wait_is_not_taken_for_the_end() {
         let scene = Scene::added(group, spec).await.watching().await;
         assert!(leave(&scene.instance));
         scene.asked(COMPLETE, 1).await;
-        let ended = |what: &What| {
-            matches!(
-                what,
-                What::HookCompleted { .. } | What::HeartbeatLapsed { .. }
-            )
-        };
-        scene.happens("an end", ended).await;
+        scene.hook_ends().await;
         assert!(!scene.has_lapsed(), "{state}\n{}", scene.log());
     }
 }
@@ -103,7 +88,7 @@ async fn what_is_too_early_is_asked_more_seldom() {
     let scene = scene.watching().await;
     scene.instance.terminate();
     scene.ends_well().await;
-    let asked = scene.simulator.world(|world| {
+    let asked = scene.world(|world| {
         let asked = world.requests().matching(COMPLETE);
         asked.map(|one| one.at_real).collect::<Vec<_>>()
     });

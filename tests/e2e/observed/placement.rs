@@ -2,7 +2,7 @@
 
 use ecs_lifecycle_simulator::{FaultKind, Hold, Instance, InstanceSpec, SpotAction};
 
-use super::scene::{Active, Draining, SET, Scene, group, member, missing, s, web};
+use super::scene::{Active, Draining, SET, Scene, group, member, missing, s, serving, web};
 use crate::control::{self, socket};
 use crate::newcomer::{COMPLETE, ms};
 
@@ -33,10 +33,8 @@ async fn registered_anew_after_the_drain_it_drains_again() {
 /// 5: an ACTIVE request that is under way when the termination comes does not outlast it.
 #[tokio::test]
 async fn an_active_request_under_way_does_not_outlast_a_termination() {
-    let scene = Scene::added(group(ms(100), s(3600)), member([web(4_000)])).await;
-    let scene = scene.watching().await;
-    assert_eq!(scene.command(&["drain"]).await.code, Some(0));
-    scene.becomes(Draining).await;
+    let scene = serving([web(4_000)]).await;
+    scene.drain_by_hand().await;
     scene.instance.schedule_whenever_active(web(500), ms(100));
     let mut gate = scene.simulator.hold(Hold::before(SET));
     let _undrain = control::start(&socket(&scene.scratch), &["undrain"]);
@@ -50,8 +48,7 @@ async fn an_active_request_under_way_does_not_outlast_a_termination() {
 /// 12: a container instance that ECS calls MISSING twice is asked for again.
 #[tokio::test]
 async fn a_container_instance_that_was_missing_is_asked_for_again() {
-    let scene = Scene::added(group(ms(100), s(3600)), member([web(300)])).await;
-    let scene = scene.watching().await;
+    let scene = serving([web(300)]).await;
     let arn = scene.instance.container_instance_arn();
     scene.fails(SET, missing("containerInstances", &arn), 2);
     scene.instance.terminate();
@@ -62,10 +59,8 @@ async fn a_container_instance_that_was_missing_is_asked_for_again() {
 #[tokio::test]
 async fn stopped_by_spot_and_started_again_it_is_active() {
     let alone = InstanceSpec::new("demo").target_lifecycle_state(None);
-    let mut scene = Scene::added(group(s(1), s(3600)), alone.task(web(100)))
-        .await
-        .watching()
-        .await;
+    let scene = Scene::added(group(s(1), s(3600)), alone.task(web(100))).await;
+    let mut scene = scene.watching().await;
     scene.instance.announce_spot(SpotAction::Stop, s(30));
     scene.becomes(Draining).await;
     scene.polls(5).await;
@@ -82,11 +77,9 @@ async fn the_deadline_does_not_end_the_wish_to_drain() {
     let scene = Scene::added(group(s(1), s(3600)), member([web(600_000)])).await;
     let scene = scene.watching().await;
     let fault = ecs_lifecycle_simulator::Fault::on(SET, FaultKind::InternalError);
-    let fault = scene.simulator.fault(fault);
-    assert_eq!(
-        scene.command(&["drain", "--timeout", "4s"]).await.code,
-        Some(0)
-    );
+    let fault = scene.fault(fault);
+    let drained = scene.command(&["drain", "--timeout", "4s"]).await;
+    assert_eq!(drained.code, Some(0));
     scene.passes(s(9)).await;
     scene.simulator.remove_fault(fault);
     scene.becomes(Draining).await;
@@ -107,11 +100,8 @@ async fn the_time_of_a_spot_notice_does_not_end_the_wish_to_drain() {
 #[tokio::test]
 async fn an_ecs_agent_that_forgets_does_not_end_the_drain() {
     let tasks = [web(600_000).runs_for(s(8)), web(600_000).runs_for(s(8))];
-    let scene = Scene::added(group(ms(100), s(3600)), member(tasks))
-        .await
-        .set("drain", "timeout", "12s")
-        .watching()
-        .await;
+    let scene = Scene::added(group(ms(100), s(3600)), member(tasks)).await;
+    let scene = scene.configured("drain.timeout=12s").watching().await;
     scene.instance.terminate();
     scene.becomes(Draining).await;
     scene.polls(10).await;
@@ -127,11 +117,8 @@ async fn an_ecs_agent_that_forgets_does_not_end_the_drain() {
 async fn a_drain_that_stands_still_is_noticed_whatever_the_order() {
     // So many that no order comes twice in a row by chance.
     let slow = vec![web(300).replacement_delay(s(2)); 7];
-    let scene = Scene::added(group(ms(100), s(3600)), member(slow))
-        .await
-        .set("drain", "recheck_after", "1s")
-        .watching()
-        .await;
+    let scene = Scene::added(group(ms(100), s(3600)), member(slow)).await;
+    let scene = scene.configured("drain.recheck_after=1s").watching().await;
     scene.instance.terminate();
     scene.becomes(Draining).await;
     scene.polls(3).await;

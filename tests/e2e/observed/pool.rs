@@ -5,19 +5,14 @@ use ecs_lifecycle_simulator::{Fault, FaultKind, Hold, LifecycleState, TargetLife
 use super::scene::{Active, Draining, LOOK, SET, Scene, group, member, s, web};
 use crate::control::{self, socket};
 use crate::newcomer::ms;
+use crate::stage::TARGET;
 
 /// Sends it to the pool, and waits until it is there.
 pub async fn to_the_pool(scene: &Scene) {
-    assert!(
-        scene
-            .instance
-            .send_to_warm_pool(TargetLifecycleState::WarmedStopped)
-    );
-    let id = scene.id();
+    let stopped = TargetLifecycleState::WarmedStopped;
+    assert!(scene.instance.send_to_warm_pool(stopped));
     scene
-        .until("the pool", |world| {
-            world.instance(&id).unwrap().lifecycle_state == Some(LifecycleState::WarmedStopped)
-        })
+        .reaches(scene.agent(), LifecycleState::WarmedStopped)
         .await;
     assert!(!scene.has_lapsed(), "{}", scene.log());
 }
@@ -59,15 +54,13 @@ async fn out_of_the_pool_after_a_drain_by_hand_it_joins() {
         let scene = in_service().await;
         assert_eq!(scene.command(&["drain", "--wait"]).await.code, Some(0));
         if undrained {
-            assert_eq!(scene.command(&["undrain"]).await.code, Some(0));
-            scene.becomes(Active).await;
+            scene.undrain().await;
         }
         to_the_pool(&scene).await;
         assert!(scene.instance.return_to_service());
         scene.joins().await;
-        scene
-            .becomes(if undrained { Active } else { Draining })
-            .await;
+        let status = if undrained { Active } else { Draining };
+        scene.becomes(status).await;
     }
 }
 
@@ -76,9 +69,7 @@ async fn out_of_the_pool_after_a_drain_by_hand_it_joins() {
 async fn out_of_the_pool_with_an_ecs_that_refuses_it_keeps_the_action_and_joins() {
     let scene = in_service().await;
     to_the_pool(&scene).await;
-    let refused = scene
-        .simulator
-        .fault(Fault::on(SET, FaultKind::InternalError));
+    let refused = scene.fault(Fault::on(SET, FaultKind::InternalError));
     assert!(scene.instance.return_to_service());
     scene.passes(s(16)).await;
     assert!(!scene.has_lapsed(), "{}", scene.log());
@@ -92,10 +83,8 @@ async fn out_of_the_pool_with_an_ecs_that_refuses_it_keeps_the_action_and_joins(
 async fn undrained_after_throttled_looks_it_is_active() {
     let scene = in_service().await;
     scene.fails(LOOK, FaultKind::Throttled, 4);
-    assert_eq!(scene.command(&["drain"]).await.code, Some(0));
-    scene.becomes(Draining).await;
-    assert_eq!(scene.command(&["undrain"]).await.code, Some(0));
-    scene.becomes(Active).await;
+    scene.drain_by_hand().await;
+    scene.undrain().await;
 }
 
 /// 10: undrained and killed before ECS has heard of it, with no target state at the next start, it is ACTIVE again.
@@ -110,10 +99,7 @@ async fn undrained_and_killed_it_is_active() {
     scene.kill().await;
     held.reset();
     drop(gate);
-    scene.simulator.fault(Fault::on(
-        crate::newcomer::TARGET,
-        FaultKind::Status(404, None),
-    ));
+    scene.fault(Fault::on(TARGET, FaultKind::Status(404, None)));
     scene.start();
     scene.becomes(Active).await;
 }

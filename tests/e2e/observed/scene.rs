@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ecs_lifecycle_rig::AgentProcess;
 use ecs_lifecycle_simulator::{
-    ContainerInstanceStatus, Fault, FaultKind, GroupSpec, HookSpec, InstanceSpec,
-    LifecycleActionResult, TaskSpec, What, World,
+    ContainerInstanceStatus, Fault, FaultKind, GroupSpec, HookSpec, InstanceSpec, TaskSpec, What,
+    World,
 };
 
 use crate::by_hand;
@@ -15,12 +15,10 @@ use crate::control::{self, Output, socket};
 use crate::newcomer::{DRAIN, LAUNCH, Newcomer, TARGET, ms};
 use crate::stage::PATIENCE;
 
-pub use ContainerInstanceStatus::{Active, Draining};
-pub use LifecycleActionResult::Continue;
+pub use crate::stage::{Active, BEAT, Draining, SET, web};
+pub use ecs_lifecycle_simulator::LifecycleActionResult::Continue;
 
-pub const SET: &str = "ecs:UpdateContainerInstancesState";
 pub const LOOK: &str = "ecs:DescribeContainerInstances";
-pub const BEAT: &str = "autoscaling:RecordLifecycleActionHeartbeat";
 
 pub fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -45,6 +43,20 @@ pub fn member(tasks: impl IntoIterator<Item = TaskSpec>) -> InstanceSpec {
 pub fn missing(key: &str, arn: &str) -> FaultKind {
     let body = serde_json::json!({key: [], "failures": [{"arn": arn, "reason": "MISSING"}]});
     FaultKind::Status(200, Some(body.to_string()))
+}
+
+/// In service, with an agent that watches.
+pub async fn serving(tasks: impl IntoIterator<Item = TaskSpec>) -> Scene {
+    let scene = Scene::added(group(ms(100), s(3600)), member(tasks)).await;
+    scene.watching().await
+}
+
+/// Terminated, and DRAINING.
+pub async fn draining(tasks: impl IntoIterator<Item = TaskSpec>) -> Scene {
+    let scene = serving(tasks).await;
+    scene.instance.terminate();
+    scene.becomes(Draining).await;
+    scene
 }
 
 pub struct Scene {
@@ -75,9 +87,8 @@ impl Scene {
         Self { stage, agent: None }
     }
 
-    /// Sets a configuration key for the agents to come.
-    pub fn set(self, section: &str, key: &str, value: &str) -> Self {
-        Self::of(self.stage.set(section, key, value))
+    pub fn configured(self, settings: &str) -> Self {
+        Self::of(self.stage.configured(settings))
     }
 
     /// Starts the agent, and waits until it watches and knows its container instance.
@@ -128,17 +139,15 @@ impl Scene {
 
     /// Waits until a request of this kind has arrived so often.
     pub async fn asked(&self, operation: &str, times: usize) {
-        self.until(operation, |world| {
-            world.requests().count(operation) >= times
-        })
-        .await;
+        let asked = |world: &World| world.requests().count(operation) >= times;
+        self.until(operation, asked).await;
     }
 
     /// Waits until so much time has passed.
     pub async fn passes(&self, time: Duration) {
         let until = self.simulator.now() + time;
-        self.until("time passes", |world| world.now() >= until)
-            .await;
+        let passed = |world: &World| world.now() >= until;
+        self.until("time passes", passed).await;
     }
 
     /// Waits for more polls of the metadata.
@@ -154,17 +163,16 @@ impl Scene {
     /// Waits until a container runs.
     pub async fn runs(&self) {
         let id = self.id();
-        self.until("a container", |world| !world.running_tasks(&id).is_empty())
-            .await;
+        let runs = |world: &World| !world.running_tasks(&id).is_empty();
+        self.until("a container", runs).await;
     }
 
     /// The statuses that ECS was asked for, in order.
     pub fn statuses(&self) -> Vec<String> {
-        self.simulator.world(|world| {
+        self.world(|world| {
             let asked = world.requests().matching(SET);
-            asked
-                .filter_map(|one| one.params["status"].as_str().map(str::to_owned))
-                .collect()
+            let asked = asked.filter_map(|one| one.params["status"].as_str());
+            asked.map(str::to_owned).collect()
         })
     }
 
@@ -179,10 +187,26 @@ impl Scene {
         control::run(&socket(&self.scratch), arguments).await
     }
 
+    pub async fn drain_by_hand(&self) {
+        control::done(&socket(&self.scratch), &["drain"]).await;
+        self.becomes(Draining).await;
+    }
+
+    pub async fn undrain(&self) {
+        control::done(&socket(&self.scratch), &["undrain"]).await;
+        self.becomes(Active).await;
+    }
+
+    /// Waits until the action is completed, or lapses.
+    pub async fn hook_ends(&self) {
+        use What::{HeartbeatLapsed, HookCompleted};
+        let ends = |what: &What| matches!(what, HookCompleted { .. } | HeartbeatLapsed { .. });
+        self.happens("an end", ends).await;
+    }
+
     /// An operation fails in this way so often.
     pub fn fails(&self, operation: &str, kind: FaultKind, times: u64) {
-        self.simulator
-            .fault(Fault::on(operation, kind).times(times));
+        self.fault(Fault::on(operation, kind).times(times));
     }
 
     /// Metadata shows no target state for so many reads.
@@ -193,14 +217,10 @@ impl Scene {
     /// Waits for the end. The action was completed once, with `CONTINUE`, on a container instance that was
     /// `DRAINING`, and no container was killed.
     pub async fn ends_well(&self) {
-        self.happens(
-            "a completion",
-            |what| matches!(what, What::HookCompleted { hook, .. } if hook == DRAIN),
-        )
-        .await;
+        self.stage.completed(self.agent(), DRAIN).await;
         self.instance.wait_until_gone(PATIENCE).await.unwrap();
         assert_eq!(self.results(DRAIN), [Continue], "{}", self.log());
-        self.simulator.world(|world| {
+        self.world(|world| {
             let told = || self.told(world);
             assert!(world.killed().is_empty(), "killed: {}", told());
             let mut status = None;
@@ -243,11 +263,7 @@ impl Scene {
 
     /// Waits until the launching action is completed, with `CONTINUE`, and nothing has lapsed.
     pub async fn joins(&self) {
-        self.happens(
-            "the launching action's completion",
-            |what| matches!(what, What::HookCompleted { hook, .. } if hook == LAUNCH),
-        )
-        .await;
+        self.stage.completed(self.agent(), LAUNCH).await;
         assert_eq!(self.results(LAUNCH), [Continue], "{}", self.log());
         assert!(!self.has_lapsed(), "{}", self.log());
     }
@@ -270,8 +286,7 @@ impl WallClock {
         };
         let clock = Self(scene.scratch.path().join("clock"));
         clock.set(seconds);
-        scene.stage.builder = scene
-            .stage
+        scene.stage.stage.builder = scene
             .builder
             .clone()
             .env("LD_PRELOAD", library)
@@ -288,9 +303,4 @@ impl WallClock {
         std::fs::write(&draft, format!("{seconds:+}s\n")).unwrap();
         std::fs::rename(draft, &self.0).unwrap();
     }
-}
-
-/// A task of a service, gone so many milliseconds after it was told to stop.
-pub fn web(millis: u64) -> TaskSpec {
-    TaskSpec::service("web").stop_duration(ms(millis))
 }

@@ -31,7 +31,7 @@ pub struct Clocks {
 }
 
 /// The settings that decide, of which the rest are at their defaults.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// `metadata.poll_interval`, in milliseconds.
     pub metadata_poll: Ms,
@@ -116,9 +116,10 @@ pub struct Executables {
 }
 
 /// `drain.result_on_timeout`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnTimeout {
     /// Complete with CONTINUE.
+    #[default]
     Continue,
     /// Complete with ABANDON.
     Abandon,

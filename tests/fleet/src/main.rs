@@ -1,17 +1,9 @@
 //! `fleet`: many cores in one account with AWS's rate limits, in virtual time. It prints the tables of
 //! `docs/fleets.md`; `--write` writes them and the picture there, `--check` compares.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a program for developers"
-)]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    reason = "one program, whose fields say what they are"
-)]
+// A program for developers, whose fields say what they are.
+#![allow(clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout, missing_docs, unreachable_pub)]
 
 mod core;
 mod picture;

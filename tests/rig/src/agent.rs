@@ -28,6 +28,7 @@ pub struct LogLine {
 
 /// How to start an agent.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct AgentBuilder {
     binary: PathBuf,
     environment: BTreeMap<String, String>,
@@ -37,7 +38,6 @@ pub struct AgentBuilder {
 impl AgentBuilder {
     /// Of `binary`, for a simulated instance. The child gets no environment but what is set here, so
     /// that nothing of the machine's own AWS configuration leaks in.
-    #[must_use]
     pub fn new(binary: impl AsRef<Path>, instance: &Instance, state_directory: &Path) -> Self {
         let mut builder = Self {
             binary: binary.as_ref().to_owned(),
@@ -69,7 +69,6 @@ impl AgentBuilder {
     }
 
     /// Sets a configuration key, as an environment variable does.
-    #[must_use]
     pub fn set(self, section: &str, key: &str, value: impl Into<String>) -> Self {
         let name = format!(
             "ECS_LIFECYCLE_AGENT_{}__{}",
@@ -79,46 +78,48 @@ impl AgentBuilder {
         self.env(&name, value)
     }
 
+    /// Sets configuration keys: `section.key=value`, with blanks between them.
+    #[expect(clippy::panic, reason = "a test fails by it")]
+    pub fn with(self, settings: &str) -> Self {
+        settings.split_whitespace().fold(self, |builder, setting| {
+            let setting = setting.split_once('=');
+            match setting.and_then(|(name, value)| Some((name.split_once('.')?, value))) {
+                Some(((section, key), value)) => builder.set(section, key, value),
+                None => panic!("no section.key=value in {settings:?}"),
+            }
+        })
+    }
+
     /// Sets an environment variable.
-    #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.to_owned(), value.into());
         self
     }
 
     /// Takes an environment variable away again.
-    #[must_use]
     pub fn unset(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self
     }
 
     /// Starts it by `program`, which is given its arguments.
-    #[must_use]
     pub fn by(mut self, program: impl AsRef<Path>) -> Self {
         program.as_ref().clone_into(&mut self.binary);
         self
     }
 
     /// Adds an argument.
-    #[must_use]
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
     }
 
     /// Starts it. `--config /dev/null` keeps the machine's own configuration files out.
-    ///
-    /// # Errors
-    /// Where the binary cannot be started.
     pub fn start(&self) -> io::Result<AgentProcess> {
         self.start_onto(Stdio::piped())
     }
 
     /// Starts it with a standard error of the test's own, which is not part of its log.
-    ///
-    /// # Errors
-    /// Where the binary cannot be started.
     pub fn start_onto(&self, stderr: impl Into<Stdio>) -> io::Result<AgentProcess> {
         let mut child = Command::new(&self.binary)
             .env_clear()
@@ -181,19 +182,16 @@ pub struct AgentProcess {
 
 impl AgentProcess {
     /// Its process id, while it runs.
-    #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
     /// Its log so far.
-    #[must_use]
     pub fn log(&self) -> Vec<LogLine> {
         self.log.lock().clone()
     }
 
     /// Its log so far, as one text.
-    #[must_use]
     pub fn text(&self) -> String {
         self.log
             .lock()
@@ -203,9 +201,6 @@ impl AgentProcess {
     }
 
     /// Waits until a line of the log contains `part`, and returns that line.
-    ///
-    /// # Errors
-    /// The whole log, where none has come in time.
     pub async fn logged(&self, part: &str, timeout: Duration) -> Result<String, String> {
         let mut count = self.log.count.subscribe();
         let search = async {
@@ -233,18 +228,19 @@ impl AgentProcess {
         })
     }
 
+    /// The first line that contains `part`, once it is logged; a panic where none is within a minute.
+    #[expect(clippy::panic, reason = "a test fails by it")]
+    pub async fn says(&self, part: &str) -> String {
+        let line = self.logged(part, Duration::from_mins(1)).await;
+        line.unwrap_or_else(|log| panic!("{log}"))
+    }
+
     /// SIGKILL, and waits for the end.
-    ///
-    /// # Errors
-    /// Where it cannot be killed.
     pub async fn kill(&mut self) -> io::Result<()> {
         self.child.kill().await
     }
 
     /// Sends a signal by name (`TERM`, `INT`).
-    ///
-    /// # Errors
-    /// Where `kill` cannot be run, or says no.
     pub async fn signal(&self, name: &str) -> io::Result<()> {
         let id = self
             .child
@@ -263,9 +259,6 @@ impl AgentProcess {
     }
 
     /// Waits for the end.
-    ///
-    /// # Errors
-    /// Where it does not come in time.
     pub async fn ended(&mut self, timeout: Duration) -> io::Result<ExitStatus> {
         tokio::time::timeout(timeout, self.child.wait())
             .await
@@ -275,17 +268,11 @@ impl AgentProcess {
     }
 
     /// Whether it still runs.
-    ///
-    /// # Errors
-    /// Where that cannot be found out.
     pub fn is_running(&mut self) -> io::Result<bool> {
         Ok(self.child.try_wait()?.is_none())
     }
 
     /// A value of `/proc/PID/status` in bytes: `VmHWM` is the peak of resident memory.
-    ///
-    /// # Errors
-    /// Where there is no such value.
     pub fn memory(&self, field: &str) -> io::Result<u64> {
         let id = self
             .child
@@ -302,9 +289,6 @@ impl AgentProcess {
     }
 
     /// Processor time so far, user and system, in clock ticks of `_SC_CLK_TCK` (100 a second on Linux).
-    ///
-    /// # Errors
-    /// Where `/proc` does not tell.
     pub fn cpu_ticks(&self) -> io::Result<u64> {
         let id = self
             .child

@@ -68,7 +68,6 @@ pub struct Sample {
 }
 
 /// A task of the service: starts in 10 s, deregistered and stopped in 60 s.
-#[must_use]
 pub fn task() -> TaskSpec {
     TaskSpec::service(SERVICE)
         .reserves(TASK.0, TASK.1)
@@ -78,9 +77,6 @@ pub fn task() -> TaskSpec {
 
 impl Cluster {
     /// Sets it up: so many hosts, each with its agent, and the service on them.
-    ///
-    /// # Errors
-    /// If something cannot be started.
     pub async fn start(
         agent: &Path,
         speed: u32,
@@ -151,9 +147,6 @@ impl Cluster {
     }
 
     /// Launches what the group misses, and ends the agents of instances that are gone.
-    ///
-    /// # Errors
-    /// If something cannot be started, or an agent has ended that should run.
     pub async fn tend(&mut self) -> io::Result<()> {
         for _ in 0..self.simulator.world(|w| w.missing_instances(GROUP)) {
             let boots = host()
@@ -187,9 +180,6 @@ impl Cluster {
     }
 
     /// Goes on until a moment of simulated time.
-    ///
-    /// # Errors
-    /// As [`tend`](Self::tend).
     pub async fn run_until(&mut self, at: SimTime) -> io::Result<()> {
         while self.simulator.now() < at {
             self.tend().await?;
@@ -199,9 +189,6 @@ impl Cluster {
     }
 
     /// Goes on until something is so.
-    ///
-    /// # Errors
-    /// As [`tend`](Self::tend), or where it is not so within a span of simulated time.
     pub async fn until(
         &mut self,
         what: &str,
@@ -246,7 +233,6 @@ impl Cluster {
     }
 
     /// Whether the stack has had the signal that it waits for.
-    #[must_use]
     pub fn has_signal(world: &World) -> bool {
         let resource = world
             .stack(STACK)
@@ -255,7 +241,6 @@ impl Cluster {
     }
 
     /// What there is now.
-    #[must_use]
     pub fn sample(&self, desired: usize) -> Sample {
         let sum = |name: &str| MetricSpec {
             id: String::new(),
@@ -279,7 +264,6 @@ impl Cluster {
     }
 
     /// The logs of all agents, of those too whose instances are gone.
-    #[must_use]
     pub fn logs(&self) -> String {
         let running = self.hosts.iter().map(|(id, host)| (id, host.agent.text()));
         let ended = self.logs.iter().map(|(id, log)| (id, log.clone()));
@@ -315,7 +299,6 @@ pub mod tide {
     pub const HOSTS: usize = 2;
 
     /// How many tasks are desired in a minute.
-    #[must_use]
     pub fn desired(minute: u64) -> usize {
         let up = LOW + minute.saturating_sub(RISES).div_ceil(RISE);
         let down = minute.saturating_sub(FALLS) * 2 / FALL_HALVES;
@@ -324,7 +307,6 @@ pub mod tide {
     }
 
     /// The service at its beginning.
-    #[must_use]
     pub fn service() -> ServiceSpec {
         ServiceSpec::runs(super::CLUSTER, desired(0), task()).healthy_after(Duration::from_secs(20))
     }
@@ -334,7 +316,6 @@ pub mod tide {
     const SCALE_OUT: Duration = Duration::from_mins(10);
 
     /// What is wrong with a run; nothing where the cluster has followed.
-    #[must_use]
     pub fn problems(cluster: &Cluster, history: &[Sample]) -> Vec<String> {
         let mut problems = Vec::new();
         let mut demand = |holds: bool, what: String| {
@@ -394,9 +375,6 @@ pub mod tide {
     }
 
     /// Plays it, and tells of each half minute.
-    ///
-    /// # Errors
-    /// As [`Cluster::tend`].
     pub async fn play(
         cluster: &mut Cluster,
         mut tell: impl FnMut(&Sample),

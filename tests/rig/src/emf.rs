@@ -7,9 +7,6 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
 
 /// Listens on loopback, and hands on each record; returns the endpoint.
-///
-/// # Errors
-/// If a port cannot be had.
 pub async fn listen(take: impl Fn(String) + Send + Sync + 'static) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("tcp://{}", listener.local_addr()?);

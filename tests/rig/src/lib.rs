@@ -5,9 +5,11 @@
 pub mod agent;
 pub mod cluster;
 pub mod emf;
+pub mod random;
 pub mod scratch;
 pub mod svg;
 pub mod template;
 
 pub use agent::{AgentBuilder, AgentProcess, LogLine};
+pub use random::Random;
 pub use scratch::Scratch;

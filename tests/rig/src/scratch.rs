@@ -15,9 +15,6 @@ pub struct Scratch(PathBuf);
 
 impl Scratch {
     /// Makes one.
-    ///
-    /// # Errors
-    /// Where the directory cannot be made.
     pub fn new() -> io::Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ecs-lifecycle-{}-{number}", std::process::id());
@@ -31,7 +28,6 @@ impl Scratch {
     }
 
     /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -18,9 +18,6 @@ fn block<'a>(text: &'a str, name: &str) -> Result<Vec<&'a str>, String> {
 }
 
 /// The number that a parameter has by default.
-///
-/// # Errors
-/// If there is none.
 pub fn default_of(parameter: &str) -> Result<u32, String> {
     let lines = block(TEMPLATE, parameter)?;
     lines
@@ -72,9 +69,6 @@ fn metric(lines: &[&str], cluster: &str, group: &str) -> Option<MetricSpec> {
 }
 
 /// One alarm of the template.
-///
-/// # Errors
-/// If the template has another form than this understands.
 pub fn alarm(
     name: &str,
     (periods, datapoints): (u32, u32),
@@ -106,9 +100,6 @@ pub fn alarm(
 }
 
 /// The three alarms of the template, with its defaults and a reserve of one task.
-///
-/// # Errors
-/// If the template has another form than this understands.
 pub fn alarms(cluster: &str, group: &str) -> Result<Vec<AlarmSpec>, String> {
     let seconds = |name| default_of(name).map(|number| Duration::from_secs(u64::from(number)));
     let out = Policy::StepOut {

@@ -18,7 +18,6 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that starts now. A speed that is not a positive number counts as 1.
-    #[must_use]
     pub fn start(speed: f64) -> Self {
         Self::start_with(speed, false)
     }
@@ -43,25 +42,21 @@ impl Clock {
     }
 
     /// Simulated time now.
-    #[must_use]
     pub fn now(&self) -> SimTime {
         self.started.elapsed().mul_f64(self.calendar.speed)
     }
 
     /// Real time since the start.
-    #[must_use]
     pub fn real_now(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// What maps simulated time to dates, for the model.
-    #[must_use]
     pub fn calendar(&self) -> Calendar {
         self.calendar.clone()
     }
 
     /// How long a simulated duration takes in reality.
-    #[must_use]
     pub fn real(&self, simulated: Duration) -> Duration {
         self.calendar.real(simulated)
     }
@@ -78,7 +73,6 @@ pub struct Calendar {
 
 impl Calendar {
     /// A calendar in which simulated time 0 is `epoch` after 1970.
-    #[must_use]
     pub fn new(epoch: Duration, speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 {
             speed
@@ -93,7 +87,6 @@ impl Calendar {
     }
 
     /// Real time since the start at a simulated moment.
-    #[must_use]
     pub fn real(&self, at: SimTime) -> Duration {
         if self.speed == 1.0 {
             at
@@ -103,7 +96,6 @@ impl Calendar {
     }
 
     /// Time since 1970 at a simulated moment.
-    #[must_use]
     pub fn since_1970(&self, at: SimTime) -> Duration {
         if self.simulated_dates {
             self.epoch + at
@@ -113,25 +105,21 @@ impl Calendar {
     }
 
     /// Time since 1970 at a simulated moment, on the machine's clock, by which requests are signed.
-    #[must_use]
     pub fn really(&self, at: SimTime) -> Duration {
         self.epoch + self.real(at)
     }
 
     /// Seconds since 1970 at a simulated moment, with their fraction.
-    #[must_use]
     pub fn epoch_seconds(&self, at: SimTime) -> f64 {
         self.since_1970(at).as_secs_f64()
     }
 
     /// `2017-09-18T08:22:00Z`
-    #[must_use]
     pub fn iso(&self, at: SimTime) -> String {
         self.date(self.since_1970(at))
     }
 
     /// The same of a time since 1970.
-    #[must_use]
     pub fn date(&self, since_1970: Duration) -> String {
         let (year, month, day, hour, minute, second) = civil(since_1970);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
@@ -147,7 +135,6 @@ impl Calendar {
     }
 
     /// `21 Jan 2019 09:00:43 GMT`, the form of scheduled maintenance events.
-    #[must_use]
     pub fn maintenance(&self, at: SimTime) -> String {
         const MONTHS: [&str; 12] = [
             "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

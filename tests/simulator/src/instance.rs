@@ -54,19 +54,16 @@ impl Instance {
     }
 
     /// Its instance id.
-    #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// The simulator it belongs to.
-    #[must_use]
     pub fn simulator(&self) -> &Simulator {
         &self.simulator
     }
 
     /// Its `containerInstanceArn`.
-    #[must_use]
     pub fn container_instance_arn(&self) -> String {
         self.simulator
             .world(|w| {
@@ -77,20 +74,17 @@ impl Instance {
     }
 
     /// Its metadata service.
-    #[must_use]
     pub fn imds_endpoint(&self) -> String {
         self.ports.imds.url()
     }
 
     /// Its ECS agent's introspection server.
-    #[must_use]
     pub fn introspection_endpoint(&self) -> String {
         self.ports.introspection.url()
     }
 
     /// The standard variables that point an SDK on this instance at the simulator. (There is no
     /// standard one for introspection.)
-    #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
         let variables = [
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", self.imds_endpoint()),
@@ -237,9 +231,6 @@ impl Instance {
     }
 
     /// The ECS agent comes up, at the same port.
-    ///
-    /// # Errors
-    /// If the port cannot be had again.
     pub fn ecs_agent_up(&self) -> io::Result<()> {
         self.change(|w, id| w.set_ecs_agent(id, true));
         self.ports.introspection.open()
@@ -251,9 +242,6 @@ impl Instance {
     }
 
     /// The metadata service answers again, at the same port.
-    ///
-    /// # Errors
-    /// If the port cannot be had again.
     pub fn open_imds(&self) -> io::Result<()> {
         self.ports.imds.open()
     }
@@ -295,15 +283,11 @@ impl Instance {
     }
 
     /// Whether it is gone.
-    #[must_use]
     pub fn is_gone(&self) -> bool {
         self.simulator.world(|w| w.is_gone(&self.id))
     }
 
     /// Waits (in real time) until it is gone.
-    ///
-    /// # Errors
-    /// If it is not in time.
     pub async fn wait_until_gone(&self, timeout: Duration) -> Result<(), String> {
         self.simulator
             .wait_until("the instance is gone", timeout, |w| w.is_gone(&self.id))

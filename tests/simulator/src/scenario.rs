@@ -24,26 +24,17 @@ impl Scenario {
     pub const HOOK: &str = "drain-hook";
 
     /// One instance with so many tasks of the service `web`; hook with 3600 s and `ABANDON`.
-    ///
-    /// # Errors
-    /// If a thread or a port cannot be had.
     pub async fn simple(tasks: usize) -> io::Result<Self> {
         Self::with_tasks(Options::default(), vec![TaskSpec::service("web"); tasks]).await
     }
 
     /// The same with these tasks.
-    ///
-    /// # Errors
-    /// If a thread or a port cannot be had.
     pub async fn with_tasks(options: Options, tasks: Vec<TaskSpec>) -> io::Result<Self> {
         let group = GroupSpec::new(Self::GROUP).hook(HookSpec::terminating(Self::HOOK));
         Self::with_group(options, group, tasks).await
     }
 
     /// The same with this group (and its hooks).
-    ///
-    /// # Errors
-    /// If a thread or a port cannot be had.
     pub async fn with_group(
         options: Options,
         group: GroupSpec,

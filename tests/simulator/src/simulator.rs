@@ -49,9 +49,6 @@ impl std::fmt::Debug for Simulator {
 
 impl Simulator {
     /// Starts a simulator with an empty world.
-    ///
-    /// # Errors
-    /// If a thread or a port cannot be had.
     pub async fn start(options: Options) -> io::Result<Self> {
         let clock = Clock::start_with(options.speed, options.simulated_dates);
         let world = World::new(options, clock.calendar());
@@ -79,13 +76,11 @@ impl Simulator {
     }
 
     /// Simulated time since the start.
-    #[must_use]
     pub fn now(&self) -> SimTime {
         self.inner.shared.clock.now()
     }
 
     /// Milliseconds since 1970 at the start.
-    #[must_use]
     pub fn epoch_millis(&self) -> u128 {
         let calendar = self.inner.shared.clock.calendar();
         calendar.really(SimTime::ZERO).as_millis()
@@ -117,18 +112,12 @@ impl Simulator {
     }
 
     /// Adds an instance, with a metadata service and an introspection server of its own.
-    ///
-    /// # Errors
-    /// If a port cannot be had.
     pub async fn add_instance(&self, spec: InstanceSpec) -> io::Result<Instance> {
         self.open(spec, World::add_instance)
     }
 
     /// Like [`add_instance`](Self::add_instance), but the instance is launched by its group just
     /// now: `Pending`, launching hooks, `InService`.
-    ///
-    /// # Errors
-    /// If a port cannot be had.
     pub async fn launch(&self, spec: InstanceSpec) -> io::Result<Instance> {
         self.open(spec, World::launch)
     }
@@ -167,25 +156,21 @@ impl Simulator {
     }
 
     /// Where ECS answers, and nothing else.
-    #[must_use]
     pub fn ecs_endpoint(&self) -> String {
         self.inner.ecs.url()
     }
 
     /// Where Auto Scaling answers, and nothing else.
-    #[must_use]
     pub fn autoscaling_endpoint(&self) -> String {
         self.inner.autoscaling.url()
     }
 
     /// Where CloudFormation answers, and nothing else.
-    #[must_use]
     pub fn cloudformation_endpoint(&self) -> String {
         self.inner.cloudformation.url()
     }
 
     /// Where all three answer.
-    #[must_use]
     pub fn aws_endpoint(&self) -> String {
         self.inner.aws.url()
     }
@@ -198,9 +183,6 @@ impl Simulator {
     }
 
     /// Has it accept connections again, at the same port.
-    ///
-    /// # Errors
-    /// If the port cannot be had again.
     pub fn open_listener(&self, service: Service) -> io::Result<()> {
         self.listener(service).map_or(Ok(()), Listener::open)
     }
@@ -226,9 +208,6 @@ impl Simulator {
 
     /// Waits, up to a real-time timeout, until something is so in the world. Woken by changes and
     /// by the ticker; independent of the caller's runtime, even of a paused clock.
-    ///
-    /// # Errors
-    /// If it is not so in time: what was waited for, with the last events and requests.
     pub async fn wait_until(
         &self,
         what: &str,
@@ -265,13 +244,11 @@ impl Simulator {
     }
 
     /// How often a fault rule has hit.
-    #[must_use]
     pub fn fault_hits(&self, id: FaultId) -> u64 {
         self.inner.shared.rules().hits(id)
     }
 
     /// Holds a request at a gate.
-    #[must_use]
     pub fn hold(&self, hold: Hold) -> Gate {
         self.inner.shared.gates().add(hold)
     }

@@ -7,9 +7,9 @@ mod common;
 use std::io;
 use std::time::Duration;
 
-use common::{AUTO_SCALING, Answer, Keys, SOON, connect, ecs, introspect, query, request, send};
+use common::{Answer, Api, Keys, connect, ecs, introspect, pass, request, send, simple, until};
 use ecs_lifecycle_simulator::{
-    ContainerInstanceStatus, Fault, FaultKind, Outcome, RequestRecord, Scenario,
+    ContainerInstanceStatus, Fault, FaultKind, Outcome, RequestRecord, Scenario, World,
 };
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -19,13 +19,13 @@ const UPDATE: &str = "ecs:UpdateContainerInstancesState";
 async fn drain(scenario: &Scenario) -> io::Result<Answer> {
     let arn = scenario.instance.container_instance_arn();
     let params = json!({"cluster": "demo", "containerInstances": [arn], "status": "DRAINING"});
-    ecs(
-        &scenario.simulator.ecs_endpoint(),
-        &Keys::fixed(),
-        "UpdateContainerInstancesState",
-        &params,
-    )
-    .await
+    let (endpoint, keys) = (scenario.simulator.ecs_endpoint(), Keys::fixed());
+    ecs(&endpoint, &keys, &UPDATE[4..], &params).await
+}
+
+fn fault_of(kind: &str) -> Outcome {
+    let kind = kind.to_owned();
+    Outcome::Fault { kind }
 }
 
 /// Hits one `UpdateContainerInstancesState` with the fault; what came back, what was recorded, and
@@ -41,12 +41,7 @@ async fn hit(kind: FaultKind) -> (io::Result<Answer>, RequestRecord, bool) {
             w.instance(scenario.instance.id()).unwrap().status == ContainerInstanceStatus::Draining;
         (w.requests().last(UPDATE).unwrap().clone(), drained)
     });
-    assert_eq!(
-        record.outcome,
-        Outcome::Fault {
-            kind: name.to_owned()
-        }
-    );
+    assert_eq!(record.outcome, fault_of(name));
     assert_eq!(record.executed, drained);
     assert_eq!(drain(&scenario).await.unwrap().status, 200, "only once");
     (answer, record, drained)
@@ -86,10 +81,8 @@ async fn truncated_is_carried_out_and_too_short() {
 async fn statuses_and_bodies_as_asked() {
     let (answer, record, drained) = hit(FaultKind::Status(503, Some("busy".to_owned()))).await;
     let answer = answer.unwrap();
-    assert_eq!(
-        (answer.status, answer.text().as_str(), record.status),
-        (503, "busy", Some(503))
-    );
+    assert_eq!((answer.status, record.status), (503, Some(503)));
+    assert_eq!(answer.text(), "busy");
     assert!(!drained);
 }
 
@@ -108,9 +101,8 @@ async fn errors_as_the_json_protocol_has_them() {
         assert!(!drained && answer.header("x-amzn-requestid").is_some());
         if code == "AccessDeniedException" {
             let message = answer.json()["Message"].as_str().unwrap().to_owned();
-            assert!(message.contains(
-                "is not authorized to perform: ecs:UpdateContainerInstancesState on resource: arn:"
-            ));
+            let why = format!("is not authorized to perform: {UPDATE} on resource: arn:");
+            assert!(message.contains(&why), "{message}");
         }
     }
 }
@@ -125,31 +117,19 @@ async fn errors_as_the_query_protocol_has_them() {
         (FaultKind::InternalError, 500, "InternalFailure"),
     ] {
         simulator.fault(Fault::on("autoscaling:*", kind).times(1));
-        let endpoint = simulator.autoscaling_endpoint();
-        let answer = query(
-            &endpoint,
-            &Keys::fixed(),
-            AUTO_SCALING,
-            "DescribeAutoScalingInstances",
-            &[],
-        )
-        .await
-        .unwrap();
+        let api = Api::new(&simulator, Keys::fixed());
+        let answer = api.auto_scaling("DescribeAutoScalingInstances", &[]).await;
         assert_eq!(answer.status, status);
-        assert!(
-            answer.text().contains(&format!("<Code>{code}</Code>")),
-            "{}",
-            answer.text()
-        );
+        let text = answer.text();
+        assert!(text.contains(&format!("<Code>{code}</Code>")), "{text}");
     }
 }
 
 #[tokio::test]
 async fn bodies_that_make_no_sense() {
     let (answer, _, drained) = hit(FaultKind::Garbage).await;
-    assert!(
-        serde_json::from_slice::<serde_json::Value>(&answer.unwrap().body).is_err() && !drained
-    );
+    let parsed = serde_json::from_slice::<serde_json::Value>(&answer.unwrap().body);
+    assert!(parsed.is_err() && !drained);
     let (answer, _, drained) = hit(FaultKind::Empty).await;
     assert!(answer.unwrap().body.is_empty() && !drained);
     let (answer, _, drained) = hit(FaultKind::WrongType).await;
@@ -160,75 +140,47 @@ async fn bodies_that_make_no_sense() {
 
 #[tokio::test]
 async fn hang_never_answers_and_keeps_the_connection() {
-    let Scenario {
-        simulator,
-        instance,
-    } = Scenario::simple(0).await.unwrap();
+    let (simulator, instance) = simple(0).await;
     simulator.fault(Fault::on("introspection:*", FaultKind::Hang).times(1));
     let mut stream = connect(&instance.introspection_endpoint()).await.unwrap();
-    stream
-        .write_all(request("GET", "/v1/tasks", &[], "", "keep-alive").as_bytes())
-        .await
-        .unwrap();
-    let hung = |w: &ecs_lifecycle_simulator::World| {
-        w.requests().last("introspection:*").is_some_and(|r| {
-            r.outcome
-                == Outcome::Fault {
-                    kind: "Hang".to_owned(),
-                }
-        })
+    let text = request("GET", "/v1/tasks", &[], "", "keep-alive");
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let hung = |w: &World| {
+        let last = w.requests().last("introspection:*");
+        last.is_some_and(|r| r.outcome == fault_of("Hang"))
     };
-    simulator.wait_until("it hangs", SOON, hung).await.unwrap();
-    let later = simulator.now() + Duration::from_millis(50);
-    simulator
-        .wait_until("a while", SOON, |w| w.now() >= later)
-        .await
-        .unwrap();
+    until(&simulator, "it hangs", hung).await;
+    pass(&simulator, Duration::from_millis(50)).await;
+    // Neither answered nor closed; others are answered.
     let nothing = stream.try_read(&mut [0; 16]).unwrap_err();
-    assert_eq!(
-        nothing.kind(),
-        io::ErrorKind::WouldBlock,
-        "neither answered nor closed"
-    );
-    assert_eq!(
-        introspect(&instance, "/v1/tasks").await.unwrap().status,
-        200,
-        "others are answered"
-    );
+    assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+    let other = introspect(&instance, "/v1/tasks").await.unwrap();
+    assert_eq!(other.status, 200);
 }
 
 #[tokio::test]
 async fn delays_are_simulated_time_and_the_rest_is_as_usual() {
     let options = ecs_lifecycle_simulator::Options::default().speed(100.0);
     let scenario = Scenario::with_tasks(options, vec![]).await.unwrap();
-    scenario
-        .simulator
-        .fault(Fault::on(UPDATE, FaultKind::Delay(Duration::from_secs(5))));
+    let five = Duration::from_secs(5);
+    let delayed = Fault::on(UPDATE, FaultKind::Delay(five));
+    scenario.simulator.fault(delayed);
     let before = scenario.simulator.now();
     assert_eq!(drain(&scenario).await.unwrap().status, 200);
-    assert!(scenario.simulator.now() - before >= Duration::from_secs(5));
+    assert!(scenario.simulator.now() - before >= five);
     scenario.simulator.world(|w| {
         let record = w.requests().last(UPDATE).unwrap();
         assert_eq!(record.outcome, Outcome::Accepted);
-        let event = w
-            .events()
-            .iter()
-            .rev()
-            .find(|e| format!("{:?}", e.what).contains("Draining"))
-            .unwrap();
-        assert!(
-            event.at_sim - record.at_sim >= Duration::from_secs(5),
-            "carried out after the delay"
-        );
+        let mut events = w.events().iter().rev();
+        let event = events.find(|e| format!("{:?}", e.what).contains("Draining"));
+        let took = event.unwrap().at_sim - record.at_sim;
+        assert!(took >= five, "carried out after the delay");
     });
 }
 
 #[tokio::test]
 async fn on_the_instance_as_its_servers_do_it() {
-    let Scenario {
-        simulator,
-        instance,
-    } = Scenario::simple(1).await.unwrap();
+    let (simulator, instance) = simple(1).await;
     let token_path = "imds:PUT /latest/api/token";
     for (kind, status) in [
         (FaultKind::Throttled, 429),
@@ -236,29 +188,17 @@ async fn on_the_instance_as_its_servers_do_it() {
         (FaultKind::ExpiredCredentials, 401),
         (FaultKind::InternalError, 500),
     ] {
-        simulator.fault(
-            Fault::on(token_path, kind)
-                .of_instance(instance.id())
-                .times(1),
-        );
+        let fault = Fault::on(token_path, kind).times(1);
+        simulator.fault(fault.of_instance(instance.id()));
         let headers = [("X-aws-ec2-metadata-token-ttl-seconds", "60")];
-        let answer = send(
-            &instance.imds_endpoint(),
-            "PUT",
-            "/latest/api/token",
-            &headers,
-            "",
-        )
-        .await
-        .unwrap();
-        assert_eq!(answer.status, status);
+        let imds = instance.imds_endpoint();
+        let answer = send(&imds, "PUT", "/latest/api/token", &headers, "").await;
+        assert_eq!(answer.unwrap().status, status);
     }
     simulator.fault(Fault::on("introspection:GET /v1/tasks", FaultKind::InternalError).times(1));
     let answer = introspect(&instance, "/v1/tasks").await.unwrap();
-    assert_eq!(
-        (answer.status, answer.text().as_str()),
-        (500, "{\"Tasks\":null}")
-    );
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.text(), "{\"Tasks\":null}");
 }
 
 #[tokio::test]
@@ -268,26 +208,18 @@ async fn a_slow_response_is_carried_out_at_once() {
     scenario.simulator.fault(Fault::on(UPDATE, slow));
     let gives_up = tokio::time::timeout(Duration::from_millis(50), drain(&scenario)).await;
     assert!(gives_up.is_err());
-    let disconnected = Outcome::Fault {
-        kind: "Disconnected".to_owned(),
+    let noticed = |w: &World| {
+        let last = w.requests().last(UPDATE);
+        last.is_some_and(|r| r.executed && r.outcome == fault_of("Disconnected"))
     };
-    scenario
-        .simulator
-        .wait_until("noticed", SOON, |w| {
-            w.requests()
-                .last(UPDATE)
-                .is_some_and(|r| r.executed && r.outcome == disconnected)
-        })
-        .await
-        .unwrap();
+    until(&scenario.simulator, "noticed", noticed).await;
 }
 
 #[tokio::test]
 async fn rules_can_be_taken_away() {
     let scenario = Scenario::simple(1).await.unwrap();
-    let id = scenario
-        .simulator
-        .fault(Fault::on("ecs:*", FaultKind::Throttled));
+    let throttled = Fault::on("ecs:*", FaultKind::Throttled);
+    let id = scenario.simulator.fault(throttled);
     assert_eq!(drain(&scenario).await.unwrap().status, 400);
     scenario.simulator.remove_fault(id);
     assert_eq!(drain(&scenario).await.unwrap().status, 200);

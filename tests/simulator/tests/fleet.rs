@@ -6,9 +6,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{AUTO_SCALING, Keys, SOON, connect, ecs, introspect, metadata, query};
+use common::{Api, Keys, SOON, added, connect, introspect, metadata, simple, until};
 use ecs_lifecycle_simulator::{
-    GroupSpec, HookSpec, Instance, InstanceSpec, Options, Scenario, Simulator, TaskSpec, TruthEvent,
+    GroupSpec, HookSpec, Instance, InstanceSpec, Options, Scenario, Simulator, TaskSpec,
+    TruthEvent, World,
 };
 use serde_json::json;
 
@@ -20,52 +21,27 @@ fn ms(milliseconds: u64) -> Duration {
 
 /// Drains and completes as an agent would, with credentials of its own.
 async fn drain(simulator: Simulator, instance: Instance) {
-    let keys = Keys::of(&instance).await;
+    let api = Api::new(&simulator, Keys::of(&instance).await);
     let id = instance.id().to_owned();
-    assert_eq!(
-        metadata(&instance, "meta-data/autoscaling/target-lifecycle-state")
-            .await
-            .text(),
-        "Terminated"
-    );
+    let target = metadata(&instance, "meta-data/autoscaling/target-lifecycle-state");
+    assert_eq!(target.await.text(), "Terminated");
     let arn =
         introspect(&instance, "/v1/metadata").await.unwrap().json()["ContainerInstanceArn"].clone();
     let params = json!({"cluster": "demo", "containerInstances": [arn], "status": "DRAINING"});
-    let answer = ecs(
-        &simulator.ecs_endpoint(),
-        &keys,
-        "UpdateContainerInstancesState",
-        &params,
-    )
-    .await
-    .unwrap();
-    assert_eq!(
-        answer.json()["containerInstances"][0]["ec2InstanceId"],
-        id.as_str()
-    );
-    let drained = |w: &ecs_lifecycle_simulator::World| {
+    let answer = api.ecs("UpdateContainerInstancesState", &params).await;
+    let drained = &answer.json()["containerInstances"][0];
+    assert_eq!(drained["ec2InstanceId"], id.as_str());
+    let drained = |w: &World| {
         w.running_tasks(&id).is_empty() && w.instance(&id).unwrap().pending_hook(HOOK).is_some()
     };
-    simulator
-        .wait_until("drained and waiting", SOON, drained)
-        .await
-        .unwrap();
+    until(&simulator, "drained and waiting", drained).await;
     let named = [
         ("AutoScalingGroupName", "demo-asg"),
         ("LifecycleHookName", HOOK),
         ("InstanceId", id.as_str()),
         ("LifecycleActionResult", "CONTINUE"),
     ];
-    let endpoint = simulator.autoscaling_endpoint();
-    let answer = query(
-        &endpoint,
-        &keys,
-        AUTO_SCALING,
-        "CompleteLifecycleAction",
-        &named,
-    )
-    .await
-    .unwrap();
+    let answer = api.auto_scaling("CompleteLifecycleAction", &named).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     instance.wait_until_gone(SOON).await.unwrap();
 }
@@ -86,7 +62,7 @@ async fn forty_instances_at_once() {
             .group("demo-asg")
             .task(task.clone())
             .task(task);
-        let instance = simulator.add_instance(spec).await.unwrap();
+        let instance = added(&simulator, spec).await;
         instance.terminate();
         drains.spawn(drain(simulator.clone(), instance));
     }
@@ -95,18 +71,11 @@ async fn forty_instances_at_once() {
     }
     simulator.world(|w| {
         assert!(w.killed().is_empty());
-        assert!(
-            w.instances()
-                .all(|i| i.is_gone() && w.completions(&i.id) == 1)
-        );
         for instance in w.instances() {
-            assert_eq!(
-                w.requests()
-                    .of_instance(&instance.id)
-                    .filter(|r| r.service.is_aws())
-                    .count(),
-                2
-            );
+            assert!(instance.is_gone());
+            assert_eq!(w.completions(&instance.id), 1);
+            let requests = w.requests().of_instance(&instance.id);
+            assert_eq!(requests.filter(|r| r.service.is_aws()).count(), 2);
         }
     });
 }
@@ -118,10 +87,8 @@ async fn the_same_calls_make_the_same_world() {
         let options = Options::default().speed(1000.0);
         let hook = HookSpec::terminating(HOOK).heartbeat_timeout(Duration::from_secs(20));
         let group = GroupSpec::new("demo-asg").hook(hook);
-        let Scenario {
-            simulator,
-            instance,
-        } = Scenario::with_group(options, group, tasks).await.unwrap();
+        let scenario = Scenario::with_group(options, group, tasks).await.unwrap();
+        let (simulator, instance) = (scenario.simulator, scenario.instance);
         instance.terminate();
         instance.wait_until_gone(SOON).await.unwrap();
         let line = |e: &TruthEvent| (e.instance.clone(), format!("{:?}", e.what));
@@ -134,10 +101,7 @@ async fn the_same_calls_make_the_same_world() {
 
 #[tokio::test]
 async fn ends_with_its_last_handle_and_not_before() {
-    let Scenario {
-        simulator,
-        instance,
-    } = Scenario::simple(1).await.unwrap();
+    let (simulator, instance) = simple(1).await;
     let endpoint = instance.imds_endpoint();
     let kept = instance.clone();
     drop((simulator, instance));
@@ -158,10 +122,8 @@ async fn ends_with_its_last_handle_and_not_before() {
 async fn hundreds_of_simulators_one_after_the_other() {
     for n in 0..200 {
         let Scenario { instance, .. } = Scenario::simple(n % 3).await.unwrap();
-        assert_eq!(
-            metadata(&instance, "meta-data/instance-id").await.text(),
-            instance.id()
-        );
+        let id = metadata(&instance, "meta-data/instance-id").await;
+        assert_eq!(id.text(), instance.id());
     }
     let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
     assert!(threads < 50, "{threads} threads are left");

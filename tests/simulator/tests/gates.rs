@@ -7,9 +7,9 @@ mod common;
 use std::io;
 use std::time::Duration;
 
-use common::{Answer, Keys, SOON, ecs};
+use common::{Answer, Keys, SOON, ecs, pass, until};
 use ecs_lifecycle_simulator::{
-    AWS_CALLS, ContainerInstanceStatus, Hold, HoldPoint, Outcome, Scenario,
+    AWS_CALLS, ContainerInstanceStatus, Hold, HoldPoint, Outcome, Scenario, World,
 };
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -20,22 +20,13 @@ fn drain(scenario: &Scenario) -> JoinHandle<io::Result<Answer>> {
     let arn = scenario.instance.container_instance_arn();
     let endpoint = scenario.simulator.ecs_endpoint();
     let params = json!({"cluster": "demo", "containerInstances": [arn], "status": "DRAINING"});
-    tokio::spawn(async move {
-        ecs(
-            &endpoint,
-            &Keys::fixed(),
-            "UpdateContainerInstancesState",
-            &params,
-        )
-        .await
-    })
+    tokio::spawn(async move { ecs(&endpoint, &Keys::fixed(), &UPDATE[4..], &params).await })
 }
 
 fn drained(scenario: &Scenario) -> bool {
     let id = scenario.instance.id();
-    scenario
-        .simulator
-        .world(|w| w.instance(id).unwrap().status == ContainerInstanceStatus::Draining)
+    let status = scenario.simulator.world(|w| w.instance(id).unwrap().status);
+    status == ContainerInstanceStatus::Draining
 }
 
 #[tokio::test]
@@ -44,10 +35,8 @@ async fn held_before_nothing_is_done_until_released() {
     let mut gate = scenario.simulator.hold(Hold::before(UPDATE));
     let call = drain(&scenario);
     let held = gate.reached(SOON).await.unwrap();
-    assert_eq!(
-        (held.point, held.operation.as_str()),
-        (HoldPoint::Before, UPDATE)
-    );
+    assert_eq!(held.point, HoldPoint::Before);
+    assert_eq!(held.operation, UPDATE);
     assert!(!drained(&scenario));
     assert_eq!(
         scenario
@@ -58,19 +47,15 @@ async fn held_before_nothing_is_done_until_released() {
     held.release();
     assert_eq!(call.await.unwrap().unwrap().status, 200);
     assert!(drained(&scenario));
-    assert_eq!(
-        drain(&scenario).await.unwrap().unwrap().status,
-        200,
-        "holds one request only"
-    );
+    let second = drain(&scenario).await.unwrap().unwrap();
+    assert_eq!(second.status, 200, "holds one request only");
 }
 
 #[tokio::test]
 async fn held_after_it_is_done_but_not_answered() {
     let scenario = Scenario::simple(1).await.unwrap();
-    let mut gate = scenario
-        .simulator
-        .hold(Hold::after(UPDATE).of_instance(scenario.instance.id()));
+    let hold = Hold::after(UPDATE).of_instance(scenario.instance.id());
+    let mut gate = scenario.simulator.hold(hold);
     let call = drain(&scenario);
     let held = gate.reached(SOON).await.unwrap();
     assert!(drained(&scenario));
@@ -81,11 +66,8 @@ async fn held_after_it_is_done_but_not_answered() {
             .world(|w| w.requests().last(UPDATE).unwrap().executed)
     );
     drop(held);
-    assert_eq!(
-        call.await.unwrap().unwrap().status,
-        200,
-        "dropping releases"
-    );
+    let answer = call.await.unwrap().unwrap();
+    assert_eq!(answer.status, 200, "dropping releases");
 }
 
 #[tokio::test]
@@ -95,10 +77,8 @@ async fn a_held_request_can_be_reset() {
         let mut gate = scenario.simulator.hold(hold);
         let call = drain(&scenario);
         gate.reached(SOON).await.unwrap().reset();
-        assert_eq!(
-            call.await.unwrap().unwrap_err().kind(),
-            io::ErrorKind::ConnectionReset
-        );
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(drained(&scenario), done);
     }
 }
@@ -113,20 +93,10 @@ async fn a_caller_that_dies_while_held_before_is_not_served() {
     let gone = Outcome::Fault {
         kind: "Disconnected".to_owned(),
     };
-    scenario
-        .simulator
-        .wait_until("noticed", SOON, |w| {
-            w.requests().last(UPDATE).is_some_and(|r| r.outcome == gone)
-        })
-        .await
-        .unwrap();
+    let noticed = |w: &World| w.requests().last(UPDATE).is_some_and(|r| r.outcome == gone);
+    until(&scenario.simulator, "noticed", noticed).await;
     held.release();
-    let later = scenario.simulator.now() + Duration::from_millis(20);
-    scenario
-        .simulator
-        .wait_until("a while", SOON, |w| w.now() >= later)
-        .await
-        .unwrap();
+    pass(&scenario.simulator, Duration::from_millis(20)).await;
     assert!(!drained(&scenario));
 }
 
@@ -151,11 +121,8 @@ async fn every_one_until_the_gate_is_dropped() {
     let mut gate = scenario.simulator.hold(Hold::before(UPDATE).every());
     let calls = [drain(&scenario), drain(&scenario), drain(&scenario)];
     gate.reached(SOON).await.unwrap().release();
-    scenario
-        .simulator
-        .wait_until("all arrived", SOON, |w| w.requests().count(UPDATE) == 3)
-        .await
-        .unwrap();
+    let arrived = |w: &World| w.requests().count(UPDATE) == 3;
+    until(&scenario.simulator, "all arrived", arrived).await;
     drop(gate);
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().status, 200);
@@ -168,10 +135,7 @@ async fn waiting_says_what_it_waited_for() {
     let mut gate = scenario.simulator.hold(Hold::before(UPDATE));
     let short = Duration::from_millis(10);
     assert!(gate.reached(short).await.unwrap_err().contains(UPDATE));
-    let error = scenario
-        .simulator
-        .wait_until("pigs fly", short, |_| false)
-        .await
-        .unwrap_err();
+    let never = scenario.simulator.wait_until("pigs fly", short, |_| false);
+    let error = never.await.unwrap_err();
     assert!(error.contains("pigs fly") && error.contains("TaskRunning"));
 }

@@ -6,9 +6,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{AUTO_SCALING, Keys, SOON, ecs, introspect, metadata, query};
+use common::{Api, Keys, SOON, introspect, metadata, until};
 use ecs_lifecycle_simulator::{
-    GroupSpec, HookSpec, InstanceSpec, LifecycleState, Options, Simulator, What,
+    GroupSpec, HookSpec, InstanceSpec, LifecycleState, Options, Simulator, What, World,
 };
 use serde_json::json;
 
@@ -27,12 +27,8 @@ async fn simulator() -> Simulator {
 }
 
 async fn until_state(simulator: &Simulator, id: &str, state: LifecycleState) {
-    simulator
-        .wait_until("the state", SOON, |w| {
-            w.instance(id).unwrap().lifecycle_state == Some(state)
-        })
-        .await
-        .unwrap();
+    let reached = |w: &World| w.instance(id).unwrap().lifecycle_state == Some(state);
+    until(simulator, "the state", reached).await;
 }
 
 #[tokio::test]
@@ -46,23 +42,15 @@ async fn the_hook_is_completed_over_the_api_and_metadata_says_in_service_through
         let id = instance.id().to_owned();
         until_state(&simulator, &id, LifecycleState::PendingWait).await;
         for (path, text) in [
-            ("meta-data/autoscaling/target-lifecycle-state", "InService"),
-            (
-                "meta-data/tags/instance/aws:autoscaling:groupName",
-                "demo-asg",
-            ),
-            (
-                "meta-data/tags/instance/aws:cloudformation:stack-name",
-                "demo-stack",
-            ),
-            (
-                "meta-data/tags/instance/aws:cloudformation:logical-id",
-                "Group",
-            ),
+            ("autoscaling/target-lifecycle-state", "InService"),
+            ("tags/instance/aws:autoscaling:groupName", "demo-asg"),
+            ("tags/instance/aws:cloudformation:stack-name", "demo-stack"),
+            ("tags/instance/aws:cloudformation:logical-id", "Group"),
         ] {
-            assert_eq!(metadata(&instance, path).await.text(), text, "{path}");
+            let found = metadata(&instance, &format!("meta-data/{path}")).await;
+            assert_eq!(found.text(), text, "{path}");
         }
-        let keys = Keys::of(&instance).await;
+        let api = Api::new(&simulator, Keys::of(&instance).await);
         let call = async |operation: &str, more: &[(&str, &str)]| {
             let mut params = vec![
                 ("AutoScalingGroupName", "demo-asg"),
@@ -70,9 +58,7 @@ async fn the_hook_is_completed_over_the_api_and_metadata_says_in_service_through
                 ("InstanceId", id.as_str()),
             ];
             params.extend_from_slice(more);
-            let endpoint = simulator.autoscaling_endpoint();
-            let answer = query(&endpoint, &keys, AUTO_SCALING, operation, &params).await;
-            answer.unwrap().status
+            api.auto_scaling(operation, &params).await.status
         };
         assert_eq!(call("RecordLifecycleActionHeartbeat", &[]).await, 200);
         let result_is = [("LifecycleActionResult", result)];
@@ -96,10 +82,8 @@ async fn a_boot_refuses_then_registers_then_connects() {
     let instance = simulator.launch(spec).await.unwrap();
     assert!(introspect(&instance, "/v1/metadata").await.is_err());
     let happened = async |what: What| {
-        let is = |w: &ecs_lifecycle_simulator::World| {
-            w.event_of(instance.id(), |e| *e == what).is_some()
-        };
-        simulator.wait_until("the event", SOON, is).await.unwrap();
+        let is = |w: &World| w.event_of(instance.id(), |e| *e == what).is_some();
+        until(&simulator, "the event", is).await;
     };
     happened(What::EcsAgentUp(true)).await;
     // The port follows the model.
@@ -113,10 +97,9 @@ async fn a_boot_refuses_then_registers_then_connects() {
     assert_eq!(answer.json()["ContainerInstanceArn"], arn);
     let connected = async || {
         let params = json!({"cluster": "demo", "containerInstances": [arn]});
-        let keys = Keys::of(&instance).await;
-        let endpoint = simulator.ecs_endpoint();
-        let answer = ecs(&endpoint, &keys, "DescribeContainerInstances", &params).await;
-        answer.unwrap().json()["containerInstances"][0]["agentConnected"].clone()
+        let api = Api::new(&simulator, Keys::of(&instance).await);
+        let answer = api.ecs("DescribeContainerInstances", &params).await;
+        answer.json()["containerInstances"][0]["agentConnected"].clone()
     };
     assert_eq!(connected().await, false);
     instance.set_agent_connected(true);

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{SOON, connect, introspect, metadata, request, send, token};
+use common::{added, connect, introspect, metadata, pass, request, send, simple, token};
 use ecs_lifecycle_simulator::{
     IMDS_TOKEN_MARKER, InstanceSpec, MaintenanceEvent, Options, Outcome, SECRET_KEY_MARKER,
     SESSION_TOKEN_MARKER, SIGNATURE_MARKER, Scenario, Simulator, SpotAction, TargetLifecycleState,
@@ -21,36 +21,16 @@ const STATE: &str = "/latest/meta-data/autoscaling/target-lifecycle-state";
 
 #[tokio::test]
 async fn only_version_2() {
-    let Scenario {
-        instance,
-        simulator,
-    } = Scenario::simple(0).await.unwrap();
+    let (simulator, instance) = simple(0).await;
     let imds = instance.imds_endpoint();
-    for (headers, status) in [
-        (vec![], 400),
-        (vec![(TTL, "0")], 400),
-        (vec![(TTL, "21601")], 400),
-        (vec![(TTL, "x")], 400),
-    ] {
-        assert_eq!(
-            send(&imds, "PUT", "/latest/api/token", &headers, "")
-                .await
-                .unwrap()
-                .status,
-            status
-        );
+    for headers in [&[][..], &[(TTL, "0")], &[(TTL, "21601")], &[(TTL, "x")]] {
+        let answer = send(&imds, "PUT", "/latest/api/token", headers, "").await;
+        assert_eq!(answer.unwrap().status, 400);
     }
-    assert_eq!(
-        send(&imds, "GET", STATE, &[], "").await.unwrap().status,
-        401
-    );
-    assert_eq!(
-        send(&imds, "GET", STATE, &[(TOKEN, "made up")], "")
-            .await
-            .unwrap()
-            .status,
-        401
-    );
+    for headers in [&[][..], &[(TOKEN, "made up")]] {
+        let answer = send(&imds, "GET", STATE, headers, "").await;
+        assert_eq!(answer.unwrap().status, 401);
+    }
     let token = token(&instance).await;
     assert!(token.contains(IMDS_TOKEN_MARKER));
     let headers = [(TOKEN, token.as_str())];
@@ -58,21 +38,12 @@ async fn only_version_2() {
     assert_eq!((answer.status, answer.text().as_str()), (200, "InService"));
     assert_eq!(answer.header("server").as_deref(), Some("EC2ws"));
     instance.revoke_tokens();
-    assert_eq!(
-        send(&imds, "GET", STATE, &headers, "")
-            .await
-            .unwrap()
-            .status,
-        401
-    );
+    let revoked = send(&imds, "GET", STATE, &headers, "").await.unwrap();
+    assert_eq!(revoked.status, 401);
     simulator.world(|w| {
         let last = w.requests().last("imds:GET *").unwrap();
-        assert_eq!(
-            last.outcome,
-            Outcome::Refused {
-                code: "401".to_owned()
-            }
-        );
+        let code = "401".to_owned();
+        assert_eq!(last.outcome, Outcome::Refused { code });
         assert_eq!(last.instance.as_deref(), Some(instance.id()));
         assert_eq!(w.requests().count("imds:PUT /latest/api/token"), 5);
         assert_eq!(w.requests().accepted("imds:PUT /latest/api/token"), 1);
@@ -81,28 +52,13 @@ async fn only_version_2() {
 
 #[tokio::test]
 async fn tokens_expire_in_simulated_time() {
-    let simulator = Simulator::start(Options::default().speed(1000.0))
-        .await
-        .unwrap();
-    let instance = simulator
-        .add_instance(InstanceSpec::new("c").group("g"))
-        .await
-        .unwrap();
+    let options = Options::default().speed(1000.0);
+    let simulator = Simulator::start(options).await.unwrap();
+    let instance = added(&simulator, InstanceSpec::new("c").group("g")).await;
     let token = token(&instance).await; // 60 s: 60 ms
-    let expired = simulator.now() + Duration::from_secs(60);
-    simulator
-        .wait_until("the token is old", SOON, |w| w.now() >= expired)
-        .await
-        .unwrap();
-    let answer = send(
-        &instance.imds_endpoint(),
-        "GET",
-        STATE,
-        &[(TOKEN, &token)],
-        "",
-    )
-    .await
-    .unwrap();
+    pass(&simulator, Duration::from_secs(60)).await;
+    let (imds, headers) = (instance.imds_endpoint(), [(TOKEN, token.as_str())]);
+    let answer = send(&imds, "GET", STATE, &headers, "").await.unwrap();
     assert_eq!(answer.status, 401);
 }
 
@@ -113,27 +69,22 @@ async fn what_it_tells() {
         .group("g")
         .target_lifecycle_state(None)
         .tag("aws:autoscaling:groupName", "g");
-    let instance = simulator.add_instance(spec).await.unwrap();
+    let instance = added(&simulator, spec).await;
     let text = async |path: &str| metadata(&instance, path).await.text();
     let status = async |path: &str| metadata(&instance, path).await.status;
 
-    assert_eq!(text("meta-data/instance-id").await, instance.id());
-    assert_eq!(text("meta-data/placement/region").await, "us-east-1");
-    assert_eq!(
-        text("meta-data/placement/availability-zone").await,
-        "us-east-1a"
-    );
-    assert_eq!(text("meta-data/services/domain").await, "amazonaws.com");
+    for (path, expected) in [
+        ("instance-id", instance.id()),
+        ("placement/region", "us-east-1"),
+        ("placement/availability-zone", "us-east-1a"),
+        ("services/domain", "amazonaws.com"),
+        ("instance-type", "m5.large"),
+        ("tags/instance/", "aws:autoscaling:groupName"),
+        ("tags/instance/aws:autoscaling:groupName", "g"),
+    ] {
+        assert_eq!(text(&format!("meta-data/{path}")).await, expected, "{path}");
+    }
     assert!(text("meta-data/ami-id").await.starts_with("ami-"));
-    assert_eq!(text("meta-data/instance-type").await, "m5.large");
-    assert_eq!(
-        text("meta-data/tags/instance/").await,
-        "aws:autoscaling:groupName"
-    );
-    assert_eq!(
-        text("meta-data/tags/instance/aws:autoscaling:groupName").await,
-        "g"
-    );
     assert_eq!(status("meta-data/tags/instance/none").await, 404);
     assert_eq!(status("meta-data/made/up").await, 404);
     assert_eq!(text("meta-data/events/maintenance/scheduled").await, "[]");
@@ -156,41 +107,25 @@ async fn what_it_tells() {
         not_before: Duration::from_secs(3600),
         not_after: Some(Duration::from_secs(7200)),
     });
-    assert_eq!(
-        text("meta-data/autoscaling/target-lifecycle-state").await,
-        "Warmed:Stopped"
-    );
-    let spot = metadata(&instance, "meta-data/spot/instance-action")
-        .await
-        .json();
+    let target = text("meta-data/autoscaling/target-lifecycle-state").await;
+    assert_eq!(target, "Warmed:Stopped");
+    let json = async |path: &str| metadata(&instance, path).await.json();
+    let spot = json("meta-data/spot/instance-action").await;
     assert_eq!(spot["action"], "stop");
-    assert_eq!(
-        spot["time"].as_str().unwrap().len(),
-        "2017-09-18T08:22:00Z".len()
-    );
-    let rebalance = metadata(&instance, "meta-data/events/recommendations/rebalance")
-        .await
-        .json();
+    let time = spot["time"].as_str().unwrap();
+    assert_eq!(time.len(), "2017-09-18T08:22:00Z".len());
+    let rebalance = json("meta-data/events/recommendations/rebalance").await;
     assert!(rebalance["noticeTime"].as_str().unwrap().ends_with('Z'));
-    let maintenance = metadata(&instance, "meta-data/events/maintenance/scheduled")
-        .await
-        .json();
+    let maintenance = json("meta-data/events/maintenance/scheduled").await;
     assert_eq!(maintenance[0]["Code"], "system-reboot");
-    assert!(
-        maintenance[0]["NotAfter"]
-            .as_str()
-            .unwrap()
-            .ends_with(" GMT")
-    );
+    let end = maintenance[0]["NotAfter"].as_str().unwrap();
+    assert!(end.ends_with(" GMT"));
 }
 
 #[tokio::test]
 async fn tags_only_where_enabled_and_roles_only_where_there() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
-    let instance = simulator
-        .add_instance(InstanceSpec::new("c").without_role())
-        .await
-        .unwrap();
+    let instance = added(&simulator, InstanceSpec::new("c").without_role()).await;
     for path in [
         "meta-data/tags/instance/",
         "meta-data/iam/security-credentials/",
@@ -202,34 +137,20 @@ async fn tags_only_where_enabled_and_roles_only_where_there() {
 #[tokio::test]
 async fn identity_and_credentials_carry_markers() {
     let Scenario { instance, .. } = Scenario::simple(0).await.unwrap();
-    let document = metadata(&instance, "dynamic/instance-identity/document")
-        .await
-        .json();
+    let document = metadata(&instance, "dynamic/instance-identity/document").await;
+    let document = document.json();
     assert_eq!(document["instanceId"], instance.id());
     assert_eq!(document["accountId"], "123456789012");
-    let signature = metadata(&instance, "dynamic/instance-identity/signature")
-        .await
-        .text();
+    let signature = metadata(&instance, "dynamic/instance-identity/signature").await;
+    let signature = signature.text();
     assert!(signature.lines().count() > 2 && signature.contains(SIGNATURE_MARKER));
     let path = "meta-data/iam/security-credentials/demo-instance-role";
     let credentials = metadata(&instance, path).await.json();
-    assert!(
-        credentials["SecretAccessKey"]
-            .as_str()
-            .unwrap()
-            .contains(SECRET_KEY_MARKER)
-    );
-    assert!(
-        credentials["Token"]
-            .as_str()
-            .unwrap()
-            .contains(SESSION_TOKEN_MARKER)
-    );
-    assert_eq!(
-        metadata(&instance, path).await.json(),
-        credentials,
-        "the same until they run out"
-    );
+    let has = |key: &str, marker: &str| credentials[key].as_str().unwrap().contains(marker);
+    assert!(has("SecretAccessKey", SECRET_KEY_MARKER));
+    assert!(has("Token", SESSION_TOKEN_MARKER));
+    // The same until they run out.
+    assert_eq!(metadata(&instance, path).await.json(), credentials);
 }
 
 #[tokio::test]
@@ -237,45 +158,30 @@ async fn credentials_are_renewed() {
     let options = Options::default()
         .speed(1000.0)
         .credential_lifetime(Duration::from_secs(100));
-    let Scenario {
-        instance,
-        simulator,
-    } = Scenario::with_tasks(options, vec![]).await.unwrap();
+    let scenario = Scenario::with_tasks(options, vec![]).await.unwrap();
+    let (simulator, instance) = (scenario.simulator, scenario.instance);
     let path = "meta-data/iam/security-credentials/demo-instance-role";
     let first = metadata(&instance, path).await.json();
-    let renewed = simulator.now() + Duration::from_secs(80);
-    simulator
-        .wait_until("time to renew", SOON, |w| w.now() >= renewed)
-        .await
-        .unwrap();
-    assert_ne!(
-        metadata(&instance, path).await.json()["AccessKeyId"],
-        first["AccessKeyId"]
-    );
+    pass(&simulator, Duration::from_secs(80)).await;
+    let second = metadata(&instance, path).await.json();
+    assert_ne!(second["AccessKeyId"], first["AccessKeyId"]);
 }
 
 #[tokio::test]
 async fn introspection_and_its_traps() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
+    let batch = TaskSpec::standalone("batch").omit_desired_status();
     let spec = InstanceSpec::new("c")
         .unregistered()
         .task(TaskSpec::service("web").pending_for(Duration::from_secs(3600)))
-        .task(
-            TaskSpec::standalone("batch")
-                .omit_desired_status()
-                .stop_duration(Duration::ZERO),
-        );
-    let instance = simulator.add_instance(spec).await.unwrap();
-    assert_eq!(
-        introspect(&instance, "/v1/metadata").await.unwrap().json()["ContainerInstanceArn"],
-        json!(null)
-    );
+        .task(batch.stop_duration(Duration::ZERO));
+    let instance = added(&simulator, spec).await;
+    let answer = introspect(&instance, "/v1/metadata").await.unwrap().json();
+    assert_eq!(answer["ContainerInstanceArn"], json!(null));
     instance.register();
     let answer = introspect(&instance, "/v1/metadata").await.unwrap().json();
-    assert_eq!(
-        answer["ContainerInstanceArn"],
-        instance.container_instance_arn()
-    );
+    let arn = instance.container_instance_arn();
+    assert_eq!(answer["ContainerInstanceArn"], arn);
     assert_eq!(answer["Cluster"], "c");
 
     let unknown = introspect(&instance, "/v2/what").await.unwrap();
@@ -295,11 +201,8 @@ async fn introspection_and_its_traps() {
     assert_eq!(batch["KnownStatus"], "RUNNING");
     assert_eq!(batch.get("DesiredStatus"), None);
     simulator.change(|w| w.stop_task(batch["Arn"].as_str().unwrap(), "test"));
-    assert_eq!(
-        task("batch").await["KnownStatus"],
-        "STOPPED",
-        "stopped tasks stay listed"
-    );
+    // Stopped tasks stay listed.
+    assert_eq!(task("batch").await["KnownStatus"], "STOPPED");
 }
 
 /// The same tasks, in an order that changes from read to read and is drawn from the seed.
@@ -336,23 +239,19 @@ async fn introspection_has_no_order() {
 #[tokio::test]
 async fn refused_while_the_ecs_agent_is_down_and_back_at_the_same_port() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
-    let instance = simulator
-        .add_instance(InstanceSpec::new("c").ecs_agent_down())
-        .await
-        .unwrap();
+    let instance = added(&simulator, InstanceSpec::new("c").ecs_agent_down()).await;
     let endpoint = instance.introspection_endpoint();
     for _ in 0..3 {
         let refused = introspect(&instance, "/v1/tasks").await.unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
         instance.ecs_agent_up().unwrap();
-        assert_eq!(
-            introspect(&instance, "/v1/tasks").await.unwrap().status,
-            200
-        );
+        let answer = introspect(&instance, "/v1/tasks").await.unwrap();
+        assert_eq!(answer.status, 200);
         let mut idle = connect(&endpoint).await.unwrap();
         instance.ecs_agent_down().await;
+        let read = idle.read(&mut [0; 16]).await;
         assert!(
-            matches!(idle.read(&mut [0; 16]).await, Ok(0) | Err(_)),
+            matches!(read, Ok(0) | Err(_)),
             "an idle connection is broken off"
         );
     }
@@ -364,10 +263,8 @@ async fn connections_are_kept_alive() {
     let Scenario { instance, .. } = Scenario::simple(1).await.unwrap();
     let mut stream = connect(&instance.introspection_endpoint()).await.unwrap();
     for _ in 0..3 {
-        stream
-            .write_all(request("GET", "/v1/metadata", &[], "", "keep-alive").as_bytes())
-            .await
-            .unwrap();
+        let text = request("GET", "/v1/metadata", &[], "", "keep-alive");
+        stream.write_all(text.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"}") {
             let mut buffer = [0; 1024];

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ecs_lifecycle_simulator::model::HookError;
 use ecs_lifecycle_simulator::{
     Calendar, GroupSpec, HookSpec, InstanceSpec, LifecycleActionResult, LifecycleState, Options,
-    SpotAction, TargetLifecycleState, TaskSpec, What, Who, World,
+    SpotAction, TargetLifecycleState as Target, TaskSpec, What, Who, World,
 };
 
 const CONTINUE: LifecycleActionResult = LifecycleActionResult::Continue;
@@ -50,6 +50,14 @@ fn state(world: &World, id: &str) -> Option<LifecycleState> {
     world.instance(id).unwrap().lifecycle_state
 }
 
+fn target(world: &World, id: &str) -> Option<Target> {
+    world.instance(id).unwrap().target_lifecycle_state
+}
+
+fn gone(world: &World, id: &str) -> Option<Duration> {
+    at(world, id, |w| matches!(w, What::InstanceGone { .. }))
+}
+
 fn at(world: &World, id: &str, is: impl Fn(&What) -> bool) -> Option<Duration> {
     world.event_of(id, is).map(|e| e.at_sim)
 }
@@ -59,16 +67,10 @@ fn metadata_shows_terminated_before_the_wait() {
     let (mut world, id) = world(group().hook(hook("h")), vec![]);
     assert!(world.terminate(&id));
     assert!(!world.terminate(&id), "it is on its way out already");
-    assert_eq!(
-        world.instance(&id).unwrap().target_lifecycle_state,
-        Some(TargetLifecycleState::Terminated)
-    );
+    assert_eq!(target(&world, &id), Some(Target::Terminated));
     assert_eq!(state(&world, &id), Some(LifecycleState::Terminating));
-    assert_eq!(
-        complete(&mut world, &id, "h", CONTINUE),
-        Err(HookError),
-        "too early"
-    );
+    // Too early.
+    assert_eq!(complete(&mut world, &id, "h", CONTINUE), Err(HookError));
     world.advance(s(2.0));
     assert_eq!(state(&world, &id), Some(LifecycleState::TerminatingWait));
 }
@@ -85,11 +87,8 @@ fn refused_for_the_acceptance_delay_then_accepted_once() {
     assert_eq!(world.heartbeat(&id, "h", None), Ok(()));
     assert_eq!(complete(&mut world, &id, "other", CONTINUE), Err(HookError));
     assert_eq!(complete(&mut world, &id, "h", CONTINUE), Ok(()));
-    assert_eq!(
-        complete(&mut world, &id, "h", CONTINUE),
-        Err(HookError),
-        "completed already"
-    );
+    // Completed already.
+    assert_eq!(complete(&mut world, &id, "h", CONTINUE), Err(HookError));
     assert_eq!(world.heartbeat(&id, "h", None), Err(HookError));
     assert_eq!(state(&world, &id), Some(LifecycleState::TerminatingProceed));
     world.advance(s(6.0));
@@ -109,31 +108,22 @@ fn heartbeats_restart_one_clock_and_not_the_other() {
     world.advance(s(100.0));
     let expired = |w: &What| matches!(w, What::GlobalTimeoutExpired { default_result, .. } if *default_result == ABANDON);
     assert_eq!(at(&world, &id, expired), Some(s(27.0)));
-    assert_eq!(
-        at(&world, &id, |w| matches!(w, What::HeartbeatLapsed { .. })),
-        None
-    );
-    assert_eq!(
-        at(&world, &id, |w| matches!(w, What::InstanceGone { .. })),
-        Some(s(28.0))
-    );
+    let lapsed = at(&world, &id, |w| matches!(w, What::HeartbeatLapsed { .. }));
+    assert_eq!(lapsed, None);
+    assert_eq!(gone(&world, &id), Some(s(28.0)));
 }
 
 #[test]
 fn without_heartbeat_the_default_result_kills_what_runs() {
     let task = TaskSpec::service("web");
-    let (mut world, id) = world(
-        group().hook(hook("h").default_result(CONTINUE)),
-        vec![task.clone(), task],
-    );
+    let group = group().hook(hook("h").default_result(CONTINUE));
+    let (mut world, id) = world(group, vec![task.clone(), task]);
     world.terminate(&id);
     world.advance(s(1000.0));
     let lapsed = |w: &What| matches!(w, What::HeartbeatLapsed { default_result, .. } if *default_result == CONTINUE);
     assert_eq!(at(&world, &id, lapsed), Some(s(12.0)));
-    assert_eq!(
-        at(&world, &id, |w| matches!(w, What::Killed { .. })),
-        Some(s(12.0))
-    );
+    let killed = at(&world, &id, |w| matches!(w, What::Killed { .. }));
+    assert_eq!(killed, Some(s(12.0)));
     assert_eq!(world.killed().len(), 2);
     assert_eq!(world.completions(&id), 0);
 }
@@ -141,12 +131,8 @@ fn without_heartbeat_the_default_result_kills_what_runs() {
 #[test]
 fn the_default_global_timeout_is_a_hundred_heartbeats_or_two_days() {
     assert_eq!(hook("h").effective_global_timeout(), s(1000.0));
-    assert_eq!(
-        hook("h")
-            .heartbeat_timeout(s(7200.0))
-            .effective_global_timeout(),
-        s(172_800.0)
-    );
+    let long = hook("h").heartbeat_timeout(s(7200.0));
+    assert_eq!(long.effective_global_timeout(), s(172_800.0));
 }
 
 #[test]
@@ -177,10 +163,8 @@ fn abandoned_instances_may_be_retained() {
     let (mut world, id) = world(group().retain_on_abandon().hook(hook("h")), vec![task]);
     world.terminate(&id);
     world.advance(s(100.0));
-    assert_eq!(
-        state(&world, &id),
-        Some(LifecycleState::TerminatingRetained)
-    );
+    let retained = LifecycleState::TerminatingRetained;
+    assert_eq!(state(&world, &id), Some(retained));
     assert!(world.killed().is_empty());
 }
 
@@ -189,19 +173,12 @@ fn tokens_name_the_action() {
     let (mut world, id) = world(group().hook(hook("h")), vec![]);
     world.terminate(&id);
     world.advance(s(2.0));
-    let token = world
-        .instance(&id)
-        .unwrap()
-        .pending_hook("h")
-        .unwrap()
-        .token
-        .clone();
+    let pending = world.instance(&id).unwrap().pending_hook("h");
+    let token = pending.unwrap().token.clone();
     assert_eq!(world.heartbeat(&id, "h", Some("another")), Err(HookError));
     assert_eq!(world.heartbeat(&id, "h", Some(&token)), Ok(()));
-    assert_eq!(
-        world.complete(&id, "h", Some(&token), CONTINUE, Who::Operator),
-        Ok(())
-    );
+    let completed = world.complete(&id, "h", Some(&token), CONTINUE, Who::Operator);
+    assert_eq!(completed, Ok(()));
 }
 
 #[test]
@@ -215,30 +192,20 @@ fn without_hooks_it_goes_straight_on() {
 
 #[test]
 fn the_warm_pool_runs_the_hooks_and_kills_nothing() {
-    let (mut world, id) = world(
-        group().hook(hook("h")).hook(HookSpec::launching("l")),
-        vec![TaskSpec::service("web")],
-    );
-    assert!(world.send_to_warm_pool(&id, TargetLifecycleState::WarmedStopped));
-    assert_eq!(
-        world.instance(&id).unwrap().target_lifecycle_state,
-        Some(TargetLifecycleState::WarmedStopped)
-    );
+    let group = group().hook(hook("h")).hook(HookSpec::launching("l"));
+    let (mut world, id) = world(group, vec![TaskSpec::service("web")]);
+    assert!(world.send_to_warm_pool(&id, Target::WarmedStopped));
+    assert_eq!(target(&world, &id), Some(Target::WarmedStopped));
     world.advance(s(2.0));
     assert_eq!(complete(&mut world, &id, "h", CONTINUE), Ok(()));
     world.advance(s(3.0));
     assert_eq!(state(&world, &id), Some(LifecycleState::WarmedStopped));
     assert!(world.killed().is_empty());
-    assert!(
-        at(&world, &id, |w| matches!(w, What::Suspended { .. })).is_some(),
-        "a container still ran"
-    );
+    let suspended = at(&world, &id, |w| matches!(w, What::Suspended { .. }));
+    assert!(suspended.is_some(), "a container still ran");
 
     assert!(world.return_to_service(&id));
-    assert_eq!(
-        world.instance(&id).unwrap().target_lifecycle_state,
-        Some(TargetLifecycleState::InService)
-    );
+    assert_eq!(target(&world, &id), Some(Target::InService));
     world.advance(s(5.0));
     assert_eq!(state(&world, &id), Some(LifecycleState::PendingWait));
     assert_eq!(complete(&mut world, &id, "l", CONTINUE), Ok(()));
@@ -251,20 +218,15 @@ fn the_warm_pool_runs_the_hooks_and_kills_nothing() {
 
 #[test]
 fn launching_waits_for_the_launching_hook() {
-    let (mut world, _) = world(
-        group().hook(hook("h")).hook(HookSpec::launching("l")),
-        vec![],
-    );
+    let group = group().hook(hook("h")).hook(HookSpec::launching("l"));
+    let (mut world, _) = world(group, vec![]);
     let good = world.launch(InstanceSpec::new("c").group("g"));
     let bad = world.launch(InstanceSpec::new("c").group("g"));
     assert_eq!(state(&world, &good), Some(LifecycleState::Pending));
     world.advance(s(2.0));
     assert_eq!(state(&world, &good), Some(LifecycleState::PendingWait));
-    assert_eq!(
-        complete(&mut world, &good, "h", CONTINUE),
-        Err(HookError),
-        "another transition's hook"
-    );
+    // Another transition's hook.
+    assert_eq!(complete(&mut world, &good, "h", CONTINUE), Err(HookError));
     assert_eq!(complete(&mut world, &good, "l", CONTINUE), Ok(()));
     assert_eq!(complete(&mut world, &bad, "l", ABANDON), Ok(()));
     world.advance(s(3.0));
@@ -276,10 +238,7 @@ fn launching_waits_for_the_launching_hook() {
 fn standby_and_detach_run_no_hooks() {
     let (mut world, id) = world(group().hook(hook("h")), vec![]);
     assert!(world.enter_standby(&id));
-    assert_eq!(
-        world.instance(&id).unwrap().target_lifecycle_state,
-        Some(TargetLifecycleState::Standby)
-    );
+    assert_eq!(target(&world, &id), Some(Target::Standby));
     assert_eq!(state(&world, &id), Some(LifecycleState::Standby));
     assert!(world.exit_standby(&id));
     assert_eq!(state(&world, &id), Some(LifecycleState::InService));
@@ -296,10 +255,7 @@ fn a_spot_interruption_waits_for_nobody() {
     world.advance(s(119.9));
     assert!(!world.is_gone(&id));
     world.advance(s(500.0));
-    assert_eq!(
-        at(&world, &id, |w| matches!(w, What::InstanceGone { .. })),
-        Some(s(120.0))
-    );
+    assert_eq!(gone(&world, &id), Some(s(120.0)));
     assert_eq!(world.killed().len(), 1);
 }
 
@@ -329,29 +285,22 @@ fn a_launching_hook_has_both_clocks_too() {
     assert_eq!(world.heartbeat(&id, "l", None), Ok(()));
     world.advance(s(20.5));
     assert_eq!(state(&world, &id), Some(LifecycleState::PendingWait));
-    assert_eq!(
-        world.instance(&id).unwrap().target_lifecycle_state,
-        Some(TargetLifecycleState::InService),
-        "the target state is where it goes, not where it is"
-    );
+    assert_eq!(target(&world, &id), Some(Target::InService));
     world.advance(s(21.0));
     let lapsed = |w: &What| matches!(w, What::HeartbeatLapsed { hook, default_result } if hook == "l" && *default_result == ABANDON);
     assert_eq!(at(&world, &id, lapsed), Some(s(21.0)));
     assert_eq!(state(&world, &id), Some(LifecycleState::Terminating));
     assert_eq!(complete(&mut world, &id, "l", CONTINUE), Err(HookError));
     world.advance(s(23.0));
-    assert_eq!(
-        complete(&mut world, &id, "h", CONTINUE),
-        Ok(()),
-        "and its terminating hooks run"
-    );
+    // And its terminating hooks run.
+    assert_eq!(complete(&mut world, &id, "h", CONTINUE), Ok(()));
 }
 
 #[test]
 fn launched_into_the_warm_pool_it_runs_the_launching_hook_twice() {
     let spec = InstanceSpec::new("c")
         .group("g")
-        .target_lifecycle_state(Some(TargetLifecycleState::WarmedStopped));
+        .target_lifecycle_state(Some(Target::WarmedStopped));
     let (mut world, id) = launch(spec);
     world.advance(s(2.0));
     assert_eq!(state(&world, &id), Some(LifecycleState::WarmedPendingWait));
@@ -380,11 +329,8 @@ fn a_booting_instance_registers_and_then_connects() {
     let (mut world, id) = launch(spec);
     let seen = |world: &World| {
         let instance = world.instance(&id).unwrap();
-        (
-            instance.registered,
-            instance.ecs_agent_up,
-            instance.agent_connected(),
-        )
+        let connected = instance.agent_connected();
+        (instance.registered, instance.ecs_agent_up, connected)
     };
     world.advance(s(2.9));
     assert_eq!(seen(&world), (false, false, false));
@@ -392,14 +338,9 @@ fn a_booting_instance_registers_and_then_connects() {
     assert_eq!(seen(&world), (true, true, false));
     world.advance(s(5.0));
     assert_eq!(seen(&world), (true, true, true));
-    assert_eq!(
-        at(&world, &id, |w| *w == What::ContainerInstanceRegistered),
-        Some(s(3.0))
-    );
-    assert_eq!(
-        at(&world, &id, |w| *w == What::AgentConnected(true)),
-        Some(s(5.0))
-    );
+    let registered = at(&world, &id, |w| *w == What::ContainerInstanceRegistered);
+    let connected = at(&world, &id, |w| *w == What::AgentConnected(true));
+    assert_eq!((registered, connected), (Some(s(3.0)), Some(s(5.0))));
     world.set_agent_connected(&id, false);
     assert_eq!(seen(&world), (true, true, false));
 }
@@ -428,7 +369,7 @@ fn states(world: &World, id: &str) -> Vec<LifecycleState> {
 #[test]
 fn the_way_back_to_the_pool_may_show_its_own_states() {
     let (mut world, id) = world(group().hook(hook("h")).pool_states(), vec![]);
-    assert!(world.send_to_warm_pool(&id, TargetLifecycleState::WarmedStopped));
+    assert!(world.send_to_warm_pool(&id, Target::WarmedStopped));
     world.advance(s(1.0));
     assert!(complete(&mut world, &id, "h", CONTINUE).is_err());
     world.advance(s(2.0));
@@ -447,8 +388,7 @@ fn the_way_back_to_the_pool_may_show_its_own_states() {
 fn the_target_state_may_run_ahead() {
     let (mut world, id) = world(group().hook(hook("h")).target_lead(s(3.0)), vec![]);
     assert!(world.enter_standby(&id) && world.terminate(&id));
-    let target = world.instance(&id).unwrap().target_lifecycle_state;
-    assert_eq!(target, Some(TargetLifecycleState::Terminated));
+    assert_eq!(target(&world, &id), Some(Target::Terminated));
     world.advance(s(2.9));
     assert_eq!(state(&world, &id), Some(LifecycleState::Standby));
     world.advance(s(5.0));

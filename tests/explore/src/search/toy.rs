@@ -195,25 +195,19 @@ fn explore<S: Story>(args: &str) -> (Result<bool, String>, String) {
 }
 
 fn found<S: Story>(part: &super::levels::Part<S>) -> Vec<String> {
-    let mut all: Vec<String> = part
-        .classes
-        .keys()
-        .map(|it| classes::Listed::of::<S>(it, &S::scenes()).to_string())
-        .collect();
-    all.retain(|it| it.contains("rounds4"));
-    all
+    let named = |it| classes::Listed::of::<S>(it, &S::scenes()).to_string();
+    let all = part.classes.keys().map(named);
+    all.filter(|it| it.contains("rounds4")).collect()
 }
+
+const RAN: &str = "completed-while-running | rounds4 | task";
+const FORGOT: &str = "forgot | rounds4 | kill lose-state";
+const POISON: &str = "panic | rounds4 | poison";
 
 #[test]
 fn singles_find_what_one_move_does() {
     let part = Search::<Right>::new().singles();
-    assert_eq!(
-        found(&part),
-        [
-            "completed-while-running | rounds4 | task",
-            "panic | rounds4 | poison"
-        ]
-    );
+    assert_eq!(found(&part), [RAN, POISON]);
     assert!(part.tally.unsound.is_empty());
 }
 
@@ -221,22 +215,11 @@ fn singles_find_what_one_move_does() {
 fn pairs_find_what_takes_two_in_that_order() {
     let search = Search::<Right>::new();
     let part = search.pairs();
-    assert_eq!(
-        found(&part),
-        [
-            "completed-while-running | rounds4 | task",
-            "forgot | rounds4 | kill lose-state"
-        ]
-    );
-    let forgot = part
-        .classes
-        .iter()
-        .find(|(class, _)| class.rule == "forgot")
-        .unwrap();
-    assert_eq!(
-        forgot.1.first.iter().map(|it| it.0).collect::<Vec<_>>(),
-        [Kind::Kill, Kind::Lose]
-    );
+    assert_eq!(found(&part), [RAN, FORGOT]);
+    let mut classes = part.classes.iter();
+    let forgot = classes.find(|(class, _)| class.rule == "forgot").unwrap();
+    let kinds: Vec<_> = forgot.1.first.iter().map(|it| it.0).collect();
+    assert_eq!(kinds, [Kind::Kill, Kind::Lose]);
     assert!(part.tally.unsound.is_empty());
     let (done, all) = part.coverage();
     assert_eq!(done, all);
@@ -256,69 +239,40 @@ fn the_order_of_threads_changes_nothing() {
 #[test]
 fn random_runs_find_both_and_shrink_them() {
     let part = Search::<Right>::new().random(2000);
-    let all = [
-        "completed-while-running | rounds4 | task",
-        "forgot | rounds4 | kill lose-state",
-        "panic | rounds4 | poison",
-    ];
-    assert_eq!(found(&part), all);
+    assert_eq!(found(&part), [RAN, FORGOT, POISON]);
 }
 
 #[test]
 fn a_wrong_footprint_is_caught() {
     let right = Search::<Right>::new().reduction(1000);
-    assert!(
-        right.wrong.is_empty() && right.tally.unsound.is_empty() && right.uneven.is_empty(),
-        "{:?}",
-        right.wrong
-    );
+    assert!(right.wrong.is_empty(), "{:?}", right.wrong);
+    assert!(right.tally.unsound.is_empty() && right.uneven.is_empty());
     assert_eq!(right.coverage(), (1000, 1000));
     let wrong = Search::<Toy<true>>::new().reduction(1000);
-    assert!(
-        wrong
-            .wrong
-            .keys()
-            .all(|it| it.starts_with("task is said not to touch")),
-        "{:?}",
-        wrong.wrong
-    );
-    assert!(
-        wrong.wrong.keys().any(|it| it.contains("`complete`")),
-        "{:?}",
-        wrong.wrong
-    );
+    let said: Vec<&String> = wrong.wrong.keys().collect();
+    let task = |it: &&String| it.starts_with("task is said not to touch");
+    assert!(said.iter().all(task), "{said:?}");
+    assert!(said.iter().any(|it| it.contains("`complete`")), "{said:?}");
     assert!(!explore::<Toy<true>>("reduction --count 500").0.unwrap());
 }
 
 #[test]
 fn a_line_is_a_story() {
     let (scene, plan) = parse::<Right>("rounds4: kill@2 lose-state@2500ms").unwrap();
-    assert_eq!(
-        (scene, plan[1]),
-        (Length(4), (Kind::Lose, run::When::Time(2500)))
-    );
+    assert_eq!(scene, Length(4));
+    assert_eq!(plan[1], (Kind::Lose, run::When::Time(2500)));
     let told = replay::<Right>("rounds4: kill@2 lose-state@2500ms").unwrap();
     assert_eq!(told.places, [(Kind::Kill, 2), (Kind::Lose, 3)]);
-    assert_eq!(
-        line::<Right>(scene, &told.places),
-        "rounds4: kill@2 lose-state@3"
-    );
-    assert!(
-        check::<Right>("rounds4: kill@2 lose-state@3")
-            .unwrap_err()
-            .contains("!!! forgot at 3000 ms: planted")
-    );
-    assert!(
-        check::<Right>("rounds4: poison@0")
-            .unwrap_err()
-            .contains("!!! panic: poisoned at ")
-    );
+    let both = "rounds4: kill@2 lose-state@3";
+    assert_eq!(line::<Right>(scene, &told.places), both);
+    for (story, why) in [
+        (both, "!!! forgot at 3000 ms: planted"),
+        ("rounds4: poison@0", "!!! panic: poisoned at "),
+        ("rounds4: lose-state@2", "not possible"),
+    ] {
+        assert!(check::<Right>(story).unwrap_err().contains(why), "{story}");
+    }
     assert_eq!(check::<Right>("rounds4: kill@2"), Ok(()));
-    assert!(
-        check::<Right>("rounds4: lose-state@2")
-            .unwrap_err()
-            .contains("not possible")
-    );
     for wrong in [
         "rounds5: kill@2",
         "rounds4: kill",
@@ -333,19 +287,13 @@ fn a_line_is_a_story() {
 #[test]
 fn stories_are_shrunk_to_their_earliest() {
     let mut shrinker = classes::Shrinker::<Right>::new(Length(6));
-    let long = [
-        (Kind::Quiet, 1),
-        (Kind::Kill, 9),
-        (Kind::Task, 9),
-        (Kind::Lose, 10),
-    ];
+    use Kind::{Kill, Lose, Quiet, Task};
+    let long = [(Quiet, 1), (Kill, 9), (Task, 9), (Lose, 10)];
     let short = shrinker.shrink(&long, "forgot").unwrap();
-    assert_eq!(short, [(Kind::Kill, 9), (Kind::Lose, 10)]);
-    assert_eq!(
-        shrinker.earliest(&short, "forgot").unwrap(),
-        [(Kind::Kill, 0), (Kind::Lose, 0)]
-    );
-    assert_eq!(shrinker.shrink(&[(Kind::Kill, 9)], "forgot"), None);
+    assert_eq!(short, [(Kill, 9), (Lose, 10)]);
+    let earliest = shrinker.earliest(&short, "forgot").unwrap();
+    assert_eq!(earliest, [(Kill, 0), (Lose, 0)]);
+    assert_eq!(shrinker.shrink(&[(Kill, 9)], "forgot"), None);
 }
 
 #[test]
@@ -358,12 +306,10 @@ fn what_is_expected_is_green_and_what_is_gone_is_not() {
     std::fs::write(&file, "").unwrap();
     let (green, out) = with(&format!("all --stories {}", dir.join("stories").display()));
     assert_eq!(green, Ok(false));
-    assert!(
-        out.contains("rounds4: kill@0 lose-state@0") && out.contains("exempt quiet"),
-        "{out}"
-    );
-    let story =
-        std::fs::read_to_string(dir.join("stories/forgot--rounds4--kill+lose-state.txt")).unwrap();
+    assert!(out.contains("rounds4: kill@0 lose-state@0"), "{out}");
+    assert!(out.contains("exempt quiet"), "{out}");
+    let story = dir.join("stories/forgot--rounds4--kill+lose-state.txt");
+    let story = std::fs::read_to_string(story).unwrap();
     assert!(story.contains("!!! forgot at 3000 ms"), "{story}");
     assert_eq!(with("all --bless").0, Ok(true));
     let text = std::fs::read_to_string(&file).unwrap();
@@ -379,24 +325,15 @@ fn what_is_expected_is_green_and_what_is_gone_is_not() {
     ] {
         assert_eq!(with(level).0, Ok(true), "{level}");
     }
-    std::fs::write(
-        &file,
-        format!("{text}forgot | rounds4 | kill\nforgot | * | quiet task\n"),
-    )
-    .unwrap();
+    let more = format!("{text}forgot | rounds4 | kill\nforgot | * | quiet task\n");
+    std::fs::write(&file, more).unwrap();
     assert_eq!(with("random").0, Ok(true));
-    assert!(
-        with("singles")
-            .1
-            .contains("NO LONGER FOUND, take it out of the file: forgot | rounds4 | kill\n")
-    );
+    let gone = "NO LONGER FOUND, take it out of the file: forgot | rounds4 | kill\n";
+    assert!(with("singles").1.contains(gone));
     assert!(with("pairs").1.contains("forgot | * | quiet task\n"));
-    assert_eq!(with("pairs --seconds 0").0, Ok(true));
-    assert!(
-        with("pairs --seconds 0")
-            .1
-            .contains("NOT all covered: rounds4 0/")
-    );
+    let (green, out) = with("pairs --seconds 0");
+    assert_eq!(green, Ok(true));
+    assert!(out.contains("NOT all covered: rounds4 0/"), "{out}");
     assert!(with("pairs --sample 20").1.contains("NOT all covered"));
     assert_eq!(with("all --bless").0, Ok(true));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);

@@ -38,10 +38,18 @@
 //! # What is not in it
 //! Retention; `ReplaceRootVolume`; 404 for good with tags; several hooks of which ours is named (`wire::Policy` cannot say it); the wrong clock's correction by the `Date` of answers (`wire` has none), so a clock that is hours
 //! ahead for good excuses a launch; tasks under scale-in protection; scaling of other instances.
-#![allow(
-    clippy::indexing_slicing,
-    reason = "a harness: indices are of its own tables"
-)]
+// A harness: indices are of its own tables.
+#![allow(clippy::indexing_slicing)]
+
+/// A rule is broken: by which story, which rule, and how.
+macro_rules! wrong {
+    ($($truth:ident).+: $rule:literal) => {
+        $($truth).+.wrong($rule, String::new)
+    };
+    ($($truth:ident).+: $rule:literal, $($how:tt)+) => {
+        $($truth).+.wrong($rule, || format_args!($($how)+).to_string())
+    };
+}
 
 mod faults;
 mod judge;
@@ -125,8 +133,7 @@ impl<A: Agent> World<A> {
             .wake
             .map(|it| (it + self.truth.booted).max(self.truth.now));
         if self.spins.1 > SPINS {
-            self.truth
-                .wrong("spins", || format!("{SPINS} inputs and no time passes"));
+            wrong!(self.truth: "spins", "{SPINS} inputs and no time passes");
             self.wake = self.wake.map(|it| it.max(self.truth.now + 100));
         }
         for ticket in output.cancelled {
@@ -179,7 +186,7 @@ impl<A: Agent> World<A> {
         if exit || cut.is_some() {
             self.end();
         } else if self.wake.is_none() && !self.truth.stopping && !self.under_way() {
-            self.truth.wrong("sleeps-for-ever", String::new);
+            wrong!(self.truth: "sleeps-for-ever");
         }
     }
 

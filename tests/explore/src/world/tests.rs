@@ -1,13 +1,12 @@
 //! A naive but decent agent, and spoilt ones: the judge has to tell them apart.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "one test prints, for reading, and says how long it took"
-)]
+// One test prints, for reading, and says how long it took.
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 use super::judge::Judge;
 use super::*;
+use crate::wire::ActionResult::Continue;
+use crate::wire::Request as R;
 use crate::wire::*;
 
 /// What is wrong with it, if anything.
@@ -34,57 +33,38 @@ mod bad {
     );
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Memory {
-    /// Since when it drains, on the wall clock.
-    since: Option<i64>,
-    drained: bool,
-    ours: u8,
-    hand: bool,
-    joined: bool,
-    served: bool,
-    signalled: bool,
-    pooled: bool,
-    ready: bool,
-    timed_out: bool,
-}
-
-impl Memory {
-    fn write(&self) -> Vec<u8> {
-        let flags = [
-            self.drained,
-            self.hand,
-            self.joined,
-            self.served,
-            self.signalled,
-            self.pooled,
-            self.since.is_some(),
-            self.ready,
-            self.timed_out,
-        ];
-        let mut bytes: Vec<u8> = flags.iter().map(|it| u8::from(*it)).collect();
-        bytes.push(self.ours);
-        bytes.extend(self.since.unwrap_or(0).to_le_bytes());
-        bytes
-    }
-    fn read(bytes: &[u8]) -> Self {
-        let since = i64::from_le_bytes(bytes[10..18].try_into().unwrap());
-        Self {
-            since: (bytes[6] == 1).then_some(since),
-            drained: bytes[0] == 1,
-            hand: bytes[1] == 1,
-            joined: bytes[2] == 1,
-            served: bytes[3] == 1,
-            signalled: bytes[4] == 1,
-            pooled: bytes[5] == 1,
-            ready: bytes[7] == 1,
-            timed_out: bytes[8] == 1,
-            ours: bytes[9],
+macro_rules! memory {
+    ($($flag:ident)*) => {
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+        struct Memory {
+            /// Since when it drains, on the wall clock.
+            since: Option<i64>,
+            ours: u8,
+            $($flag: bool,)*
         }
-    }
-}
 
-#[derive(Clone)]
+        impl Memory {
+            fn write(&self) -> Vec<u8> {
+                let mut bytes = vec![self.ours, u8::from(self.since.is_some())];
+                bytes.extend([$(u8::from(self.$flag)),*]);
+                bytes.extend(self.since.unwrap_or(0).to_le_bytes());
+                bytes
+            }
+            fn read(bytes: &[u8]) -> Self {
+                let (flags, since) = bytes.split_last_chunk().unwrap();
+                let mut flags = flags.iter().copied();
+                Self {
+                    ours: flags.next().unwrap(),
+                    since: (flags.next() == Some(1)).then_some(i64::from_le_bytes(*since)),
+                    $($flag: flags.next() == Some(1),)*
+                }
+            }
+        }
+    };
+}
+memory!(drained hand joined served signalled pooled ready timed_out);
+
+#[derive(Clone, Default)]
 struct Decent<const BAD: u8> {
     policy: Policy,
     memory: Memory,
@@ -715,39 +695,10 @@ impl<const BAD: u8> Agent for Decent<BAD> {
             memory,
             now: clocks.boot,
             wall: clocks.wall,
-            flying: Vec::new(),
-            due: Vec::new(),
-            target: None,
-            spot: None,
-            warned: false,
-            new: None,
-            arn: None,
-            status: None,
-            look: None,
-            tasks: Vec::new(),
-            seen: 0,
-            empties: 0,
-            read: None,
-            kinds: Vec::new(),
-            hook: None,
-            hooks: Vec::new(),
-            state: None,
-            beat: None,
-            refused: None,
-            refusals: 0,
-            before: false,
-            after: false,
-            member: false,
-            completed: false,
             join_since: clocks.boot,
             fresh_disk: disk.is_none(),
-            odd: false,
-            none: false,
-            stop: false,
             minute: clocks.wall.div_euclid(60_000),
-            set: None,
-            asked: Vec::new(),
-            host: None,
+            ..Self::default()
         }
     }
 
@@ -1038,22 +989,24 @@ fn broken(rule: &str, name: &str, moves: &[(Ms, Move)], script: &[(Ms, Request)]
     violations.find(|it| it.rule == rule).map(|it| it.at)
 }
 
-fn complete(group: u8) -> Request {
-    Request::Complete(Group(group), HookName(0), ActionResult::Continue)
+/// What is asked for, and when.
+macro_rules! asks {
+    ($($at:literal $what:ident $(($($with:tt)*))?),* $(,)?) => {
+        Vec::<(Ms, Request)>::from([$(($at, R::$what $(($($with)*))?)),*])
+    };
 }
+
+/// The terminating hook and the launching one.
+const OUT: HookName = HookName(0);
+const INTO: HookName = HookName(1);
 
 /// What a plain drain asks for until ECS agrees that nothing is left, and then this.
 fn drained(then: &[(Ms, Request)]) -> Vec<(Ms, Request)> {
-    use Request as R;
-    let mut script = vec![
-        (5_020, R::ReadMetadata),
-        (5_030, R::ReadTasks),
-        (5_040, R::DescribeContainerInstance(0)),
-        (5_200, R::SetDraining(0)),
-        (24_600, R::ReadTasks),
-        (25_190, R::ReadTasks),
-        (25_200, R::DescribeContainerInstance(0)),
-    ];
+    let mut script = asks! {
+        5_020 ReadMetadata, 5_030 ReadTasks, 5_040 DescribeContainerInstance(0),
+        5_200 SetDraining(0), 24_600 ReadTasks, 25_190 ReadTasks,
+        25_200 DescribeContainerInstance(0),
+    };
     script.extend_from_slice(then);
     script
 }
@@ -1063,49 +1016,32 @@ fn drained(then: &[(Ms, Request)]) -> Vec<(Ms, Request)> {
 #[test]
 fn only_what_has_to_count_as_drained_is_credited() {
     use Move::*;
-    use Request as R;
     let too_early = |name: &str, moves: &[(Ms, Move)], script: &[(Ms, Request)]| {
         broken("completed-while-a-container-ran", name, moves, script).is_some()
     };
-    let script = drained(&[
-        (25_280, R::ReadTasks),
-        (25_290, R::ReadAgentMetadata),
-        (30_280, R::ReadTasks),
-        (35_020, R::ReadMetadata),
-        (40_280, R::ReadTasks),
-        (45_034, complete(0)),
-    ]);
+    let script = drained(&asks! {
+        25_280 ReadTasks, 25_290 ReadAgentMetadata, 30_280 ReadTasks, 35_020 ReadMetadata,
+        40_280 ReadTasks, 45_034 Complete(Group(0), OUT, Continue),
+    });
     let moves = [(25_286, IntrospectionAway), (35_020, Reregister)];
     assert!(too_early("daemon-waited-for", &moves[1..], &script));
     assert!(!too_early("daemon-waited-for", &moves, &script));
     // Drained for a hand; then it is sent to the pool, from which it may come back, so ECS has to be looked at again.
-    let mut script = vec![
-        (20, R::ReadMetadata),
-        (3_010, R::ReadTasks),
-        (3_020, R::DescribeContainerInstance(0)),
-        (3_110, R::SetDraining(0)),
-        (13_080, R::ReadTasks),
-        (14_340, R::ReadTasks),
-        (14_350, R::DescribeContainerInstance(0)),
-        (14_440, R::ReadTasks),
-        (15_020, R::ReadMetadata),
-        (21_295, R::ReadMetadata),
-        (26_290, R::ReadTasks),
-        (55_034, complete(0)),
-    ];
+    let mut script = asks! {
+        20 ReadMetadata, 3_010 ReadTasks, 3_020 DescribeContainerInstance(0), 3_110 SetDraining(0),
+        13_080 ReadTasks, 14_340 ReadTasks, 14_350 DescribeContainerInstance(0), 14_440 ReadTasks,
+        15_020 ReadMetadata, 21_295 ReadMetadata, 26_290 ReadTasks,
+        55_034 Complete(Group(0), OUT, Continue),
+    };
     let moves = [(4_000, ToPool), (21_295, PersonActive)];
     assert!(!too_early("undrain-then-scale-in", &moves, &script));
     script.insert(9, (15_040, R::DescribeContainerInstance(0)));
     assert!(too_early("undrain-then-scale-in", &moves, &script));
     // Where metadata says nothing, Auto Scaling's word begins the drain.
-    let mut script = vec![
-        (20, R::ReadMetadata),
-        (5_020, R::ReadMetadata),
-        (5_030, R::DescribeAutoScalingInstance),
-        (6_000, R::ReadTasks),
-        (20_020, R::ReadMetadata),
-        (45_130, complete(0)),
-    ];
+    let mut script = asks! {
+        20 ReadMetadata, 5_020 ReadMetadata, 5_030 DescribeAutoScalingInstance, 6_000 ReadTasks,
+        20_020 ReadMetadata, 45_130 Complete(Group(0), OUT, Continue),
+    };
     assert!(!too_early("stuck-abandon", &[(25, Target404)], &script));
     script.remove(2);
     assert!(too_early("stuck-abandon", &[(25, Target404)], &script));
@@ -1115,15 +1051,11 @@ fn only_what_has_to_count_as_drained_is_credited() {
 #[test]
 fn what_cannot_be_known_is_not_asked_for() {
     use Move::*;
-    use Request as R;
     // The undrain is lost with the process; the drain that the file knows is past its deadline.
-    let script = [
-        (5_020, R::DescribeContainerInstance(0)),
-        (5_200, R::WriteStateFile(vec![])),
-        (10_050, R::ReadMetadata),
-        (12_500, R::ReadMetadata),
-        (63_000, R::SetDraining(0)),
-    ];
+    let script = asks! {
+        5_020 DescribeContainerInstance(0), 5_200 WriteStateFile(vec![]), 10_050 ReadMetadata,
+        12_500 ReadMetadata, 63_000 SetDraining(0),
+    };
     let at_once = |killed| {
         let rule = "drains-before-executables";
         broken(rule, "executables-by-hand", &[(killed, KillLong)], &script).is_some()
@@ -1132,34 +1064,22 @@ fn what_cannot_be_known_is_not_asked_for() {
     assert!(!at_once(10_050));
     // Only ECS has shown a task, and only ECS can say that it has stopped.
     let looks = |task| {
-        let script = [
-            (20, R::ReadMetadata),
-            (5_020, R::ReadMetadata),
-            (5_030, R::DescribeContainerInstance(0)),
-            (5_120, R::SetDraining(0)),
-            (20_030, R::ReadTasks),
-            (20_040, R::DescribeTasks(0, vec![task])),
-            (22_040, R::DescribeTasks(0, vec![task])),
-            (22_140, R::DescribeTasks(0, vec![task])),
-        ];
+        let script = asks! {
+            20 ReadMetadata, 5_020 ReadMetadata, 5_030 DescribeContainerInstance(0),
+            5_120 SetDraining(0), 20_030 ReadTasks, 20_040 DescribeTasks(0, vec![task]),
+            22_040 DescribeTasks(0, vec![task]), 22_140 DescribeTasks(0, vec![task]),
+        };
         let rule = "looks-too-often";
         broken(rule, "stuck-none", &[(20_000, Forgetful)], &script).is_some()
     };
     assert!(looks(0));
     assert!(!looks(2));
     // A launch that is over begins what waited for it.
-    let mut script = vec![
-        (20, R::ReadMetadata),
-        (5_000, R::ReadAgentMetadata),
-        (5_100, R::DescribeContainerInstance(0)),
-        (
-            6_000,
-            R::Complete(Group(0), HookName(1), ActionResult::Continue),
-        ),
-        (28_000, R::ReadTasks),
-        (30_000, R::DescribeContainerInstance(0)),
-        (30_200, R::DescribeContainerInstance(0)),
-    ];
+    let mut script = asks! {
+        20 ReadMetadata, 5_000 ReadAgentMetadata, 5_100 DescribeContainerInstance(0),
+        6_000 Complete(Group(0), INTO, Continue), 28_000 ReadTasks,
+        30_000 DescribeContainerInstance(0), 30_200 DescribeContainerInstance(0),
+    };
     let rule = "looks-too-often";
     assert!(broken(rule, "launch-rebalance-stays", &[], &script).is_some());
     script.insert(6, (30_010, R::Signal(Status::Success)));
@@ -1202,7 +1122,7 @@ fn what_the_file_tells_is_known() {
             (26_000, R::ReadTasks),
             (26_100, R::DescribeContainerInstance(1)),
             (30_000, R::ReadTasks),
-            (30_100, complete(0)),
+            (30_100, R::Complete(Group(0), OUT, Continue)),
         ];
         script.sort_by_key(|it| it.0);
         [
@@ -1232,16 +1152,12 @@ fn what_the_file_tells_is_known() {
 fn what_was_said_of_something_else_does_not_count() {
     use Move::*;
     use Occasion::{AfterDrain, BeforeDrain};
-    use Request as R;
     // A refused change of the placement leaves open what it is, and no time is spent drained.
     let too_early = |asserted: Option<Ms>| {
-        let mut script = drained(&[
-            (25_290, R::ReadTasks),
-            (33_000, R::ReadTasks),
-            (36_020, R::ReadMetadata),
-            (40_280, R::ReadTasks),
-            (46_034, complete(0)),
-        ]);
+        let mut script = drained(&asks! {
+            25_290 ReadTasks, 33_000 ReadTasks, 36_020 ReadMetadata, 40_280 ReadTasks,
+            46_034 Complete(Group(0), OUT, Continue),
+        });
         script.extend(asserted.map(|it| (it, R::SetDraining(0))));
         script.sort_by_key(|it| it.0);
         let moves = [(25_245, EcsThrottled), (36_020, PersonActive)];
@@ -1257,32 +1173,22 @@ fn what_was_said_of_something_else_does_not_count() {
     assert!(!too_early(Some(25_210)));
     // Who may not complete a former group's hook may complete the group's own.
     let late_beat = |group| {
-        let script = [
-            (5_020, R::ReadMetadata),
-            (46_000, complete(group)),
-            (50_000, R::Heartbeat(Group(0), HookName(0))),
-        ];
+        let script = asks! {
+            5_020 ReadMetadata, 46_000 Complete(Group(group), OUT, Continue),
+            50_000 Heartbeat(Group(0), OUT),
+        };
         let rule = "heartbeat-after-the-end";
         broken(rule, "scale-in", &[(10, DenyComplete)], &script).is_some()
     };
     assert!(late_beat(0));
     assert!(!late_beat(1));
     // A heartbeat of the action before is none of this one.
-    let mut script = vec![
-        (20, R::ReadMetadata),
-        (10_000, complete(0)),
-        (
-            45_000,
-            R::Complete(Group(0), HookName(1), ActionResult::Continue),
-        ),
-        (125_000, R::Heartbeat(Group(0), HookName(0))),
-        (125_005, R::ReadTasks),
-        (130_030, R::ReadMetadata),
-        (
-            130_050,
-            R::DescribeLifecycleHooks(Group(0), Transition::Terminating),
-        ),
-    ];
+    let mut script = asks! {
+        20 ReadMetadata, 10_000 Complete(Group(0), OUT, Continue),
+        45_000 Complete(Group(0), INTO, Continue), 125_000 Heartbeat(Group(0), OUT),
+        125_005 ReadTasks, 130_030 ReadMetadata,
+        130_050 DescribeLifecycleHooks(Group(0), Transition::Terminating),
+    };
     script.extend((0..20).map(|it| (136_000 + it * 200, R::ReadMetadata)));
     let moves = [(125_020, TerminatePooled)];
     let gap = broken("heartbeat-gap", "pool-back-running", &moves, &script);
@@ -1297,14 +1203,10 @@ fn what_was_said_of_something_else_does_not_count() {
     let gap = broken("heartbeat-gap", "pool-back-running", &moves, &script);
     assert!(gap.is_some_and(|it| it > 137_500), "{gap:?}");
     // Auto Scaling alone has said that it is terminated, and metadata says nothing.
-    let mut script = vec![
-        (20, R::ReadMetadata),
-        (30_020, R::ReadMetadata),
-        (30_030, R::DescribeAutoScalingInstance),
-        (30_300, R::DescribeContainerInstance(0)),
-        (30_500, R::SetDraining(0)),
-        (65_000, R::ReadAgentMetadata),
-    ];
+    let mut script = asks! {
+        20 ReadMetadata, 30_020 ReadMetadata, 30_030 DescribeAutoScalingInstance,
+        30_300 DescribeContainerInstance(0), 30_500 SetDraining(0), 65_000 ReadAgentMetadata,
+    };
     let moves = [(28, ScaleIn), (28, TargetGarbage)];
     assert_eq!(
         broken("left-draining", "capacity-idle", &moves, &script),
@@ -1313,13 +1215,10 @@ fn what_was_said_of_something_else_does_not_count() {
     script.remove(2);
     assert!(broken("left-draining", "capacity-idle", &moves, &script).is_some());
     // ECS does not know another machine's instance: of this one's status it has said DRAINING.
-    let mut script = vec![
-        (5_020, R::ReadMetadata),
-        (5_040, R::DescribeContainerInstance(0)),
-        (5_200, R::SetDraining(0)),
-        (10_030, R::ReadAgentMetadata),
-        (10_044, R::DescribeContainerInstance(200)),
-    ];
+    let mut script = asks! {
+        5_020 ReadMetadata, 5_040 DescribeContainerInstance(0), 5_200 SetDraining(0),
+        10_030 ReadAgentMetadata, 10_044 DescribeContainerInstance(200),
+    };
     script.extend((2..14).map(|it| (it * 10_000, R::ReadMetadata)));
     let moves = [
         (7_560, Impostor),
@@ -1329,13 +1228,10 @@ fn what_was_said_of_something_else_does_not_count() {
     let active = broken("stays-active", "standalone-still", &moves, &script);
     assert!(active.is_some_and(|it| it > 66_000), "{active:?}");
     // Nothing shows that it is ACTIVE, nothing is left, and no action rests on it.
-    let mut script = vec![
-        (10, R::ReadIdentityDocument),
-        (20, R::ReadMetadata),
-        (1_100, R::DescribeContainerInstance(0)),
-        (1_300, R::SetDraining(0)),
-        (2_000, R::ReadTasks),
-    ];
+    let mut script = asks! {
+        10 ReadIdentityDocument, 20 ReadMetadata, 1_100 DescribeContainerInstance(0),
+        1_300 SetDraining(0), 2_000 ReadTasks,
+    };
     script.extend((3..60).map(|it| (it * 10_000, R::ReadMetadata)));
     let stays = |active| {
         let mut moves = vec![(500, PlaceTask); 3];
@@ -1345,12 +1241,10 @@ fn what_was_said_of_something_else_does_not_count() {
     assert!(stays(100_000));
     assert!(!stays(300_000));
     // A deadline over a reboot is by a clock that was set.
-    let script = [
-        (10, R::ReadIdentityDocument),
-        (3_002, R::ReadMetadata),
-        (11_000, R::DescribeContainerInstance(0)),
-        (15_000, R::SetDraining(0)),
-    ];
+    let script = asks! {
+        10 ReadIdentityDocument, 3_002 ReadMetadata, 11_000 DescribeContainerInstance(0),
+        15_000 SetDraining(0),
+    };
     let at_once = |moves: &[(Ms, Move)], script: &[(Ms, Request)]| {
         let rule = "drains-before-executables";
         broken(rule, "executables-by-hand", moves, script).is_some()
@@ -1359,29 +1253,21 @@ fn what_was_said_of_something_else_does_not_count() {
     assert!(at_once(&moves[1..], &script));
     assert!(!at_once(&moves, &script));
     // Before metadata was heard, a drain that is called off by hand goes on.
-    let mut script = vec![
-        (10, R::ReadIdentityDocument),
-        (10, R::ReadMetadata),
-        (30, R::RunExecutables(BeforeDrain)),
-        (5_040, R::DescribeContainerInstance(0)),
-        (5_200, R::SetDraining(0)),
-        (15_020, R::ReadMetadata),
-        (15_034, R::SetDraining(0)),
-    ];
+    let mut script = asks! {
+        10 ReadIdentityDocument, 10 ReadMetadata, 30 RunExecutables(BeforeDrain),
+        5_040 DescribeContainerInstance(0), 5_200 SetDraining(0), 15_020 ReadMetadata,
+        15_034 SetDraining(0),
+    };
     let moves = [(25, ScaleIn), (25, MetadataAway), (26, DrainByHand)];
     assert!(at_once(&moves, &script));
     script.remove(1);
     assert!(!at_once(&moves, &script));
     // Those after a drain whose own time is over are not those of one that was over in time.
-    let script = [
-        (10, R::ReadIdentityDocument),
-        (1_282, R::ReadTasks),
-        (5_170, R::DescribeContainerInstance(0)),
-        (5_300, R::SetDraining(0)),
-        (10_030, R::RunExecutables(AfterDrain)),
-        (10_090, R::ReadTasks),
-        (11_350, R::ReadTasks),
-    ];
+    let script = asks! {
+        10 ReadIdentityDocument, 1_282 ReadTasks, 5_170 DescribeContainerInstance(0),
+        5_300 SetDraining(0), 10_030 RunExecutables(AfterDrain), 10_090 ReadTasks,
+        11_350 ReadTasks,
+    };
     let run_on = |hand| {
         let moves = [(25, hand), (26, Impostor)];
         broken("executables-run-on", "drained-signalled", &moves, &script).is_some()
@@ -1407,7 +1293,9 @@ fn what_was_said_of_something_else_does_not_count() {
     assert!(run_on(35_600).is_some_and(|it| it > 36_600));
     assert!(run_on(38_000).is_some_and(|it| it > 39_000));
     // What an earlier process was refused, this one need not know.
-    let script: Vec<_> = (10..26).map(|it| (it * 1_000, complete(0))).collect();
+    let script: Vec<_> = (10..26)
+        .map(|it| (it * 1_000, R::Complete(Group(0), OUT, Continue)))
+        .collect();
     let refused = |moves: &[(Ms, Move)]| {
         let rule = "completion-refused-too-often";
         broken(rule, "scale-in-wait-45s", moves, &script).is_some()
@@ -1415,19 +1303,11 @@ fn what_was_said_of_something_else_does_not_count() {
     assert!(refused(&[]));
     assert!(!refused(&[(17_500, Kill)]));
     // Whoever has lost the file joins anew, and looks for a member.
-    let script = [
-        (20, R::ReadMetadata),
-        (100, R::WriteStateFile(vec![])),
-        (
-            6_000,
-            R::Complete(Group(0), HookName(1), ActionResult::Continue),
-        ),
-        (20_000, R::ReadMetadata),
-        (28_000, R::ReadTasks),
-        (30_000, R::DescribeContainerInstance(0)),
-        (30_200, R::DescribeContainerInstance(0)),
-        (30_400, R::DescribeContainerInstance(0)),
-    ];
+    let script = asks! {
+        20 ReadMetadata, 100 WriteStateFile(vec![]), 6_000 Complete(Group(0), INTO, Continue),
+        20_000 ReadMetadata, 28_000 ReadTasks, 30_000 DescribeContainerInstance(0),
+        30_200 DescribeContainerInstance(0), 30_400 DescribeContainerInstance(0),
+    };
     let rule = "looks-too-often";
     let moves = [(20_000, StateLost), (20_000, Kill)];
     assert!(broken(rule, "launch-rebalance-stays", &moves[1..], &script).is_some());
@@ -1436,16 +1316,11 @@ fn what_was_said_of_something_else_does_not_count() {
         None
     );
     // The second empty list agrees with the first, and ECS is asked whether it does, too.
-    let mut script = vec![
-        (5_020, R::ReadMetadata),
-        (5_040, R::DescribeContainerInstance(0)),
-        (5_200, R::SetDraining(0)),
-        (24_000, R::ReadTasks),
-        (24_100, R::DescribeContainerInstance(0)),
-        (25_000, R::ReadTasks),
-        (25_100, R::DescribeContainerInstance(0)),
-        (25_300, R::DescribeContainerInstance(0)),
-    ];
+    let mut script = asks! {
+        5_020 ReadMetadata, 5_040 DescribeContainerInstance(0), 5_200 SetDraining(0),
+        24_000 ReadTasks, 24_100 DescribeContainerInstance(0), 25_000 ReadTasks,
+        25_100 DescribeContainerInstance(0), 25_300 DescribeContainerInstance(0),
+    };
     assert_eq!(broken(rule, "scale-in", &[], &script), Some(25_300));
     script.remove(5);
     assert_eq!(broken(rule, "scale-in", &[], &script), Some(25_100));
@@ -1466,7 +1341,7 @@ fn what_pairs_blamed_wrongly_is_right() {
         (38_000, R::ReadTasks),
         (39_000, R::ReadTasks),
         (42_000, R::ReadTasks),
-        (45_034, complete(0)),
+        (45_034, R::Complete(Group(0), OUT, Continue)),
     ]);
     let rule = "completed-while-a-container-ran";
     assert!(broken(rule, "daemon-waited-for", &late[1..], &script).is_some());
@@ -1529,7 +1404,7 @@ fn what_pairs_blamed_wrongly_is_right() {
     // A termination outranks a join: its action is left to Auto Scaling, until the join goes on.
     // (The second boot's clock begins at 14,250 ms.)
     let mut script = vec![
-        (8_000, complete(0)),
+        (8_000, R::Complete(Group(0), OUT, Continue)),
         (17_020, R::DescribeAutoScalingInstance),
         (
             17_130,
@@ -1670,7 +1545,9 @@ fn what_is_named_is_listed() {
             })
             .collect()
     };
-    for rule in named(".wrong(") {
+    let rules = ["wrong!(self: ", "wrong!(self.truth: "].map(named).concat();
+    assert!(rules.len() > 50, "{rules:?}");
+    for rule in rules {
         assert!(RULES.iter().any(|it| it.0 == rule), "{rule}");
     }
     for (rule, _) in RULES {

@@ -18,6 +18,7 @@ pub enum HoldPoint {
 
 /// Which requests to hold, and where.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Hold {
     point: HoldPoint,
     operation: String,
@@ -28,7 +29,6 @@ pub struct Hold {
 
 impl Hold {
     /// Holds the first request that matches (see [`Fault::on`](super::Fault::on)) before it is carried out.
-    #[must_use]
     pub fn before(operation: &str) -> Self {
         Self {
             point: HoldPoint::Before,
@@ -40,7 +40,6 @@ impl Hold {
     }
 
     /// Holds the first request that matches after it was carried out, before it is answered.
-    #[must_use]
     pub fn after(operation: &str) -> Self {
         Self {
             point: HoldPoint::After,
@@ -49,21 +48,18 @@ impl Hold {
     }
 
     /// Holds the n-th matching request (from 1) instead of the first.
-    #[must_use]
     pub fn nth(mut self, nth: u64) -> Self {
         self.nth = nth.max(1);
         self
     }
 
     /// Holds that one and every later one, not only that one.
-    #[must_use]
     pub fn every(mut self) -> Self {
         self.every = true;
         self
     }
 
     /// Only requests attributed to this instance.
-    #[must_use]
     pub fn of_instance(mut self, instance: &str) -> Self {
         self.instance = Some(instance.to_owned());
         self
@@ -79,6 +75,7 @@ pub(crate) enum Verdict {
 
 /// A request held at a gate. Dropping it releases it.
 #[derive(Debug)]
+#[must_use]
 pub struct HeldRequest {
     /// Its number in the request log.
     pub seq: u64,
@@ -103,6 +100,7 @@ impl HeldRequest {
 
 /// A gate, from [`Simulator::hold`](crate::Simulator::hold). Dropping it opens it for good.
 #[derive(Debug)]
+#[must_use]
 pub struct Gate {
     arrivals: mpsc::UnboundedReceiver<HeldRequest>,
     entry: Arc<Entry>,
@@ -110,9 +108,6 @@ pub struct Gate {
 
 impl Gate {
     /// Waits (in real time) until a request is held here.
-    ///
-    /// # Errors
-    /// If none is within the timeout.
     pub async fn reached(&mut self, timeout: Duration) -> Result<HeldRequest, String> {
         match tokio::time::timeout(timeout, self.arrivals.recv()).await {
             Ok(Some(held)) => Ok(held),

@@ -47,7 +47,6 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Its name, as in [`Outcome::Fault`](crate::Outcome::Fault).
-    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Refuse => "Refuse",
@@ -70,7 +69,6 @@ impl FaultKind {
     }
 
     /// Whether the operation is carried out before the fault hits.
-    #[must_use]
     pub fn hits_the_answer(&self) -> bool {
         use FaultKind::{LostResponse, ResetMidBody, SlowResponse, Truncated};
         matches!(

@@ -6,6 +6,7 @@ use crate::pattern;
 
 /// A fault rule: which operations of which instance it hits, when, and what happens.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Fault {
     operation: String,
     instance: Option<String>,
@@ -18,7 +19,6 @@ pub struct Fault {
 impl Fault {
     /// Hits every request whose operation matches: exact (`ecs:ListTasks`), a prefix with `*`
     /// (`imds:*`), or several of these separated by `|`.
-    #[must_use]
     pub fn on(operation: &str, kind: FaultKind) -> Self {
         Self {
             operation: operation.to_owned(),
@@ -31,28 +31,24 @@ impl Fault {
     }
 
     /// Only requests attributed to this instance.
-    #[must_use]
     pub fn of_instance(mut self, instance: &str) -> Self {
         self.instance = Some(instance.to_owned());
         self
     }
 
     /// Only this many times.
-    #[must_use]
     pub fn times(mut self, times: u64) -> Self {
         self.times = Some(times);
         self
     }
 
     /// Leaves the first so many matching requests alone.
-    #[must_use]
     pub fn skip(mut self, requests: u64) -> Self {
         self.skip = requests;
         self
     }
 
     /// Hits each matching request with this probability, drawn from the seed.
-    #[must_use]
     pub fn probability(mut self, probability: f64, seed: u64) -> Self {
         self.chance = Some((probability, seed));
         self

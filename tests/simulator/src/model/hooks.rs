@@ -58,9 +58,6 @@ impl World {
     }
 
     /// `RecordLifecycleActionHeartbeat`: restarts the heartbeat clock, never the global one.
-    ///
-    /// # Errors
-    /// If no action of this hook is pending, or heartbeats are not accepted yet.
     pub fn heartbeat(
         &mut self,
         id: &str,
@@ -89,9 +86,6 @@ impl World {
     }
 
     /// `CompleteLifecycleAction`.
-    ///
-    /// # Errors
-    /// If no action of this hook is pending, or completions are not accepted yet.
     pub fn complete(
         &mut self,
         id: &str,

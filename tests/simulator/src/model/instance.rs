@@ -80,7 +80,6 @@ pub struct InstanceModel {
 
 impl InstanceModel {
     /// The hook of this name, if its action is pending.
-    #[must_use]
     pub fn pending_hook(&self, name: &str) -> Option<&PendingHook> {
         let waiting = self.lifecycle_state.is_some_and(LifecycleState::is_wait);
         self.hooks
@@ -89,13 +88,11 @@ impl InstanceModel {
     }
 
     /// `agentConnected`.
-    #[must_use]
     pub fn agent_connected(&self) -> bool {
         self.ecs_agent_up && self.connected
     }
 
     /// Whether it exists no more.
-    #[must_use]
     pub fn is_gone(&self) -> bool {
         self.gone_at.is_some()
     }

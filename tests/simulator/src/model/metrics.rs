@@ -51,7 +51,6 @@ impl Metrics {
 
 impl World {
     /// The minute since 1970 of a moment.
-    #[must_use]
     pub fn minute_of(&self, at: SimTime) -> u64 {
         self.calendar.since_1970(at).as_secs() / 60
     }
@@ -86,7 +85,6 @@ impl World {
     }
 
     /// A statistic of a metric in a minute since 1970.
-    #[must_use]
     pub fn statistic(&self, minute: u64, metric: &MetricSpec) -> Option<f64> {
         self.metrics.get(minute, metric)
     }

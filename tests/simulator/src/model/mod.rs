@@ -85,7 +85,6 @@ pub struct World {
 
 impl World {
     /// An empty world at time 0.
-    #[must_use]
     pub fn new(options: Options, calendar: Calendar) -> Self {
         Self {
             options,
@@ -109,7 +108,6 @@ impl World {
     }
 
     /// The time last advanced to.
-    #[must_use]
     pub fn now(&self) -> SimTime {
         self.now
     }
@@ -183,19 +181,16 @@ impl World {
     }
 
     /// The timeline.
-    #[must_use]
     pub fn events(&self) -> &[TruthEvent] {
         &self.events
     }
 
     /// The log of requests.
-    #[must_use]
     pub fn requests(&self) -> &RequestLog {
         &self.log
     }
 
     /// Every signal that CloudFormation accepted, repeated ones too.
-    #[must_use]
     pub fn signals(&self) -> &[Signal] {
         &self.signals
     }

@@ -6,7 +6,6 @@ use crate::spec::HostResources;
 
 impl World {
     /// An instance, also one that is gone.
-    #[must_use]
     pub fn instance(&self, id: &str) -> Option<&InstanceModel> {
         self.instances.get(id)
     }
@@ -17,7 +16,6 @@ impl World {
     }
 
     /// A task.
-    #[must_use]
     pub fn task(&self, arn: &str) -> Option<&TaskModel> {
         self.tasks.get(arn)
     }
@@ -33,13 +31,11 @@ impl World {
     }
 
     /// A group.
-    #[must_use]
     pub fn group(&self, name: &str) -> Option<&GroupModel> {
         self.groups.get(name)
     }
 
     /// A stack.
-    #[must_use]
     pub fn stack(&self, name: &str) -> Option<&StackModel> {
         self.stacks.get(name)
     }
@@ -53,7 +49,6 @@ impl World {
     }
 
     /// The first event of an instance that `is` accepts.
-    #[must_use]
     pub fn event_of(&self, instance: &str, is: impl Fn(&What) -> bool) -> Option<&TruthEvent> {
         self.events()
             .iter()
@@ -61,7 +56,6 @@ impl World {
     }
 
     /// ARNs of every task whose container was killed by the end of its instance. Empty is safe.
-    #[must_use]
     pub fn killed(&self) -> Vec<String> {
         self.events()
             .iter()
@@ -73,7 +67,6 @@ impl World {
     }
 
     /// Every accepted completion so far, of all hooks, of one instance.
-    #[must_use]
     pub fn completions(&self, instance: &str) -> u32 {
         self.instances
             .get(instance)
@@ -82,7 +75,6 @@ impl World {
     }
 
     /// ARNs of tasks whose containers run on the instance, in truth.
-    #[must_use]
     pub fn running_tasks(&self, instance: &str) -> Vec<String> {
         self.tasks_of(instance)
             .filter(|t| t.is_running())
@@ -92,7 +84,6 @@ impl World {
 
     /// What is left on the instance; ports are listed that are *taken*. What a task reserves is free once it
     /// is `STOPPED`.
-    #[must_use]
     pub fn remaining(&self, instance: &InstanceModel) -> HostResources {
         let mut left = instance.resources.clone();
         let holds = |task: &&TaskModel| task.last_status(self.now()) != "STOPPED";
@@ -106,7 +97,6 @@ impl World {
     }
 
     /// Whether the instance is gone.
-    #[must_use]
     pub fn is_gone(&self, instance: &str) -> bool {
         self.instances
             .get(instance)
@@ -115,7 +105,6 @@ impl World {
 
     /// `runningTasksCount` and `pendingTasksCount`: as documented they leave out tasks that are
     /// `DEACTIVATING`, `STOPPING` or `DEPROVISIONING`.
-    #[must_use]
     pub fn task_counts(&self, instance: &str) -> (usize, usize) {
         let arn = self.instance(instance).map(|i| &i.container_instance_arn);
         arn.map(|arn| self.counts_under(arn)).unwrap_or_default()

@@ -24,13 +24,11 @@ pub enum Service {
 
 impl Service {
     /// Whether it is an AWS API, as opposed to something on the instance.
-    #[must_use]
     pub fn is_aws(self) -> bool {
         !matches!(self, Self::Imds | Self::Introspection)
     }
 
     /// The prefix of its operations: `imds`, `introspection`, `ecs`, `autoscaling`, `cloudformation`.
-    #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Imds => "imds",
@@ -116,7 +114,6 @@ impl RequestLog {
     }
 
     /// All of them.
-    #[must_use]
     pub fn all(&self) -> &[RequestRecord] {
         &self.records
     }
@@ -132,13 +129,11 @@ impl RequestLog {
     }
 
     /// How many match.
-    #[must_use]
     pub fn count(&self, operation: &str) -> usize {
         self.matching(operation).count()
     }
 
     /// How many match and were accepted.
-    #[must_use]
     pub fn accepted(&self, operation: &str) -> usize {
         self.matching(operation)
             .filter(|r| r.outcome == Outcome::Accepted)
@@ -146,13 +141,11 @@ impl RequestLog {
     }
 
     /// How many match and were carried out, whether or not the answer arrived.
-    #[must_use]
     pub fn executed(&self, operation: &str) -> usize {
         self.matching(operation).filter(|r| r.executed).count()
     }
 
     /// The first that matches.
-    #[must_use]
     pub fn first(&self, operation: &str) -> Option<&RequestRecord> {
         self.records
             .iter()
@@ -160,7 +153,6 @@ impl RequestLog {
     }
 
     /// The last that matches.
-    #[must_use]
     pub fn last(&self, operation: &str) -> Option<&RequestRecord> {
         self.records
             .iter()
@@ -184,7 +176,6 @@ impl RequestLog {
     }
 
     /// Number of requests per operation.
-    #[must_use]
     pub fn counts(&self) -> std::collections::BTreeMap<String, usize> {
         let mut counts = std::collections::BTreeMap::new();
         for record in &self.records {

@@ -56,13 +56,11 @@ impl World {
     }
 
     /// The alarms.
-    #[must_use]
     pub fn alarms(&self) -> &[AlarmModel] {
         &self.alarms
     }
 
     /// How many instances of a group are in which state.
-    #[must_use]
     pub fn group_size(&self, group: &str) -> GroupSize {
         let mut size = GroupSize::default();
         for instance in self.members(group) {
@@ -81,7 +79,6 @@ impl World {
     }
 
     /// How many instances are to be launched.
-    #[must_use]
     pub fn missing_instances(&self, group: &str) -> usize {
         let size = self.group_size(group);
         let desired = self.groups.get(group).and_then(|g| g.desired);

@@ -28,7 +28,6 @@ impl World {
     }
 
     /// How many targets of the service are healthy: running for long enough, and not told to stop.
-    #[must_use]
     pub fn healthy_targets(&self, service: &str) -> usize {
         let runs = self.services.iter().find(|s| s.spec.name == service);
         let Some(runs) = runs.and_then(|s| s.spec.runs.as_ref()) else {
@@ -40,7 +39,6 @@ impl World {
     }
 
     /// How many tasks of the service find no place.
-    #[must_use]
     pub fn waiting_tasks(&self, service: &str) -> usize {
         let service = self.services.iter().find(|s| s.spec.name == service);
         service.map_or(0, |service| service.waiting)

@@ -85,9 +85,6 @@ impl StackModel {
 
 impl World {
     /// `SignalResource`.
-    ///
-    /// # Errors
-    /// If there is no such resource, it waits for no signal, or has this one.
     pub fn signal(&mut self, signal: Signal) -> Result<(), SignalError> {
         let stack = self
             .stacks

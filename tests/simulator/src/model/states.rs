@@ -10,13 +10,11 @@ macro_rules! names {
 
         impl $type {
             /// AWS's name of it.
-            #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
             /// By AWS's name.
-            #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$variant),)+ _ => None }
             }
@@ -104,7 +102,6 @@ names! {
 
 impl LifecycleState {
     /// Any `…:Wait` state.
-    #[must_use]
     pub fn is_wait(self) -> bool {
         matches!(
             self,
@@ -116,7 +113,6 @@ impl LifecycleState {
     }
 
     /// Any `Terminating…` state.
-    #[must_use]
     pub fn is_terminating(self) -> bool {
         self.as_str().starts_with("Terminating")
     }

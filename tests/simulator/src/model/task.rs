@@ -53,25 +53,21 @@ pub struct TaskModel {
 
 impl TaskModel {
     /// Whether its container still runs, in truth.
-    #[must_use]
     pub fn is_running(&self) -> bool {
         self.container == Container::Running
     }
 
     /// Whether its container is gone, one way or another.
-    #[must_use]
     pub fn is_over(&self) -> bool {
         matches!(self.container, Container::Gone | Container::Killed)
     }
 
     /// Whether draining has ECS stop it.
-    #[must_use]
     pub fn is_service(&self) -> bool {
         self.spec.kind != TaskKind::Standalone
     }
 
     /// `group`.
-    #[must_use]
     pub fn group(&self) -> String {
         match self.spec.kind.service() {
             Some(service) => format!("service:{service}"),
@@ -80,13 +76,11 @@ impl TaskModel {
     }
 
     /// Whether the ECS API reports it stopped by now.
-    #[must_use]
     pub fn api_stopped(&self, now: SimTime) -> bool {
         self.api_stopped_at.is_some_and(|at| at <= now)
     }
 
     /// `lastStatus` in the ECS API.
-    #[must_use]
     pub fn last_status(&self, now: SimTime) -> &'static str {
         if self.api_stopped(now) {
             return "STOPPED";
@@ -108,7 +102,6 @@ impl TaskModel {
     }
 
     /// `desiredStatus` in the ECS API.
-    #[must_use]
     pub fn desired_status(&self, now: SimTime) -> &'static str {
         if self.told_at.is_some() || self.api_stopped(now) {
             "STOPPED"
@@ -118,7 +111,6 @@ impl TaskModel {
     }
 
     /// `KnownStatus` in local introspection.
-    #[must_use]
     pub fn known_status(&self, now: SimTime) -> &'static str {
         let lag = self.spec.local_lag;
         if self.gone_at.is_some_and(|at| at + lag <= now) {
@@ -131,7 +123,6 @@ impl TaskModel {
     }
 
     /// `DesiredStatus` in local introspection, which may leave it out.
-    #[must_use]
     pub fn local_desired_status(&self, now: SimTime) -> Option<&'static str> {
         if self.spec.omit_desired_status {
             return None;

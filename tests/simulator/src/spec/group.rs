@@ -6,6 +6,7 @@ use crate::model::{HookTransition, LifecycleActionResult};
 
 /// An Auto Scaling group.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct GroupSpec {
     /// Its name.
     pub name: String,
@@ -29,7 +30,6 @@ pub struct GroupSpec {
 
 impl GroupSpec {
     /// A group without hooks: 1 s to `:Wait`, completions accepted at once, 1 s from `:Proceed` to gone.
-    #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -45,56 +45,48 @@ impl GroupSpec {
     }
 
     /// Sets `MinSize` and `MaxSize`.
-    #[must_use]
     pub fn sizes(mut self, least: usize, most: usize) -> Self {
         self.sizes = (least, most);
         self
     }
 
     /// Adds a hook.
-    #[must_use]
     pub fn hook(mut self, hook: HookSpec) -> Self {
         self.hooks.push(hook);
         self
     }
 
     /// Sets the time from `Terminating` to `Terminating:Wait`.
-    #[must_use]
     pub fn wait_delay(mut self, delay: Duration) -> Self {
         self.wait_delay = delay;
         self
     }
 
     /// Sets how long completions are refused after `:Wait`.
-    #[must_use]
     pub fn acceptance_delay(mut self, delay: Duration) -> Self {
         self.acceptance_delay = delay;
         self
     }
 
     /// Sets the time from `Terminating:Proceed` to gone.
-    #[must_use]
     pub fn terminate_delay(mut self, delay: Duration) -> Self {
         self.terminate_delay = delay;
         self
     }
 
     /// Lets the metadata's target state run ahead of the group's own state.
-    #[must_use]
     pub fn target_lead(mut self, lead: Duration) -> Self {
         self.target_lead = lead;
         self
     }
 
     /// Shows the way back to the warm pool in the pool's states instead of `Terminating…`.
-    #[must_use]
     pub fn pool_states(mut self) -> Self {
         self.pool_states = true;
         self
     }
 
     /// Keeps abandoned instances in `Terminating:Retained`.
-    #[must_use]
     pub fn retain_on_abandon(mut self) -> Self {
         self.retain_on_abandon = true;
         self
@@ -103,6 +95,7 @@ impl GroupSpec {
 
 /// A lifecycle hook. `HeartbeatTimeout` has no lower bound here, so that tests may be quick.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct HookSpec {
     /// `LifecycleHookName`.
     pub name: String,
@@ -120,7 +113,6 @@ pub struct HookSpec {
 
 impl HookSpec {
     /// A hook on `autoscaling:EC2_INSTANCE_TERMINATING`: 3600 s, `DefaultResult` `ABANDON`.
-    #[must_use]
     pub fn terminating(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -133,7 +125,6 @@ impl HookSpec {
     }
 
     /// A hook on `autoscaling:EC2_INSTANCE_LAUNCHING`: 3600 s, `DefaultResult` `ABANDON`.
-    #[must_use]
     pub fn launching(name: &str) -> Self {
         Self {
             transition: HookTransition::Launching,
@@ -142,35 +133,30 @@ impl HookSpec {
     }
 
     /// Sets `NotificationTargetARN`.
-    #[must_use]
     pub fn notification_target(mut self, arn: &str) -> Self {
         self.notification_target = Some(arn.to_owned());
         self
     }
 
     /// Sets `HeartbeatTimeout`.
-    #[must_use]
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.heartbeat_timeout = timeout;
         self
     }
 
     /// Sets `GlobalTimeout`.
-    #[must_use]
     pub fn global_timeout(mut self, timeout: Duration) -> Self {
         self.global_timeout = Some(timeout);
         self
     }
 
     /// Sets `DefaultResult`.
-    #[must_use]
     pub fn default_result(mut self, result: LifecycleActionResult) -> Self {
         self.default_result = result;
         self
     }
 
     /// The global timeout that applies.
-    #[must_use]
     pub fn effective_global_timeout(&self) -> Duration {
         let most = Duration::from_secs(172_800);
         self.global_timeout

@@ -8,6 +8,7 @@ use crate::model::{ContainerInstanceStatus, LifecycleState, TargetLifecycleState
 
 /// An instance to add with [`Simulator::add_instance`](crate::Simulator::add_instance).
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct InstanceSpec {
     /// Its id; a deterministic one by default.
     pub id: Option<String>,
@@ -97,7 +98,6 @@ impl Default for InstanceSpec {
 
 impl InstanceSpec {
     /// An `ACTIVE` instance of the cluster, outside any Auto Scaling group.
-    #[must_use]
     pub fn new(cluster: &str) -> Self {
         Self {
             cluster: cluster.to_owned(),
@@ -106,49 +106,42 @@ impl InstanceSpec {
     }
 
     /// Sets the id.
-    #[must_use]
     pub fn id(mut self, id: &str) -> Self {
         self.id = Some(id.to_owned());
         self
     }
 
     /// Puts it in a group.
-    #[must_use]
     pub fn group(mut self, group: &str) -> Self {
         self.group = Some(group.to_owned());
         self
     }
 
     /// Adds a task.
-    #[must_use]
     pub fn task(mut self, task: TaskSpec) -> Self {
         self.tasks.push(task);
         self
     }
 
     /// Sets the container instance's status.
-    #[must_use]
     pub fn status(mut self, status: ContainerInstanceStatus) -> Self {
         self.status = status;
         self
     }
 
     /// Not registered with ECS yet: null ARN.
-    #[must_use]
     pub fn unregistered(mut self) -> Self {
         self.registered = false;
         self
     }
 
     /// The ECS agent is down at first.
-    #[must_use]
     pub fn ecs_agent_down(mut self) -> Self {
         self.ecs_agent_up = false;
         self
     }
 
     /// The ECS agent comes up, and registers, so long after the instance was added: a boot.
-    #[must_use]
     pub fn registers_after(mut self, delay: Duration) -> Self {
         self.registered = false;
         self.ecs_agent_up = false;
@@ -157,35 +150,30 @@ impl InstanceSpec {
     }
 
     /// So long after it has registered, `agentConnected` becomes true.
-    #[must_use]
     pub fn connects_after(mut self, delay: Duration) -> Self {
         self.connects_after = delay;
         self
     }
 
     /// Launched so long ago, on the wall clock, whatever the simulator's speed.
-    #[must_use]
     pub fn launched_ago(mut self, ago: Duration) -> Self {
         self.launched_ago = Some(ago);
         self
     }
 
     /// Sets `target-lifecycle-state`, or leaves it unset (404).
-    #[must_use]
     pub fn target_lifecycle_state(mut self, state: Option<TargetLifecycleState>) -> Self {
         self.target_lifecycle_state = state;
         self
     }
 
     /// Sets `LifecycleState`.
-    #[must_use]
     pub fn lifecycle_state(mut self, state: LifecycleState) -> Self {
         self.lifecycle_state = state;
         self
     }
 
     /// Enables tags in the metadata and adds one.
-    #[must_use]
     pub fn tag(mut self, key: &str, value: &str) -> Self {
         self.metadata_tags
             .get_or_insert_default()
@@ -195,7 +183,6 @@ impl InstanceSpec {
 
     /// Enables tags in the metadata with those that Auto Scaling and CloudFormation set on an instance
     /// of a group that is this resource of this stack.
-    #[must_use]
     pub fn stack_tags(mut self, stack: &str, logical_id: &str) -> Self {
         if let Some(group) = self.group.clone() {
             self = self.tag("aws:autoscaling:groupName", &group);
@@ -205,35 +192,30 @@ impl InstanceSpec {
     }
 
     /// Sets the lifetime of the credentials handed out.
-    #[must_use]
     pub fn credential_lifetime(mut self, lifetime: Duration) -> Self {
         self.credential_lifetime = Some(lifetime);
         self
     }
 
     /// Ends every metadata token after this long, whatever lifetime was asked for.
-    #[must_use]
     pub fn max_token_ttl(mut self, ttl: Duration) -> Self {
         self.max_token_ttl = Some(ttl);
         self
     }
 
     /// Sets the CPU units and the memory that it has for tasks.
-    #[must_use]
     pub fn resources(mut self, cpu: i32, memory: i32) -> Self {
         (self.resources.cpu, self.resources.memory) = (cpu, memory);
         self
     }
 
     /// Makes it an instance of a capacity provider.
-    #[must_use]
     pub fn capacity_provider(mut self, name: &str) -> Self {
         self.capacity_provider = Some(name.to_owned());
         self
     }
 
     /// Without an instance profile.
-    #[must_use]
     pub fn without_role(mut self) -> Self {
         self.role = None;
         self

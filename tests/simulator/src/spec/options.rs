@@ -6,6 +6,7 @@ use crate::secrets::STATIC_ACCESS_KEY_ID;
 
 /// Options of [`Simulator::start`](crate::Simulator::start).
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Options {
     /// Simulated seconds per real second.
     pub speed: f64,
@@ -49,35 +50,30 @@ impl Default for Options {
 
 impl Options {
     /// Sets the speed.
-    #[must_use]
     pub fn speed(mut self, speed: f64) -> Self {
         self.speed = speed;
         self
     }
 
     /// Has dates show simulated time.
-    #[must_use]
     pub fn simulated_dates(mut self) -> Self {
         self.simulated_dates = true;
         self
     }
 
     /// Sets the size of ECS pages.
-    #[must_use]
     pub fn page_size(mut self, entries: usize) -> Self {
         self.page_size = entries.max(1);
         self
     }
 
     /// Enforces the ECS token buckets, or not.
-    #[must_use]
     pub fn with_throttling(mut self, on: bool) -> Self {
         self.throttling = on;
         self
     }
 
     /// Sets the lifetime of handed-out credentials.
-    #[must_use]
     pub fn credential_lifetime(mut self, lifetime: Duration) -> Self {
         self.credential_lifetime = lifetime;
         self

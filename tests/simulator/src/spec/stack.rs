@@ -2,6 +2,7 @@
 
 /// A stack.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct StackSpec {
     /// Its name.
     pub name: String,
@@ -22,7 +23,6 @@ pub struct ResourceSpec {
 
 impl StackSpec {
     /// A stack without resources.
-    #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -32,7 +32,6 @@ impl StackSpec {
 
     /// Adds a resource that waits for signals until [`set_waiting`](crate::Simulator::set_waiting)
     /// says otherwise.
-    #[must_use]
     pub fn waiting(mut self, logical_id: &str) -> Self {
         self.resources.push(ResourceSpec {
             logical_id: logical_id.to_owned(),
@@ -43,7 +42,6 @@ impl StackSpec {
     }
 
     /// Adds a resource that waits for this many `SUCCESS` signals.
-    #[must_use]
     pub fn waiting_for(mut self, logical_id: &str, signals: usize) -> Self {
         let required = Some(signals);
         self.resources.push(ResourceSpec {
@@ -55,7 +53,6 @@ impl StackSpec {
     }
 
     /// Adds a resource that waits for nothing.
-    #[must_use]
     pub fn idle(mut self, logical_id: &str) -> Self {
         self.resources.push(ResourceSpec {
             logical_id: logical_id.to_owned(),

@@ -21,7 +21,6 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// The service's name, for a service's task.
-    #[must_use]
     pub fn service(&self) -> Option<&str> {
         match self {
             Self::Service { name } | Self::Daemon { name } => Some(name),
@@ -44,6 +43,7 @@ pub enum ApiSkew {
 
 /// A task to run on an instance.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct TaskSpec {
     /// `Family` of its task definition; also its container's name.
     pub family: String,
@@ -109,7 +109,6 @@ impl TaskSpec {
     }
 
     /// A running task of the `REPLICA` service of that name: 0.2 s until it is told to stop, 0.2 s to stop.
-    #[must_use]
     pub fn service(name: &str) -> Self {
         Self::new(
             name,
@@ -120,7 +119,6 @@ impl TaskSpec {
     }
 
     /// A running task of the `DAEMON` service of that name.
-    #[must_use]
     pub fn daemon(name: &str) -> Self {
         Self::new(
             name,
@@ -131,97 +129,83 @@ impl TaskSpec {
     }
 
     /// A running standalone task.
-    #[must_use]
     pub fn standalone(family: &str) -> Self {
         Self::new(family, TaskKind::Standalone)
     }
 
     /// Sets the time from being told to stop until the container is gone.
-    #[must_use]
     pub fn stop_duration(mut self, duration: Duration) -> Self {
         self.stop_duration = duration;
         self
     }
 
     /// Sets the time from `DRAINING` until ECS tells it to stop.
-    #[must_use]
     pub fn replacement_delay(mut self, delay: Duration) -> Self {
         self.replacement_delay = delay;
         self
     }
 
     /// Protects it from scale-in.
-    #[must_use]
     pub fn protected_for(mut self, duration: Duration) -> Self {
         self.protected_for = duration;
         self
     }
 
     /// Lets it end by itself.
-    #[must_use]
     pub fn runs_for(mut self, duration: Duration) -> Self {
         self.runs_for = Some(duration);
         self
     }
 
     /// Keeps it `PENDING` at first.
-    #[must_use]
     pub fn pending_for(mut self, duration: Duration) -> Self {
         self.pending_for = duration;
         self
     }
 
     /// Places it only that long after `DRAINING`.
-    #[must_use]
     pub fn after_draining(mut self, delay: Duration) -> Self {
         self.after_draining = Some(delay);
         self
     }
 
     /// Sets when the ECS API reports `STOPPED`.
-    #[must_use]
     pub fn api_skew(mut self, skew: ApiSkew) -> Self {
         self.api_skew = skew;
         self
     }
 
     /// Lets introspection lag behind the truth.
-    #[must_use]
     pub fn local_lag(mut self, lag: Duration) -> Self {
         self.local_lag = lag;
         self
     }
 
     /// Leaves `DesiredStatus` out of introspection.
-    #[must_use]
     pub fn omit_desired_status(mut self) -> Self {
         self.omit_desired_status = true;
         self
     }
 
     /// Sets the CPU units and the memory that it reserves.
-    #[must_use]
     pub fn reserves(mut self, cpu: i32, memory: i32) -> Self {
         (self.reserves.cpu, self.reserves.memory) = (cpu, memory);
         self
     }
 
     /// Takes a port of its host, such as `80/tcp`.
-    #[must_use]
     pub fn host_port(mut self, port: &str) -> Self {
         self.reserves.ports.push(port.to_owned());
         self
     }
 
     /// Gives it a network interface of its own.
-    #[must_use]
     pub fn awsvpc(mut self) -> Self {
         self.reserves.awsvpc = true;
         self
     }
 
     /// Sets `startedBy`.
-    #[must_use]
     pub fn started_by(mut self, who: &str) -> Self {
         self.started_by = Some(who.to_owned());
         self
@@ -230,6 +214,7 @@ impl TaskSpec {
 
 /// An ECS service. Services of placed tasks that were not declared are added as needed.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct ServiceSpec {
     /// Its cluster.
     pub cluster: String,
@@ -266,7 +251,6 @@ pub enum Placement {
 
 impl ServiceSpec {
     /// A `REPLICA` service.
-    #[must_use]
     pub fn replica(cluster: &str, name: &str) -> Self {
         Self {
             cluster: cluster.to_owned(),
@@ -277,7 +261,6 @@ impl ServiceSpec {
     }
 
     /// Has the scheduler keep so many of these tasks running, and of no service else.
-    #[must_use]
     pub fn runs(cluster: &str, desired: usize, task: TaskSpec) -> Self {
         let name = task.kind.service().unwrap_or_default().to_owned();
         Self {
@@ -292,7 +275,6 @@ impl ServiceSpec {
     }
 
     /// Sets the placement strategy.
-    #[must_use]
     pub fn placement(mut self, placement: Placement) -> Self {
         if let Some(runs) = &mut self.runs {
             runs.placement = placement;
@@ -301,7 +283,6 @@ impl ServiceSpec {
     }
 
     /// Sets how long after its start a target is healthy.
-    #[must_use]
     pub fn healthy_after(mut self, delay: Duration) -> Self {
         if let Some(runs) = &mut self.runs {
             runs.healthy_after = delay;
@@ -310,7 +291,6 @@ impl ServiceSpec {
     }
 
     /// A `DAEMON` service.
-    #[must_use]
     pub fn daemon(cluster: &str, name: &str) -> Self {
         Self {
             cluster: cluster.to_owned(),

@@ -128,7 +128,7 @@ impl Truth {
     pub(super) fn sending_capacity(&mut self, request: &Request) {
         let now = self.now;
         if !self.spec.policy.capacity {
-            return self.wrong("capacity-though-off", || format!("{request}"));
+            return wrong!(self: "capacity-though-off", "{request}");
         }
         match request {
             Request::DescribeResources(arn) => {
@@ -143,15 +143,11 @@ impl Truth {
                 let looks = k.looks;
                 let due = 2 + (now - k.changed) / REFRESH;
                 if before > 0 && now < before + 115_000 {
-                    self.wrong("capacity-looks-too-often", || {
-                        format!("at {before}, {last} and now")
-                    });
+                    wrong!(self: "capacity-looks-too-often", "at {before}, {last} and now");
                 } else if u64::from(looks) > due {
-                    self.wrong("capacity-looks-too-often", || {
-                        format!("{looks} times since tasks came or went")
-                    });
+                    wrong!(self: "capacity-looks-too-often", "{looks} times since tasks came or went");
                 } else if let Some(busy) = busy {
-                    self.wrong("capacity-looks-too-often", || busy.into());
+                    wrong!(self: "capacity-looks-too-often", "{busy}");
                 }
             }
             Request::SendCapacity(sample) => self.sending_sample(*sample),
@@ -161,39 +157,31 @@ impl Truth {
 
     fn sending_sample(&mut self, sample: Sample) {
         if let Some(why) = self.away() {
-            self.wrong("sampled-while-away", || why.into());
+            wrong!(self: "sampled-while-away", "{why}");
         }
         let minute = self.minute();
         // It may have been set since the minute was chosen.
         let set = self.judge.clock_set && self.judge.clock_changed + 10_000 > self.now;
         if sample.minute != minute && !set {
-            self.wrong("sampled-wrongly", || {
-                format!("{} instead of {minute}", sample.minute)
-            });
+            wrong!(self: "sampled-wrongly", "{} instead of {minute}", sample.minute);
         }
         if self.process > 1 && self.judge.known.capacity.started == Some(sample.minute) {
-            self.wrong("sampled-twice", || {
-                "it was started again in this minute".into()
-            });
+            wrong!(self: "sampled-twice", "it was started again in this minute");
         }
         // What it has not been told, an earlier process may have.
         let group = self.judge.known.capacity.group;
         let right = sample.group == Some(Group(0)) || sample.group == group;
         if !right {
-            self.wrong("sampled-wrongly", || {
-                format!("for {:?}, and {group:?} was told", sample.group)
-            });
+            wrong!(self: "sampled-wrongly", "for {:?}, and {group:?} was told", sample.group);
         }
         let Some((told, arn, registered, remaining)) = self.judge.known.capacity.resources else {
-            return self.wrong("sampled-wrongly", || "ECS has not been heard".into());
+            return wrong!(self: "sampled-wrongly", "ECS has not been heard");
         };
         let figures = figures(registered, remaining);
         if figures != (sample.capacity, sample.idle, sample.most) {
-            self.wrong("sampled-wrongly", || {
-                format!("{sample:?} instead of {figures:?}, of #{arn}")
-            });
+            wrong!(self: "sampled-wrongly", "{sample:?} instead of {figures:?}, of #{arn}");
         } else if self.now > told + STALE + 100 {
-            self.wrong("sampled-wrongly", || format!("ECS was heard at {told}"));
+            wrong!(self: "sampled-wrongly", "ECS was heard at {told}");
         }
     }
 
@@ -201,9 +189,7 @@ impl Truth {
     pub(in crate::world) fn sampled(&mut self, sample: Sample) {
         self.judge.sampled = self.now;
         if self.judge.samples.contains(&sample.minute) {
-            self.wrong("sampled-twice", || {
-                format!("two for the minute {}", sample.minute)
-            });
+            wrong!(self: "sampled-twice", "two for the minute {}", sample.minute);
         }
         self.judge.samples.push(sample.minute);
     }
@@ -258,7 +244,7 @@ impl Truth {
             200_000
         };
         if now > from.max(self.judge.known.capacity.retry) + bound {
-            self.wrong("not-sampled", || format!("since {from}"));
+            wrong!(self: "not-sampled", "since {from}");
         }
     }
 }

@@ -8,9 +8,7 @@ impl Truth {
     pub(super) fn sending_launch(&mut self, result: ActionResult) {
         if self.scaling.way == Some(Way::IntoPool) {
             if result == ActionResult::Abandon {
-                self.wrong("abandoned-a-member", || {
-                    "on its way into the pool, where nothing is to be joined".into()
-                });
+                wrong!(self: "abandoned-a-member", "on its way into the pool, where nothing is to be joined");
             }
             return;
         }
@@ -41,13 +39,11 @@ impl Truth {
             return;
         }
         if now + 500 < deadline {
-            self.wrong("abandoned-a-member", || {
-                format!("{what} before the ready timeout at {deadline}")
-            });
+            wrong!(self: "abandoned-a-member", "{what} before the ready timeout at {deadline}");
             return;
         }
         if !self.judge.known.looked && !self.judge.decided {
-            self.wrong("decided-before-looking", || what.into());
+            wrong!(self: "decided-before-looking", "{what}");
         }
         let member = self.mine().map_or(NEVER, |(_, it)| it.member);
         let calm = self.calm(&[Service::Ecs, Service::Local]);
@@ -59,9 +55,7 @@ impl Truth {
         let ready = !self.spec.policy.executables.ready || self.judge.known.ready_ran;
         if ready && !self.faults.deny_describe && now > member.max(calm).max(self.started) + 15_000
         {
-            self.wrong("abandoned-a-member", || {
-                format!("{what}, and it is a member since {member}")
-            });
+            wrong!(self: "abandoned-a-member", "{what}, and it is a member since {member}");
         }
     }
 
@@ -73,11 +67,9 @@ impl Truth {
             .max(self.judge.member_seen)
             .is_some_and(|it| it >= self.judge.way_since);
         if !seen && !self.judge.joined_before {
-            self.wrong("joined-without-a-member", || what.into());
+            wrong!(self: "joined-without-a-member", "{what}");
         } else if self.spec.policy.executables.ready && !k.ready_ran && !self.judge.joined_before {
-            self.wrong("joined-without-a-member", || {
-                format!("{what}, and ready.d has not succeeded")
-            });
+            wrong!(self: "joined-without-a-member", "{what}, and ready.d has not succeeded");
         }
     }
 
@@ -91,7 +83,7 @@ impl Truth {
         );
         self.judge.outcome |= leaving && status == Status::Success;
         if self.judge.known.signalled {
-            self.wrong("signals-again", || format!("{status:?}"));
+            wrong!(self: "signals-again", "{status:?}");
         }
         if status == Status::Success {
             self.judge.sent_success = true;
@@ -103,7 +95,7 @@ impl Truth {
                 && self.now < self.earliest()
                 && let Some(task) = self.known_running()
             {
-                self.wrong("success-while-a-container-ran", || format!("task {task}"));
+                wrong!(self: "success-while-a-container-ran", "task {task}");
             } else if (self.scaling.way == Some(Way::Join)
                 || self.scaling.way.is_none() && self.launched())
                 && self.judge.joined.is_none()
@@ -121,7 +113,7 @@ impl Truth {
             if self.judge.state_lost || self.judge.write_lost && unseen {
                 self.judge.excuse("forgotten-with-the-file");
             } else {
-                self.wrong("failure-after-success", String::new);
+                wrong!(self: "failure-after-success");
             }
         }
         if self.judge.launch_failed {
@@ -131,19 +123,15 @@ impl Truth {
         } else if self.judge.joined.is_some() && forgotten {
             self.judge.excuse("forgotten-with-the-file");
         } else if self.judge.joined.is_some() {
-            self.wrong("abandoned-a-member", || "FAILURE, and it has joined".into());
+            wrong!(self: "abandoned-a-member", "FAILURE, and it has joined");
         } else if self.scaling.way == Some(Way::Join) {
             self.failed_join("FAILURE");
         } else if self.scaling.way == Some(Way::IntoPool) {
-            self.wrong("abandoned-a-member", || {
-                "FAILURE, on its way into the pool, where nothing is to be joined".into()
-            });
+            wrong!(self: "abandoned-a-member", "FAILURE, on its way into the pool, where nothing is to be joined");
         } else if self.launched() {
             self.failed_join("FAILURE");
         } else {
-            self.wrong("failure-of-a-drain", || {
-                "FAILURE, and nothing is launched".into()
-            });
+            wrong!(self: "failure-of-a-drain", "FAILURE, and nothing is launched");
         }
     }
 
@@ -154,12 +142,10 @@ impl Truth {
         match self.judge.overtaken {
             Some(due) if known + 500 >= due && now + 500 >= due => {
                 if !self.judge.known.looked && !self.judge.decided {
-                    self.wrong("decided-before-looking", || {
-                        "FAILURE of a launch that was not abandoned".into()
-                    });
+                    wrong!(self: "decided-before-looking", "FAILURE of a launch that was not abandoned");
                 }
             }
-            _ => self.wrong("failure-of-a-drain", String::new),
+            _ => wrong!(self: "failure-of-a-drain"),
         }
     }
 

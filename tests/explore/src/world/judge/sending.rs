@@ -44,10 +44,10 @@ impl Truth {
                     self.judge.before_ran &= self.asked();
                 }
                 if !bit(self.judge.verified, usize::from(*arn)) && !self.faults.deny_describe {
-                    self.wrong("changed-unseen", || format!("{request}"));
+                    wrong!(self: "changed-unseen", "{request}");
                 }
                 if in_flight {
-                    self.wrong("opposite-in-flight", || format!("{request}"));
+                    wrong!(self: "opposite-in-flight", "{request}");
                 }
                 // A change of another machine's is undone where looking is denied.
                 let undone = *arn == FOREIGN && self.faults.deny_describe;
@@ -58,17 +58,13 @@ impl Truth {
                     && self.up
                 {
                     let target = self.judge.known.target;
-                    self.wrong("active-though-a-reason", || {
-                        format!("{request}, and the target is {target:?}")
-                    });
+                    wrong!(self: "active-though-a-reason", "{request}, and the target is {target:?}");
                 }
             }
             Request::Heartbeat(group, _) | Request::Complete(group, ..)
                 if *group != Group(0) && self.judge.known.group == Some(Group(0)) =>
             {
-                self.wrong("touched-another-hook", || {
-                    format!("{request}, and Auto Scaling has named its group")
-                });
+                wrong!(self: "touched-another-hook", "{request}, and Auto Scaling has named its group");
             }
             Request::Heartbeat(_, hook) => self.sending_heartbeat(*hook),
             Request::Complete(_, hook, result) => self.sending_completion(*hook, *result),
@@ -101,9 +97,7 @@ impl Truth {
     fn sending_executables(&mut self, which: Occasion) {
         let now = self.now;
         if let Some(sent) = self.running_executables(which) {
-            self.wrong("executables-run-on", || {
-                format!("{which:?}, and those of {sent} run")
-            });
+            wrong!(self: "executables-run-on", "{which:?}, and those of {sent} run");
         }
         let over = self.judge.known.read.is_some_and(|it| it.1) && now < self.ends();
         if which == Occasion::AfterDrain {
@@ -140,7 +134,7 @@ impl Truth {
         let unsure = j.clock_set && (j.booted_since_way || self.spot.is_some());
         let wait = policy.executables.before_drain && now < deadline && !unsure;
         if wait && !j.before_ran && !hang {
-            self.wrong("drains-before-executables", || format!("#{arn}"));
+            wrong!(self: "drains-before-executables", "#{arn}");
         }
     }
 
@@ -149,9 +143,7 @@ impl Truth {
         let opened = self.judge.opened;
         if self.spec.policy.executables.after_drain && !self.judge.after_ran && !self.clock_unsure()
         {
-            self.wrong("told-before-executables", || {
-                format!("{what}; a task was seen last at {opened}")
-            });
+            wrong!(self: "told-before-executables", "{what}; a task was seen last at {opened}");
         }
     }
 
@@ -174,7 +166,7 @@ impl Truth {
             && self.hidden_launch().is_none()
             && self.now < self.join_since() + self.spec.policy.ready_timeout
         {
-            self.wrong("drains-while-joining", || format!("#{arn}"));
+            wrong!(self: "drains-while-joining", "#{arn}");
         }
     }
 
@@ -212,9 +204,7 @@ impl Truth {
         // Or the disk is slow, or refuses.
         let slow = since + 250 <= self.now && !writes[0].1;
         if !slow && !self.judge.known.disk_refuses && !writes.into_iter().any(safe) {
-            self.wrong("told-before-written", || {
-                format!("{what}, known since {since}, written {writes:?}")
-            });
+            wrong!(self: "told-before-written", "{what}, known since {since}, written {writes:?}");
         }
     }
 
@@ -251,9 +241,7 @@ impl Truth {
         let retry = signs.failed > 0 && now < signs.failed + 30_000;
         let owed = 1 + u64::from(retry);
         if looks > owed + u64::from(while_since.ilog2()) + (now - sign) / 60_000 {
-            self.wrong("looks-too-often", || {
-                format!("{looks} times since {sign}: {request}; {signs:?}")
-            });
+            wrong!(self: "looks-too-often", "{looks} times since {sign}: {request}; {signs:?}");
         }
     }
 
@@ -277,7 +265,7 @@ impl Truth {
             self.judge.calls += 1;
             let calls = self.judge.calls;
             if self.spec.calls.is_some_and(|it| calls > it) && !self.disturbed {
-                self.wrong("costs-too-much", || format!("call {calls}: {request}"));
+                wrong!(self: "costs-too-much", "call {calls}: {request}");
             }
         }
         let local = matches!(
@@ -294,14 +282,14 @@ impl Truth {
         it.times += 1;
         let times = it.times;
         if times > if local { 60 } else { 15 } {
-            self.wrong("hurries", || format!("{times} times in 10 s: {request}"));
+            wrong!(self: "hurries", "{times} times in 10 s: {request}");
         }
     }
 
     fn sending_heartbeat(&mut self, hook: HookName) {
         let now = self.now;
         if hook == MANAGED {
-            self.wrong("touched-another-hook", || "a heartbeat".into());
+            wrong!(self: "touched-another-hook", "a heartbeat");
         }
         let policy = &self.spec.policy;
         let timeout = self
@@ -320,9 +308,7 @@ impl Truth {
         self.judge.beat_sent = now;
         self.judge.lost_beat = false;
         if self.judge.known.accepted == Some(hook) {
-            self.wrong("heartbeat-after-the-end", || {
-                "the completion was accepted".into()
-            });
+            wrong!(self: "heartbeat-after-the-end", "the completion was accepted");
         }
         if self.leaving()
             && let Some(latest) = self.latest()
@@ -338,9 +324,7 @@ impl Truth {
                         executing + more
                     }
             {
-                self.wrong("heartbeat-after-the-end", || {
-                    format!("the deadline was at {latest}")
-                });
+                wrong!(self: "heartbeat-after-the-end", "the deadline was at {latest}");
             }
         }
     }
@@ -348,17 +332,17 @@ impl Truth {
     fn sending_completion(&mut self, hook: HookName, result: ActionResult) {
         let now = self.now;
         if hook == MANAGED {
-            self.wrong("touched-another-hook", || "a completion".into());
+            wrong!(self: "touched-another-hook", "a completion");
         }
         if self.stopping && !self.judge.due_on_stop {
-            self.wrong("completed-on-stop", || format!("{result:?}"));
+            wrong!(self: "completed-on-stop", "{result:?}");
         }
         let launching = hook.0 % 2 == 1;
         let since = self.outcome_since(launching, result == ActionResult::Abandon);
         self.told_before_written("the completion", since);
         self.judge.outcome |= !launching;
         if self.judge.known.accepted == Some(hook) {
-            self.wrong("completed-again", || format!("{result:?}"));
+            wrong!(self: "completed-again", "{result:?}");
         }
         // Which action it can mean: that of now, or none.
         if launching {
@@ -377,11 +361,9 @@ impl Truth {
         let clock = self.clock_unsure();
         if result == ActionResult::Abandon {
             if early && !clock {
-                self.wrong("abandoned-before-the-deadline", String::new);
+                wrong!(self: "abandoned-before-the-deadline");
             } else if policy != OnTimeout::Abandon {
-                self.wrong("wrong-verdict", || {
-                    "ABANDON, which the policy does not say".into()
-                });
+                wrong!(self: "wrong-verdict", "ABANDON, which the policy does not say");
             } else {
                 self.given_up("ABANDON");
             }
@@ -395,7 +377,7 @@ impl Truth {
             && self.spec.policy.stack
             && self.scaling.way.is_some_and(Way::ends);
         if drained && says && !self.judge.said && !clock {
-            self.wrong("completed-unsignalled", String::new);
+            wrong!(self: "completed-unsignalled");
         }
         if early {
             if clock {
@@ -406,21 +388,17 @@ impl Truth {
         } else if let Some(task) = known {
             match policy {
                 OnTimeout::Continue => {}
-                OnTimeout::Abandon => self.wrong("wrong-verdict", || {
-                    format!("CONTINUE with task {task} left")
-                }),
-                OnTimeout::None => {
-                    self.wrong("completed-though-none", || format!("with task {task} left"))
+                OnTimeout::Abandon => {
+                    wrong!(self: "wrong-verdict", "CONTINUE with task {task} left")
                 }
+                OnTimeout::None => wrong!(self: "completed-though-none", "with task {task} left"),
             }
         } else if policy == OnTimeout::None
             && self
                 .latest()
                 .is_some_and(|it| now > it + 1_000 && self.ran_at(it))
         {
-            self.wrong("completed-though-none", || {
-                "tasks were left at the deadline".into()
-            });
+            wrong!(self: "completed-though-none", "tasks were left at the deadline");
         }
     }
 
@@ -466,9 +444,8 @@ impl Truth {
         let k = self.judge.known;
         if let Some(task) = known {
             let seen = k.read.map(|it| it.0);
-            self.wrong("completed-while-a-container-ran", || {
-                format!("task {task} was seen and never seen stopped; last read: {seen:?}")
-            });
+            wrong!(self: "completed-while-a-container-ran",
+                "task {task} was seen and never seen stopped; last read: {seen:?}");
         }
         let fresh = |read: Option<(Ms, bool)>| {
             read.is_some_and(|(sent, empty)| {
@@ -477,12 +454,8 @@ impl Truth {
         };
         if !(self.nothing_to_drain() || fresh(k.read) || k.blind && fresh(k.api_read)) {
             let refused = self.judge.refused;
-            self.wrong("completed-without-a-fresh-read", || {
-                format!(
-                    "last local read {:?}, of ECS {:?}, refused at {refused:?}",
-                    k.read, k.api_read
-                )
-            });
+            wrong!(self: "completed-without-a-fresh-read",
+                "last local read {:?}, of ECS {:?}, refused at {refused:?}", k.read, k.api_read);
         }
         // Nothing is looked at where no registration ever was.
         // Another registration has to be seen first.
@@ -503,9 +476,7 @@ impl Truth {
         if !looked && gone && self.current.is_some() {
             self.judge.excuse("missing-for-long");
         } else if !looked && self.current.is_some() {
-            self.wrong("completed-without-a-look-at-ecs", || {
-                format!("the last: {:?}", k.look)
-            });
+            wrong!(self: "completed-without-a-look-at-ecs", "the last: {:?}", k.look);
         }
         if known.is_none() {
             // It counts as drained, and that is written down.
@@ -537,9 +508,7 @@ impl Truth {
             && !k.blind
             && self.local_status(id).is_some()
         {
-            self.wrong("completed-while-a-container-ran", || {
-                format!("task {id} is listed; last read {:?}", k.read)
-            });
+            wrong!(self: "completed-while-a-container-ran", "task {id} is listed; last read {:?}", k.read);
             return;
         }
         self.judge.excuse(name);
@@ -547,15 +516,13 @@ impl Truth {
 
     fn given_up(&mut self, what: &'static str) {
         if !self.judge.known.looked {
-            self.wrong("decided-before-looking", || what.into());
+            wrong!(self: "decided-before-looking", "{what}");
         }
         if self.judge.latched && self.clock_unsure() {
             self.judge.excuse("clock-wrong");
         } else if self.judge.latched && !self.judge.state_lost {
             let at = self.judge.drained;
-            self.wrong("drained-but-given-up", || {
-                format!("{what}; drained at {at:?}")
-            });
+            wrong!(self: "drained-but-given-up", "{what}; drained at {at:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::world::faults::Lasting;
 use crate::world::scene::Replacing;
 use crate::world::truth::{FOREIGN, Flight, MANAGED, NEVER, Service, Truth, Way, service};
 
-/// `ecs.placement_settle`: no look is the last that was sent sooner after DRAINING.
+/// `ecs.placement_settle`: a look that was sent sooner after DRAINING does not end a drain.
 const PLACEMENT_SETTLE: Ms = 2_000;
 
 impl Truth {
@@ -158,7 +158,7 @@ impl Truth {
                 }
                 it.times += 1;
                 if it.times > 8 {
-                    self.wrong("denied-spins", || format!("{}", flight.request));
+                    wrong!(self: "denied-spins", "{}", flight.request);
                 }
                 return;
             }
@@ -195,7 +195,6 @@ impl Truth {
                     k.inherited &= !listed;
                     j.met |= if asked { listed } else { 0 };
                 }
-                let mine = !k.impostor;
                 k.stopped &= !listed;
                 k.listed = listed;
                 k.looked = true;
@@ -219,7 +218,7 @@ impl Truth {
                     j.lenient += now - from;
                 }
                 if !empty {
-                    if mine {
+                    if !k.impostor {
                         (j.after_ran, j.opened) = (false, now);
                     }
                     j.outcome = false;
@@ -412,9 +411,7 @@ impl Truth {
                 let times = Ms::from(j.refusals.times);
                 let over = now - j.refusals.since;
                 if times > 8 + over / 5_000 {
-                    self.wrong("completion-refused-too-often", || {
-                        format!("{times} times in {over} ms")
-                    });
+                    wrong!(self: "completion-refused-too-often", "{times} times in {over} ms");
                 }
             }
             (Request::Signal(_), Reply::Done | Reply::Failed(Fault::AlreadySignalled)) => {
@@ -550,7 +547,7 @@ impl Truth {
         if self.judge.ambiguous_placement || self.judge.state_lost || self.faults.deny_describe {
             self.judge.excuse("undid-a-person-unknowing");
         } else {
-            self.wrong("undid-a-person", || format!("#{arn}"));
+            wrong!(self: "undid-a-person", "#{arn}");
         }
     }
 
@@ -590,9 +587,7 @@ impl Truth {
         if self.faults.deny_describe {
             self.judge.excuse("another-instance-unseen");
         } else {
-            self.wrong("changed-another-instance", || {
-                format!("{to:?} for another machine's container instance")
-            });
+            wrong!(self: "changed-another-instance", "{to:?} for another machine's container instance");
         }
     }
 

@@ -57,12 +57,8 @@ impl Truth {
             "lapsed-unreachable"
         } else {
             let beat = j.beat;
-            return self.wrong("hook-lapsed", || {
-                format!(
-                    "{:?}, begun at {}, the last heartbeat was sent at {beat}",
-                    action.hook, action.begun
-                )
-            });
+            return wrong!(self: "hook-lapsed",
+                "{:?}, begun at {}, the last heartbeat was sent at {beat}", action.hook, action.begun);
         };
         self.judge.excuse(excuse);
     }
@@ -134,9 +130,7 @@ impl Truth {
         if let Some(told) = self.judge.known.foreign.filter(|_| self.foreign)
             && self.now > told.max(calm) + 15_000
         {
-            self.wrong("another-instance-left-changed", || {
-                format!("told at {told}")
-            });
+            wrong!(self: "another-instance-left-changed", "told at {told}");
         }
     }
 
@@ -160,9 +154,7 @@ impl Truth {
             .is_some_and(|gone| now > gone.max(calm) + bound);
         if reopened || called_off {
             let why = if reopened { "goes on" } else { "is called off" };
-            self.wrong("executables-run-on", || {
-                format!("since {sent}, and the drain {why}")
-            });
+            wrong!(self: "executables-run-on", "since {sent}, and the drain {why}");
         }
     }
 
@@ -210,9 +202,7 @@ impl Truth {
                 && now > from.max(it.local) + 15_000
         };
         if let Some((id, _)) = self.tasks.iter().enumerate().find(late) {
-            self.wrong("standalone-not-stopped", || {
-                format!("task {id}, to be stopped from {from}")
-            });
+            wrong!(self: "standalone-not-stopped", "task {id}, to be stopped from {from}");
         }
     }
 
@@ -299,12 +289,7 @@ impl Truth {
             }
             let calm = calm.max(self.missing_due());
             if now > from.max(reason).max(k.arrived_until).max(calm) + bound {
-                self.wrong("stays-active", || {
-                    format!(
-                        "#{arn} since {}, a reason is known since {reason}",
-                        it.since
-                    )
-                });
+                wrong!(self: "stays-active", "#{arn} since {}, a reason is known since {reason}", it.since);
             }
         } else if it.status == InstanceStatus::Draining && !it.by_person {
             let Some(gone) = self.nothing_asks().filter(|_| !j.whose_lost) else {
@@ -325,9 +310,7 @@ impl Truth {
                     self.judge.whose_lost = true;
                     return;
                 }
-                self.wrong("left-draining", || {
-                    format!("#{arn}; nothing asks for it since {gone}")
-                });
+                wrong!(self: "left-draining", "#{arn}; nothing asks for it since {gone}");
             }
         }
     }
@@ -377,7 +360,8 @@ impl Truth {
                 .max(waits.min(last + timeout / 4));
             let left = (last + timeout).saturating_sub(from);
             if now > from + (left / 4).max(1_000) + 300 && !in_flight {
-                self.wrong("heartbeat-gap", || format!("the last one that counts was sent at {last}, one failed at {failed}, of {timeout}"));
+                wrong!(self: "heartbeat-gap",
+                    "the last one that counts was sent at {last}, one failed at {failed}, of {timeout}");
             }
         }
         let Some(_) = action else { return };
@@ -422,9 +406,7 @@ impl Truth {
                 if let Some(from) = from
                     && now > from.max(calm).max(told) + 40_000 + after + gone
                 {
-                    self.wrong("not-completed", || {
-                        format!("over since {from}, waits since {waits}")
-                    });
+                    wrong!(self: "not-completed", "over since {from}, waits since {waits}");
                 }
             }
             Way::IntoPool => {
@@ -432,9 +414,7 @@ impl Truth {
                     && self.spot.is_none()
                     && now > calm.max(self.calm(&[Service::Metadata])) + 40_000
                 {
-                    self.wrong("not-joined", || {
-                        format!("on its way into the pool, waits since {waits}")
-                    });
+                    wrong!(self: "not-joined", "on its way into the pool, waits since {waits}");
                 }
             }
             Way::Join => {
@@ -452,9 +432,7 @@ impl Truth {
                             Service::Metadata,
                         ])) + 40_000
                 {
-                    self.wrong("not-joined", || {
-                        format!("a member since {}, waits since {waits}", it.member)
-                    });
+                    wrong!(self: "not-joined", "a member since {}, waits since {waits}", it.member);
                 }
             }
         }
@@ -488,7 +466,7 @@ impl Truth {
         }
         let calm = self.calm(&[Service::Stack]);
         if self.now > joined.max(calm) + 60_000 {
-            self.wrong("not-signalled", || format!("joined at {joined}"));
+            wrong!(self: "not-signalled", "joined at {joined}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How soon the agent notices that its instance is to go, and how soon that its last container is gone.
 
+use ecs_lifecycle_rig::Random;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::options::Options;
-use crate::random::Random;
 use crate::report::{Section, summarized};
 use crate::stage::{COMPLETE, POLL, SET_DRAINING, Stage, simulator};
 use crate::statistics::Summary;

@@ -4,11 +4,8 @@
 //! It prints figures beside their budgets and writes them to `bench.json`. A figure over its budget is
 //! marked, no more: time depends on the machine. Only a drain that did not do its job makes it fail.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program whose result is what it prints"
-)]
+// A program whose result is what it prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod binary;
 mod calls;
@@ -19,7 +16,6 @@ mod latency;
 mod options;
 mod pasted;
 mod processes;
-mod random;
 mod report;
 mod scenarios;
 mod stage;

@@ -66,7 +66,7 @@ impl Band<'_> {
 
     /// The frame: a line for each of these values, with the value beside it.
     fn frame(&mut self, ticks: &[f64]) {
-        for tick in ticks {
+        for tick in ticks.iter().filter(|tick| **tick <= self.most) {
             let y = self.y(*tick);
             let right = self.scale.right;
             self.canvas
@@ -194,12 +194,7 @@ pub fn draw(history: &[Sample], facts: &Facts) -> String {
             band.area(history, RED, |s| {
                 (real(s.desired.saturating_sub(s.waiting)), real(s.desired))
             });
-            band.frame(
-                &[0.0, 5.0, 10.0, 15.0, 20.0]
-                    .into_iter()
-                    .filter(|tick| *tick <= tasks)
-                    .collect::<Vec<_>>(),
-            );
+            band.frame(&[0.0, 5.0, 10.0, 15.0, 20.0]);
             band.steps(history, BLUE, |s| Some(real(s.desired)));
         },
     );
@@ -223,12 +218,7 @@ pub fn draw(history: &[Sample], facts: &Facts) -> String {
                 let low = s.hosts.in_service + s.hosts.pending;
                 (real(low), real(low + s.hosts.terminating))
             });
-            band.frame(
-                &[0.0, 2.0, 4.0, 6.0]
-                    .into_iter()
-                    .filter(|tick| *tick <= hosts)
-                    .collect::<Vec<_>>(),
-            );
+            band.frame(&[0.0, 2.0, 4.0, 6.0]);
         },
     );
     band(
@@ -238,12 +228,7 @@ pub fn draw(history: &[Sample], facts: &Facts) -> String {
         "ContainerCapacity",
         &[(VIOLET, "room for tasks"), (RED, "below: out")],
         &|band| {
-            band.frame(
-                &[0.0, 4.0, 8.0, 12.0, 16.0]
-                    .into_iter()
-                    .filter(|tick| *tick <= room)
-                    .collect::<Vec<_>>(),
-            );
+            band.frame(&[0.0, 4.0, 8.0, 12.0, 16.0]);
             let y = band.y(1.0);
             band.canvas
                 .line((scale.left, y), (scale.right, y), RED, true);
@@ -257,12 +242,7 @@ pub fn draw(history: &[Sample], facts: &Facts) -> String {
         "IdleHostCapacity",
         &[(TEAL, "free hosts, in parts"), (AMBER, "above: in")],
         &|band| {
-            band.frame(
-                &[0.0, 1.0, 2.0, 3.0, 4.0]
-                    .into_iter()
-                    .filter(|tick| *tick <= idle)
-                    .collect::<Vec<_>>(),
-            );
+            band.frame(&[0.0, 1.0, 2.0, 3.0, 4.0]);
             let y = band.y(1.0);
             band.canvas
                 .line((scale.left, y), (scale.right, y), AMBER, true);

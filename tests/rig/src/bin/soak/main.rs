@@ -10,17 +10,13 @@
 //! grows by thousands of stopped tasks. Memory must not follow it: once it did, by a third of a KiB for each.
 //! To tell where a growth comes from: `--weather` has one kind of trouble alone.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program whose result is what it prints"
-)]
+// A program whose result is what it prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod counts;
 mod introspection;
 mod options;
 mod process;
-mod random;
 mod report;
 mod series;
 mod stage;

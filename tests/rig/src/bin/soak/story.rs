@@ -1,6 +1,7 @@
 //! What one instance goes through, again and again: tasks come and go; it goes to the warm pool, and
 //! back into service; or it is on its way there, and called back.
 
+use ecs_lifecycle_rig::Random;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use ecs_lifecycle_simulator::{
 use tokio::time::sleep;
 
 use crate::counts;
-use crate::random::Random;
 use crate::stage::Play;
 
 const POOL: [TargetLifecycleState; 3] = [

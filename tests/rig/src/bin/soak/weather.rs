@@ -1,6 +1,7 @@
 //! What goes wrong around one instance, every few seconds: metadata, the ECS agent, AWS, tokens,
 //! credentials.
 
+use ecs_lifecycle_rig::Random;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use tokio::time::sleep;
 
 use crate::counts;
 use crate::introspection::Mode;
-use crate::random::Random;
 use crate::stage::{Play, text};
 
 /// A kind of weather. A run with one kind alone tells which of them a growth comes from.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// A seeded generator.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// With this seed.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -21,12 +21,29 @@ impl Random {
     }
 
     /// From `low` up to, but not including, `high`.
-    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % high.saturating_sub(low).max(1)
     }
 
     /// Milliseconds, likewise.
-    pub(crate) fn millis(&mut self, low: u64, high: u64) -> Duration {
+    pub fn millis(&mut self, low: u64, high: u64) -> Duration {
         Duration::from_millis(self.between(low, high))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_in_bounds_and_repeat_with_their_seed() {
+        let draw = |seed| {
+            let mut random = Random::new(seed);
+            std::iter::repeat_with(move || random.between(1000, 4000)).take(1000)
+        };
+        assert!(draw(1).all(|number| (1000..4000).contains(&number)));
+        assert!(draw(1).eq(draw(1)));
+        assert!(!draw(1).eq(draw(2)));
+        assert_eq!(Random::new(1).between(5, 5), 5);
     }
 }
