@@ -329,6 +329,11 @@ impl Registration {
         }
     }
 
+    /// A look that shows what is wanted can be out of date, so the change is sent in any case.
+    pub(crate) fn change_again(&mut self) {
+        self.again = true;
+    }
+
     /// Asks for a look now where the last one was sent before `from`.
     pub(crate) fn look_from_now_if_older(&mut self, from: Moment, now: Moment) {
         if self.view.as_ref().is_none_or(|seen| seen.sent < from) && self.look_from.is_none() {
@@ -586,7 +591,9 @@ impl Registration {
                 |action| matches!(action, Action::DescribeContainerInstance(to) if to.arn == *arn),
             )
         };
-        let wonders = needs_prior && self.prior.is_none() && !self.changed;
+        // While a change is under way, no look can tell what was before it.
+        let unknown = self.prior.is_none() && !self.changed && !self.is_setting(turn);
+        let wonders = needs_prior && unknown;
         if want != Want::Leave
             && (self.proof == Proof::None || wonders && self.looks_failed < LOOKS_BEFORE_A_CHANGE)
             && self.look.is_due(turn)

@@ -180,6 +180,9 @@ impl State {
         }
         if memory.ours {
             memory.reason = ReasonKey::CalledOff;
+            if let Some(here) = &mut self.registration {
+                here.change_again();
+            }
             (memory.outcome, memory.over_at) = (None, None);
             memory.tasks.clear();
         } else {
