@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-/// SplitMix64 (Steele et al., 2014).
-pub struct Dice(u64);
+use ecs_lifecycle_rig::Random;
+
+/// The rig's generator, and what a plan needs of it.
+pub struct Dice(Random);
 
 impl Dice {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Random::new(seed))
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.number()
     }
 
     /// From `least` to `most`, both included.
