@@ -113,10 +113,14 @@ impl State {
         if let (Some(here), Some(from)) = (&mut self.registration, drain.wants_look(turn)) {
             here.look_from_now_if_older(from, turn.now);
         }
-        if let Some(mut drain) = self.drain.take() {
-            drain.conclude(self.world(), turn);
-            self.drain = Some(drain);
-        }
+        let world = World::of(
+            &self.registration,
+            &self.tasks,
+            &self.leftovers,
+            &self.identity,
+            self.impostor,
+        );
+        drain.conclude(world, turn);
         if self.registration.is_none() {
             self.identity.say_awaiting(turn);
         }
@@ -131,21 +135,16 @@ impl State {
             self.memory.join = Some(join.remembered);
             self.join = None;
         }
-        if let Some(mut drain) = self.drain.take() {
-            drain.tell(self.world(), remembered, turn);
-            self.drain = Some(drain);
+        if let Some(drain) = &mut self.drain {
+            let world = World::of(
+                &self.registration,
+                &self.tasks,
+                &self.leftovers,
+                &self.identity,
+                self.impostor,
+            );
+            drain.tell(world, remembered, turn);
         }
-    }
-
-    /// The parts of the state that a drain reads.
-    fn world(&self) -> World<'_> {
-        World::of(
-            &self.registration,
-            &self.tasks,
-            &self.leftovers,
-            &self.identity,
-            self.impostor,
-        )
     }
 
     /// Sets the container instance to the status that is wanted.

@@ -1,7 +1,6 @@
 //! The adapter for the core: its actions become requests, replies its answers, and the clocks its moments.
 //! It decides nothing; what it does beside translating is what `src/driver.rs` and `src/clients` do.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ pub struct Core {
     state: State,
     policy: Arc<core::Policy>,
     wall_at_boot: WallTime,
-    pending: BTreeMap<Ticket, (core::Ticket, Action)>,
+    pending: Vec<(Ticket, core::Ticket, Action)>,
     wake: Option<Ms>,
 }
 
@@ -37,15 +36,14 @@ impl Agent for Core {
             state: State::new(recalled, clocks.now, wall_at_boot),
             policy: Arc::new(settings(policy)),
             wall_at_boot,
-            pending: BTreeMap::new(),
+            pending: Vec::new(),
             wake: None,
         }
     }
 
     fn step(&mut self, input: Input, clocks: Clocks, tickets: &mut Tickets) -> Output {
-        let at = core_clocks(clocks);
         let mut output = Output::default();
-        let shows = at.wall_at_boot();
+        let shows = WallTime(clocks.wall - now(clocks).as_millis());
         if shows.0.abs_diff(self.wall_at_boot.0) > 500 {
             self.wall_at_boot = shows;
             self.state.set_wall_clock(shows);
@@ -61,10 +59,11 @@ impl Agent for Core {
                 shutdown,
             },
             Input::Reply(ticket, reply) => {
-                let Some((asked, action)) = self.pending.remove(&ticket) else {
+                let Some(place) = self.pending.iter().position(|it| it.0 == ticket) else {
                     output.wake = self.wake;
                     return output;
                 };
+                let (_, asked, action) = self.pending.swap_remove(place);
                 // The tag is not there: the API is asked, as the effect does.
                 if matches!(action, Action::FindGroup { tags: true })
                     && !matches!(
@@ -75,11 +74,11 @@ impl Agent for Core {
                 {
                     let ticket = tickets.draw();
                     self.pending
-                        .insert(ticket, (asked, Action::FindGroup { tags: false }));
+                        .push((ticket, asked, Action::FindGroup { tags: false }));
                     output
                         .requests
                         .push((ticket, Request::DescribeAutoScalingInstance));
-                    output.wake = self.take(Event::Tick, &at, tickets, &mut output);
+                    output.wake = self.take(Event::Tick, clocks, tickets, &mut output);
                     return output;
                 }
                 Event::Answered {
@@ -88,7 +87,7 @@ impl Agent for Core {
                 }
             }
         };
-        output.wake = self.take(event, &at, tickets, &mut output);
+        output.wake = self.take(event, clocks, tickets, &mut output);
         output
     }
 
@@ -114,22 +113,21 @@ impl Core {
     fn take(
         &mut self,
         event: Event,
-        at: &CoreClocks,
+        clocks: Clocks,
         tickets: &mut Tickets,
         output: &mut Output,
     ) -> Option<Ms> {
-        let step = core::step(&mut self.state, event, at.now, &self.policy);
-        let cancelled = |it: &(core::Ticket, Action)| step.cancelled.contains(&it.0);
-        let tickets_of = self.pending.extract_if(.., |_, it| cancelled(it));
-        for (ticket, _) in tickets_of {
+        let step = core::step(&mut self.state, event, now(clocks), &self.policy);
+        let cancelled = |it: &mut (Ticket, core::Ticket, Action)| step.cancelled.contains(&it.1);
+        for (ticket, ..) in self.pending.extract_if(.., cancelled) {
             // A first step of this input has sent it, a second one cancels it: it has not left yet.
             output.requests.retain(|(sent, _)| *sent != ticket);
             output.cancelled.push(ticket);
         }
         for (asked, action) in step.actions {
             let ticket = tickets.draw();
-            output.requests.push((ticket, request(&action, at)));
-            self.pending.insert(ticket, (asked, action));
+            output.requests.push((ticket, request(&action, clocks)));
+            self.pending.push((ticket, asked, action));
         }
         if step.exit {
             output.requests.push((tickets.draw(), Request::Exit));
@@ -141,10 +139,14 @@ impl Core {
     }
 }
 
+fn now(clocks: Clocks) -> Moment {
+    Moment::from_millis(i64::try_from(clocks.boot).unwrap_or(i64::MAX))
+}
+
 fn core_clocks(clocks: Clocks) -> CoreClocks {
     CoreClocks {
         boot_id: clocks.boot_id.to_string(),
-        now: Moment::from_millis(i64::try_from(clocks.boot).unwrap_or(i64::MAX)),
+        now: now(clocks),
         wall: WallTime(clocks.wall),
     }
 }
@@ -212,7 +214,7 @@ fn hook_of(hook: &core::HookRef) -> (Group, HookName) {
     (group_of(&hook.group), name)
 }
 
-fn request(action: &Action, at: &CoreClocks) -> Request {
+fn request(action: &Action, clocks: Clocks) -> Request {
     let transition = |transition| match transition {
         core::LifecycleTransition::Launching => Transition::Launching,
         core::LifecycleTransition::Terminating => Transition::Terminating,
@@ -223,7 +225,7 @@ fn request(action: &Action, at: &CoreClocks) -> Request {
         Action::ReadContainerInstance => Request::ReadAgentMetadata,
         Action::ReadTasks { .. } => Request::ReadTasks,
         Action::Remember(memory) => {
-            Request::WriteStateFile(record::compose(memory, at).unwrap_or_default())
+            Request::WriteStateFile(record::compose(memory, &core_clocks(clocks)).unwrap_or_default())
         }
         Action::SetDraining(target) => Request::SetDraining(arn_of(target)),
         Action::SetActive(target) => Request::SetActive(arn_of(target)),
