@@ -6,8 +6,8 @@ use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::RequestId;
 
 use crate::decide::{
-    Accepted, AutoScalingInstance, Failure, HookRef, LifecycleActionResult, LifecycleHook,
-    LifecycleState, LifecycleTransition,
+    Accepted, AutoScalingInstance, Failure, HookRef, IamAction, LifecycleActionResult,
+    LifecycleHook, LifecycleState, LifecycleTransition,
 };
 
 use super::failure::Call;
@@ -25,7 +25,7 @@ pub async fn describe_instance(
     client: &Client,
     instance_id: &str,
 ) -> Result<Option<AutoScalingInstance>, Failure> {
-    let call = Call::new("autoscaling:DescribeAutoScalingInstances", instance_id);
+    let call = Call::new(IamAction::DescribeAutoScalingInstances, instance_id);
     let answer = client
         .describe_auto_scaling_instances()
         .instance_ids(instance_id)
@@ -59,7 +59,7 @@ pub async fn describe_instance(
 /// Fails if the call does, or if the answer is incomplete.
 pub async fn lifecycle_hooks(client: &Client, group: &str) -> Result<Vec<LifecycleHook>, Failure> {
     let call = Call::new(
-        "autoscaling:DescribeLifecycleHooks",
+        IamAction::DescribeLifecycleHooks,
         format_args!("of {group}"),
     );
     let answer = client
@@ -116,7 +116,7 @@ pub async fn heartbeat(
     hook: &HookRef,
     instance_id: &str,
 ) -> Result<Accepted, Failure> {
-    let call = Call::new("autoscaling:RecordLifecycleActionHeartbeat", &hook.name);
+    let call = Call::new(IamAction::RecordLifecycleActionHeartbeat, &hook.name);
     let answer = client
         .record_lifecycle_action_heartbeat()
         .auto_scaling_group_name(&hook.group)
@@ -139,7 +139,7 @@ pub async fn complete(
     result: LifecycleActionResult,
 ) -> Result<Accepted, Failure> {
     let call = Call::new(
-        "autoscaling:CompleteLifecycleAction",
+        IamAction::CompleteLifecycleAction,
         format_args!("{} {}", hook.name, result.as_str()),
     );
     let answer = client

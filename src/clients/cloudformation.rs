@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::clients::Imds;
 use crate::clients::http::{self, Answer};
-use crate::decide::{Accepted, Failure, FailureKind, Instance, SignalStatus};
+use crate::decide::{Accepted, Failure, FailureKind, IamAction, Instance, SignalStatus};
 
 use super::failure::{kind_of, refused};
 
@@ -143,7 +143,7 @@ fn understand(what: &str, answer: &Answer) -> Result<Accepted, Failure> {
             kind => kind,
         },
         message: format!("{what}: {}: {}", error.code, error.message),
-        action: None,
+        action: Some(IamAction::SignalResource),
         code: Some(error.code),
         request_id,
     })

@@ -10,7 +10,7 @@ use crate::clients::parse;
 use crate::config::{HostPort, Protocol};
 use crate::decide::{
     ApiTask, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure,
-    FailureKind, HostView, Resources, StateChange, Task, TaskKind, TaskStatus, short,
+    FailureKind, HostView, IamAction, Resources, StateChange, Task, TaskKind, TaskStatus, short,
 };
 
 use super::failure::Call;
@@ -38,7 +38,7 @@ pub async fn set_state(
         types::ContainerInstanceStatus::Active
     };
     let call = Call::new(
-        "ecs:UpdateContainerInstancesState",
+        IamAction::UpdateContainerInstancesState,
         format_args!("{} on {}", status.as_str(), target.id()),
     );
     let answer = ecs
@@ -72,7 +72,7 @@ pub async fn describe(
 /// # Errors
 /// Fails if the call does, or if the answer is incomplete.
 pub async fn resources(ecs: &Client, target: &ContainerInstance) -> Result<HostView, Failure> {
-    let call = Call::new("ecs:DescribeContainerInstances", target.id());
+    let call = Call::new(IamAction::DescribeContainerInstances, target.id());
     let answer = ecs
         .describe_container_instances()
         .cluster(&target.cluster)
@@ -103,7 +103,7 @@ pub async fn registrations(
     instance_id: &str,
 ) -> Result<Vec<String>, Failure> {
     let call = Call::new(
-        "ecs:ListContainerInstances",
+        IamAction::ListContainerInstances,
         format_args!("of {instance_id}"),
     );
     let (mut arns, mut next) = (Vec::new(), None);
@@ -215,7 +215,7 @@ pub async fn list_tasks(
     let mut arns = Vec::new();
     for desired in [types::DesiredStatus::Running, types::DesiredStatus::Stopped] {
         let call = Call::new(
-            "ecs:ListTasks",
+            IamAction::ListTasks,
             format_args!("{} on {}", desired.as_str(), target.id()),
         );
         let mut next = None;
@@ -291,7 +291,7 @@ async fn each_task(
     let mut tasks = Vec::with_capacity(arns.len());
     for chunk in arns.chunks(TASKS_AT_ONCE) {
         let call = Call::new(
-            "ecs:DescribeTasks",
+            IamAction::DescribeTasks,
             format_args!("of {} tasks", chunk.len()),
         );
         let answer = ecs
@@ -349,7 +349,7 @@ async fn mark_daemons(ecs: &Client, cluster: &str, tasks: &mut [ApiTask]) -> Res
     let mut daemon: BTreeMap<String, bool> = BTreeMap::new();
     for chunk in names.chunks(SERVICES_AT_ONCE) {
         let call = Call::new(
-            "ecs:DescribeServices",
+            IamAction::DescribeServices,
             format_args!("of {}", chunk.join(", ")),
         );
         let answer = ecs
@@ -396,7 +396,7 @@ pub async fn stop_task(
     task: &str,
     reason: &str,
 ) -> Result<(), Failure> {
-    let call = Call::new("ecs:StopTask", format_args!("{}", short(task)));
+    let call = Call::new(IamAction::StopTask, format_args!("{}", short(task)));
     let answer = ecs
         .stop_task()
         .cluster(cluster)

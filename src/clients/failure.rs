@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::decide::{Failure, FailureKind};
+use crate::decide::{Failure, FailureKind, IamAction};
 
 /// Error codes of a missing permission.
 const DENIED: &[&str] = &[
@@ -54,8 +54,7 @@ const SERVER: &[&str] = &[
 
 /// A call of the SDK, as messages name it.
 pub struct Call {
-    /// `ecs:StopTask`, …
-    action: &'static str,
+    action: IamAction,
     object: String,
 }
 
@@ -66,8 +65,8 @@ impl fmt::Display for Call {
 }
 
 impl Call {
-    /// The call of `action`, in IAM's spelling, on `object`.
-    pub fn new(action: &'static str, object: impl fmt::Display) -> Self {
+    /// The call of `action` on `object`.
+    pub fn new(action: IamAction, object: impl fmt::Display) -> Self {
         Self {
             action,
             object: object.to_string(),

@@ -8,11 +8,11 @@ use ecs_lifecycle_config::{ExecutableFailure, ResultOnTimeout, SignalOnTimeout, 
 use crate::Policy;
 use crate::executables::Executables;
 use crate::hold::{Hold, Verdict};
-use crate::leftovers::Leftovers;
+use crate::kinds::{Kinds, may_ignore};
 use crate::model::{
     Action, ContainerInstance, Deadline, DeadlineSource, DrainFigures, DrainReason,
-    ExecutableEvent, HookRef, LifecycleActionResult, LifecycleTransition, Limits, Moment, Note,
-    Nothing, Outcome, RememberedDrain, SignalStatus,
+    ExecutableEvent, ExecutableFacts, HookRef, LifecycleActionResult, LifecycleTransition, Limits,
+    Moment, Note, Nothing, Outcome, RememberedDrain, SignalStatus,
 };
 use crate::registration::{Identity, Registration};
 use crate::signal::Signal;
@@ -43,7 +43,7 @@ struct Over {
 pub(crate) struct World<'a> {
     here: Option<&'a Registration>,
     tasks: &'a Tasks,
-    leftovers: &'a Leftovers,
+    kinds: &'a Kinds,
     identity: &'a Identity,
     /// Another machine's ECS agent answers on the port, so the identity of this one is unknown.
     impostor: bool,
@@ -53,14 +53,14 @@ impl<'a> World<'a> {
     pub(crate) fn of(
         here: &'a Option<Registration>,
         tasks: &'a Tasks,
-        leftovers: &'a Leftovers,
+        kinds: &'a Kinds,
         identity: &'a Identity,
         impostor: bool,
     ) -> Self {
         Self {
             here: here.as_ref(),
             tasks,
-            leftovers,
+            kinds,
             identity,
             impostor,
         }
@@ -75,7 +75,7 @@ impl<'a> World<'a> {
             return Some(Lacking::Introspection);
         }
         self.tasks
-            .lacking(self.here, self.leftovers, turn.now, turn.policy)
+            .lacking(self.here, self.kinds, turn.now, turn.policy)
     }
 
     /// Whether nothing is left, as the ECS agent of this machine shows.
@@ -375,7 +375,7 @@ impl Drain {
         let Some(over) = self.over.filter(|over| over.outcome.in_time()) else {
             return;
         };
-        if self.hold.is_closed() || !world.tasks.waits(world.leftovers, turn.policy) {
+        if self.hold.is_closed() || !world.tasks.waits(world.kinds, turn.policy) {
             return;
         }
         self.spent += turn.now.since(over.at);
@@ -387,7 +387,7 @@ impl Drain {
         self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
         turn.say(Note::DrainReopened {
             reason: self.reason.clone(),
-            tasks: world.tasks.waited_for(world.leftovers, turn.policy),
+            tasks: world.tasks.waited_for(world.kinds, turn.policy),
         });
     }
 
@@ -410,7 +410,7 @@ impl Drain {
         turn.say(Note::DrainOver {
             outcome,
             took,
-            left: world.tasks.waited_for(world.leftovers, turn.policy),
+            left: world.tasks.waited_for(world.kinds, turn.policy),
             deadline,
         });
         if turn.policy.metrics.emf_endpoint.is_some() && !std::mem::replace(&mut self.counted, true)
@@ -443,14 +443,13 @@ impl Drain {
     /// passed while the process was not running, it waits for a first look at the tasks and at ECS, and for the
     /// confirmation.
     fn may_time_out(&self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) -> bool {
-        let waits = world.tasks.waits(world.leftovers, turn.policy);
+        let waits = world.tasks.waits(world.kinds, turn.policy);
         // Nothing is left to wait for, but that has not been confirmed yet.
         let confirming = world.here.is_some()
             && !waits
             && (world.tasks.were_read() || world.lacking(turn) != Some(Lacking::Introspection));
         // If a task is running, no further look can change the result.
-        let runs = world.tasks.runs(world.leftovers, turn.policy)
-            && !world.leftovers.may_ignore(turn.policy);
+        let runs = world.tasks.runs(world.kinds, turn.policy) && !may_ignore(turn.policy);
         let looked = match self.resumed_at {
             Some(at) if !runs && (confirming || !world.was_looked_at()) => at + LOOK_GRACE,
             _ => deadline.at,
@@ -466,8 +465,11 @@ impl Drain {
     }
 
     fn run_executables(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
-        let facts = |reason: &DrainReason, outcome| {
-            reason.facts(world.container_instance(), deadline, outcome)
+        let facts = |reason: &DrainReason, outcome| ExecutableFacts {
+            container_instance: world.container_instance().cloned(),
+            reason: reason.to_string(),
+            deadline: deadline.at,
+            outcome,
         };
         let Some(over) = self.over else {
             self.before.advance(|| facts(&self.reason, None), turn);
@@ -534,7 +536,7 @@ impl Drain {
         // After the deadline, missing evidence does not revoke that the instance is drained.
         let deadline = self.deadline(turn.policy).at;
         let grace = self.resumed_at.map_or(deadline, |at| deadline.max(at)) + LOOK_GRACE;
-        let late = turn.reached(grace) && !world.tasks.waits(world.leftovers, turn.policy);
+        let late = turn.reached(grace) && !world.tasks.waits(world.kinds, turn.policy);
         let no_reads = world.tasks.is_away() || world.impostor;
         let no_look = world.here.is_none_or(Registration::looks_fail);
         (self.reads_are_fresh(world, turn) || late && no_reads)
@@ -570,9 +572,11 @@ impl Drain {
         completion.due().max(completion.refused_at()).max(seen)
     }
 
-    /// The look at ECS for the completion that is due must not be older than this.
+    /// The look at ECS for the end of the drain, or for the completion that is due, must not be older than this. At
+    /// a deadline it is the last look for a long time, and waits for nothing.
     pub(crate) fn wants_look(&self, turn: &mut Turn<'_>) -> Option<Moment> {
-        self.completes(turn).then(|| turn.now - LOOK_LIMIT)
+        let ends = self.over.is_some() && self.told_at.is_none();
+        (ends || self.completes(turn)).then(|| turn.now - LOOK_LIMIT)
     }
 
     /// The local reads for the completion that is due must not be older than this.
@@ -602,8 +606,9 @@ impl Drain {
             return false;
         }
         let late = self.over.is_none_or(|over| !over.outcome.in_time());
-        if late && turn.policy.drain.result_on_timeout == ResultOnTimeout::None {
-            return false;
+        match turn.policy.drain.result_on_timeout {
+            ResultOnTimeout::None if late => return false,
+            ResultOnTimeout::None | ResultOnTimeout::Continue | ResultOnTimeout::Abandon => {}
         }
         if self.after.are_running() {
             return true;
@@ -665,7 +670,7 @@ impl Drain {
             world.tasks.waits_for(world.lacking(turn))
         };
         turn.say(Note::Waiting {
-            tasks: world.tasks.waited_for(world.leftovers, turn.policy),
+            tasks: world.tasks.waited_for(world.kinds, turn.policy),
             why,
             deadline,
             in_: deadline.at.since(turn.now),

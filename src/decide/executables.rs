@@ -73,7 +73,7 @@ impl Executables {
             Err(failure) => (0, vec![failure]),
         };
         let retry_in = match failed.first() {
-            Some(failure) if again => Some(self.pace.failed(failure, turn.now, turn.seed)),
+            Some(failure) if again => Some(self.pace.back_off(failure, turn)),
             _ => {
                 self.over = Some(failed.is_empty());
                 None

@@ -4,44 +4,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Failure, FailureKind, Moment, Note, Operation};
-
-/// Something outside that the agent asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Dependency {
-    /// The instance metadata service.
-    Metadata,
-    /// The ECS agent's introspection server.
-    Introspection,
-    /// The Amazon ECS API.
-    Ecs,
-    /// The Auto Scaling API.
-    AutoScaling,
-    /// CloudFormation.
-    CloudFormation,
-    /// The state directory.
-    StateDirectory,
-    /// The user's executables.
-    Executables,
-    /// The CloudWatch agent, for figures.
-    CloudWatchAgent,
-}
-
-impl Dependency {
-    /// For a person.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Metadata => "instance metadata",
-            Self::Introspection => "ECS agent introspection",
-            Self::Ecs => "Amazon ECS",
-            Self::AutoScaling => "Auto Scaling",
-            Self::CloudFormation => "CloudFormation",
-            Self::StateDirectory => "state directory",
-            Self::Executables => "executables",
-            Self::CloudWatchAgent => "CloudWatch agent",
-        }
-    }
-}
+use crate::model::{Dependency, Failure, FailureKind, IamAction, Moment, Note, Operation};
 
 /// A failing dependency is spoken of again after this long.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
@@ -52,7 +15,7 @@ pub struct Health {
     failing: Vec<Condition>,
     /// The last failure of each dependency that has recovered since.
     recovered: Vec<Recovered>,
-    denied: Vec<&'static str>,
+    denied: Vec<(Dependency, Option<IamAction>)>,
 }
 
 /// A dependency that has failed before, and answers again.
@@ -157,12 +120,12 @@ impl Health {
             return;
         }
         // Some effects are several calls: the failure says which of them it was.
-        let action = failure.action.unwrap_or(what);
-        if !self.denied.contains(&action) {
-            self.denied.push(action);
+        let denied = (operation.dependency, failure.action);
+        if !self.denied.contains(&denied) {
+            self.denied.push(denied);
             notes.push(Note::Denied {
                 dependency: operation.dependency,
-                action,
+                action: failure.action.map_or(what, IamAction::as_str),
                 failure: failure.clone(),
             });
         }

@@ -13,12 +13,11 @@ use ecs_lifecycle_config::StackResource;
 
 use crate::Policy;
 use crate::executables::Executables;
-use crate::health::Dependency;
 use crate::hold::{Hold, Told, Verdict};
 use crate::model::{
-    Action, ContainerInstanceStatus, ExecutableEvent, ExecutableFacts, ExecutablesReport, Failure,
-    JoinOutcome, JoinTarget, LifecycleActionResult, LifecycleTransition, Moment, Note,
-    RememberedJoin, SignalStatus,
+    Action, ContainerInstanceStatus, Dependency, ExecutableEvent, ExecutableFacts,
+    ExecutablesReport, Failure, JoinOutcome, JoinTarget, LifecycleActionResult,
+    LifecycleTransition, Moment, Note, RememberedJoin, SignalStatus,
 };
 use crate::pace::{Pace, jitter};
 use crate::registration::Registration;
@@ -193,7 +192,7 @@ impl Join {
                 turn.good(Dependency::Metadata);
                 self.stack = Stack::Known(resource);
             }
-            Err(failure) => turn.failed(action.operation(), &failure, pace),
+            Err(failure) => pace.failed(action.operation(), &failure, turn),
         }
     }
 

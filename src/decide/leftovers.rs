@@ -8,11 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ecs_lifecycle_config::DaemonTasks;
-
-use crate::Policy;
-use crate::health::Dependency;
-use crate::model::{Action, ApiTask, DrainReason, Failure, Moment, Note, TaskKind};
+use crate::kinds::{Kinds, may_ignore, wants_daemons};
+use crate::model::{Action, ApiTask, Dependency, DrainReason, Failure, Moment, Note, TaskKind};
 use crate::pace::{Pace, growing};
 use crate::registration::Registration;
 use crate::tasks::{Source, Tasks};
@@ -32,12 +29,11 @@ const STOP_EVERY: Duration = Duration::from_millis(50);
 /// The part of a drain that deals with tasks that draining does not stop.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Leftovers {
-    kinds: BTreeMap<String, TaskKind>,
+    pub(crate) kinds: Kinds,
     classify: Pace,
     asked_at: Option<Moment>,
     /// Tasks that ECS did not know: how often the agent has asked, and when it asks next.
     again: BTreeMap<String, (u32, Moment)>,
-    wondering: bool,
     /// A person is asking for the status. It shows the kind of every task, stopping or not.
     asked_by_hand: bool,
     stops: BTreeMap<String, Pace>,
@@ -45,38 +41,6 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    /// The kind of a task, if it is known.
-    pub fn kind(&self, arn: &str) -> Option<&TaskKind> {
-        self.kinds.get(arn)
-    }
-
-    /// Whether the policy ignores this task. The drain waits for a task of unknown kind.
-    pub fn is_ignored(&self, arn: &str, policy: &Policy) -> bool {
-        match self.kinds.get(arn) {
-            Some(TaskKind::Standalone) => policy.drain.standalone_tasks.are_ignored(),
-            Some(TaskKind::Daemon(_)) => Self::wants_daemons(policy),
-            Some(TaskKind::Service(_)) | None => false,
-        }
-    }
-
-    /// Whether the policy ignores any task at all.
-    pub(crate) fn may_ignore(&self, policy: &Policy) -> bool {
-        policy.drain.standalone_tasks.are_ignored() || Self::wants_daemons(policy)
-    }
-
-    /// Whether the policy has to tell daemons from other services.
-    pub(crate) fn wants_daemons(policy: &Policy) -> bool {
-        match policy.drain.daemon_tasks {
-            DaemonTasks::Ignore => true,
-            DaemonTasks::Wait => false,
-        }
-    }
-
-    /// The drain stands still, so the next report should name the kinds of the tasks.
-    pub(crate) fn wonder(&mut self) {
-        self.wondering = true;
-    }
-
     /// A person asks for the kinds of the tasks.
     pub(crate) fn ask_by_hand(&mut self) {
         self.asked_by_hand = true;
@@ -85,13 +49,6 @@ impl Leftovers {
     /// Whether a person waits for the answer of ECS about the kinds.
     pub fn is_asked_by_hand(&self) -> bool {
         self.asked_by_hand
-    }
-
-    /// Takes over the kinds from an answer of the ECS API.
-    pub(crate) fn learn(&mut self, tasks: &[ApiTask]) {
-        for task in tasks {
-            self.kinds.insert(task.task.arn.clone(), task.kind.clone());
-        }
     }
 
     pub(crate) fn absorb_classified(
@@ -107,8 +64,8 @@ impl Leftovers {
             Ok(tasks) => {
                 self.classify.succeeded();
                 turn.good(Dependency::Ecs);
-                self.learn(&tasks);
-                self.wondering = false;
+                self.kinds.learn(&tasks);
+                self.kinds.wondering = false;
                 self.asked_by_hand = false;
                 for arn in asked {
                     let tries = self.again.get(arn).map_or(0, |(tries, _)| *tries);
@@ -117,7 +74,7 @@ impl Leftovers {
                         .insert(arn.clone(), (tries.saturating_add(1), next));
                 }
             }
-            Err(failure) => turn.failed(action.operation(), &failure, &mut self.classify),
+            Err(failure) => self.classify.failed(action.operation(), &failure, turn),
         }
     }
 
@@ -139,7 +96,7 @@ impl Leftovers {
             }
             Err(failure) => {
                 if let Some(pace) = self.stops.get_mut(task) {
-                    turn.failed(action.operation(), &failure, pace);
+                    pace.failed(action.operation(), &failure, turn);
                 }
             }
         }
@@ -186,14 +143,14 @@ impl Leftovers {
     ) {
         // While introspection is away, `ListTasks` is used instead, and its answer has the kinds.
         let local = tasks.source() == Source::Introspection;
-        let all = self.asked_by_hand || self.may_ignore(turn.policy);
-        let wanted = local && (stop_now || self.wondering || all);
+        let all = self.asked_by_hand || may_ignore(turn.policy);
+        let wanted = local && (stop_now || self.kinds.wondering || all);
         let vanished: Vec<&String> = tasks.vanished().collect();
         let mut strangers: Vec<String> = Vec::new();
         for task in tasks.running() {
             let gone = vanished.contains(&&task.arn);
             let of_interest = gone
-                || wanted && (all || !task.is_stopping()) && !self.kinds.contains_key(&task.arn);
+                || wanted && (all || !task.is_stopping()) && self.kinds.of(&task.arn).is_none();
             let again = self.again.get(&task.arn).map(|(_, at)| *at);
             if of_interest && again.is_none_or(|at| turn.reached(at)) {
                 strangers.push(task.arn.clone());
@@ -217,14 +174,14 @@ impl Leftovers {
             turn.send(Action::ClassifyTasks {
                 container_instance: here.target.clone(),
                 tasks: strangers,
-                daemons: Self::wants_daemons(turn.policy) || self.wondering || self.asked_by_hand,
+                daemons: wants_daemons(turn.policy) || self.kinds.wondering || self.asked_by_hand,
             });
         }
     }
 
     fn stop_standalone(&mut self, tasks: &Tasks, now: Moment) {
         for task in tasks.running() {
-            let standalone = self.kinds.get(&task.arn) == Some(&TaskKind::Standalone);
+            let standalone = self.kinds.of(&task.arn) == Some(&TaskKind::Standalone);
             if standalone && !task.is_stopping() && !self.stopped.contains(&task.arn) {
                 let n = u32::try_from(self.stops.len()).unwrap_or(u32::MAX);
                 self.stops

@@ -13,18 +13,20 @@
 //!
 //! Only episodes latch: one [`Drain`], one [`Join`]. Each holds one lifecycle action ([`hold`]): found, kept
 //! waiting, completed. Beside them, for as long as the process lives: who we are and whether ECS places tasks
-//! here ([`registration`]), what runs here ([`tasks`]), and which service started each task (`leftovers`).
+//! here ([`registration`]), what runs here ([`tasks`]), and which service started each task (`kinds`).
 //!
 //! The [`Phase`] is derived, for people. Nothing is decided by it.
 
 mod by_hand;
 mod capacity;
+mod deadline;
 pub mod drain;
 mod executables;
 mod former;
 mod health;
 pub mod hold;
 mod join;
+mod kinds;
 mod ledger;
 mod leftovers;
 mod metadata;
@@ -42,9 +44,10 @@ mod written;
 pub use by_hand::HandRefusal;
 pub use capacity::{Capacity, judge, phase as capacity_phase};
 pub use drain::Drain;
-pub use health::{Condition, Dependency, Health};
-pub use hold::{Hold, NoHook};
+pub use health::{Condition, Health};
+pub use hold::Hold;
 pub use join::Join;
+pub use kinds::Kinds;
 pub use leftovers::Leftovers;
 pub use model::*;
 pub use pace::{retry_delay, seed_of};

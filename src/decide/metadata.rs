@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::health::Dependency;
 use crate::model::{
-    Action, Failure, MaintenanceEvent, MetadataReading, Moment, Note, RebalanceRecommendation,
-    SpotInstanceAction, TargetLifecycleState,
+    Action, Dependency, Failure, MaintenanceEvent, MetadataReading, Moment, Note,
+    RebalanceRecommendation, SpotInstanceAction, TargetLifecycleState,
 };
 use crate::pace::Pace;
 use crate::turn::Turn;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::Turn;
-use crate::model::{Failure, FailureKind, Moment};
+use crate::model::{Failure, FailureKind, Moment, Operation};
 
 /// When one kind of call is due. What is under way is in the [`crate::ledger::Ledger`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,10 +59,16 @@ impl Pace {
         self.failures = 0;
     }
 
-    /// It failed: due again after a backoff, which is returned.
-    pub(crate) fn failed(&mut self, failure: &Failure, now: Moment, seed: u64) -> Duration {
-        let delay = retry_delay(failure.kind, self.failures, seed);
-        self.retry_in(delay, now);
+    /// It failed: due again after the policy's backoff. The failure is booked.
+    pub(crate) fn failed(&mut self, operation: Operation, failure: &Failure, turn: &mut Turn<'_>) {
+        let delay = self.back_off(failure, turn);
+        turn.failed_for(operation, failure, delay);
+    }
+
+    /// It failed: due again after the policy's backoff, which is returned.
+    pub(crate) fn back_off(&mut self, failure: &Failure, turn: &Turn<'_>) -> Duration {
+        let delay = retry_delay(failure.kind, self.failures, turn.seed);
+        self.retry_in(delay, turn.now);
         delay
     }
 

@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use crate::health::Dependency;
 use crate::model::{
-    Action, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure,
+    Action, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Dependency, Failure,
     FailureKind, Moment, Note, StateChange,
 };
 use crate::pace::{Pace, growing};
@@ -423,7 +422,7 @@ impl Registration {
                     self.refused(sent, turn);
                 }
                 let operation = action(self.target.clone()).operation();
-                turn.failed(operation, &failure, &mut self.set);
+                self.set.failed(operation, &failure, turn);
             }
         }
     }
@@ -462,7 +461,7 @@ impl Registration {
                 self.looks_failed = self.looks_failed.saturating_add(1);
                 self.look_denied = failure.kind == FailureKind::Denied;
                 let operation = Action::DescribeContainerInstance(self.target.clone()).operation();
-                turn.failed(operation, &failure, &mut self.look);
+                self.look.failed(operation, &failure, turn);
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use ecs_lifecycle_config::StackResource;
 
-use crate::health::Dependency;
 use crate::hold::Told;
-use crate::model::{Action, FailureKind, LifecycleTransition, Moment, Note, SignalStatus};
+use crate::model::{
+    Action, Dependency, FailureKind, LifecycleTransition, Moment, Note, SignalStatus,
+};
 use crate::pace::Pace;
 use crate::turn::Turn;
 
@@ -67,7 +68,7 @@ impl Signal {
                 true
             }
             _ => {
-                turn.failed(action.operation(), &failure, &mut self.pace);
+                self.pace.failed(action.operation(), &failure, turn);
                 let given_up = self.pace.failures() >= TRIES;
                 if given_up {
                     turn.say(Note::SignalGivenUp { failure });

@@ -16,10 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::Policy;
-use crate::health::Dependency;
-use crate::leftovers::Leftovers;
+use crate::kinds::{Kinds, may_ignore, wants_daemons};
 use crate::model::{
-    Action, ApiTask, ContainerInstanceView, Failure, Moment, Note, Task, TaskStatus, WaitedFor,
+    Action, ApiTask, ContainerInstanceView, Dependency, Failure, Moment, Note, Task, TaskStatus,
+    WaitedFor,
 };
 use crate::pace::{Pace, growing};
 use crate::registration::{Registration, Seen};
@@ -245,26 +245,26 @@ impl Tasks {
     }
 
     /// Whether a task is listed that is waited for.
-    pub(crate) fn runs(&self, leftovers: &Leftovers, policy: &Policy) -> bool {
+    pub(crate) fn runs(&self, kinds: &Kinds, policy: &Policy) -> bool {
         self.running
             .keys()
-            .any(|arn| !leftovers.is_ignored(arn, policy))
+            .any(|arn| !kinds.is_ignored(arn, policy))
     }
 
     /// Whether a task runs here, or has vanished, that is waited for.
-    pub(crate) fn waits(&self, leftovers: &Leftovers, policy: &Policy) -> bool {
+    pub(crate) fn waits(&self, kinds: &Kinds, policy: &Policy) -> bool {
         self.running()
-            .any(|task| !leftovers.is_ignored(&task.arn, policy))
+            .any(|task| !kinds.is_ignored(&task.arn, policy))
     }
 
     /// What a person should know of the tasks that are waited for.
-    pub fn waited_for(&self, leftovers: &Leftovers, policy: &Policy) -> Vec<WaitedFor> {
+    pub fn waited_for(&self, kinds: &Kinds, policy: &Policy) -> Vec<WaitedFor> {
         self.running()
-            .filter(|task| !leftovers.is_ignored(&task.arn, policy))
+            .filter(|task| !kinds.is_ignored(&task.arn, policy))
             .map(|task| WaitedFor {
                 arn: task.arn.clone(),
                 definition: task.definition.clone(),
-                kind: leftovers.kind(&task.arn).map(ToString::to_string),
+                kind: kinds.of(&task.arn).map(ToString::to_string),
                 stopping: task.is_stopping(),
             })
             .collect()
@@ -285,7 +285,7 @@ impl Tasks {
         result: Result<Vec<Task>, Failure>,
         sent: Moment,
         arn: Option<&str>,
-        leftovers: &Leftovers,
+        kinds: &Kinds,
         turn: &mut Turn<'_>,
     ) {
         self.answers = self.answers.saturating_add(1);
@@ -302,10 +302,10 @@ impl Tasks {
                 }
                 self.settle_open(&tasks, arn, None);
                 self.take(tasks, turn.now);
-                let nothing = !self.waits(leftovers, turn.policy);
+                let nothing = !self.waits(kinds, turn.policy);
                 self.local.saw(nothing, sent, turn.now);
                 // The drain may be over soon, or has to be confirmed. Slow reads are not made more often.
-                if self.local.reads == 1 || self.may_end(leftovers, turn) {
+                if self.local.reads == 1 || self.may_end(kinds, turn) {
                     let took = turn.now.since(sent);
                     next = turn.now + (every / 4).max(took * 8).min(every);
                 }
@@ -322,8 +322,8 @@ impl Tasks {
 
     /// Whether the drain may be over soon: there are few tasks left, and all of them are told to stop or one
     /// has just changed.
-    fn may_end(&self, leftovers: &Leftovers, turn: &Turn<'_>) -> bool {
-        let waited = |task: &&Task| !leftovers.is_ignored(&task.arn, turn.policy);
+    fn may_end(&self, kinds: &Kinds, turn: &Turn<'_>) -> bool {
+        let waited = |task: &&Task| !kinds.is_ignored(&task.arn, turn.policy);
         let mut left = self.running.values().filter(waited);
         (1..=FEW).contains(&left.clone().take(FEW + 1).count())
             && (turn.now.since(self.changed_at) < ASTIR || left.all(Task::is_stopping))
@@ -422,7 +422,7 @@ impl Tasks {
         result: Result<Vec<ApiTask>, Failure>,
         sent: Moment,
         here: Option<&Registration>,
-        leftovers: &mut Leftovers,
+        kinds: &mut Kinds,
         action: &Action,
         turn: &mut Turn<'_>,
     ) {
@@ -430,16 +430,15 @@ impl Tasks {
             Ok(tasks) => tasks,
             Err(failure) => {
                 self.api = Empty::default();
-                return turn.failed(action.operation(), &failure, &mut self.list);
+                return self.list.failed(action.operation(), &failure, turn);
             }
         };
         self.list.succeeded();
         self.listed_at = Some(sent);
         turn.good(Dependency::Ecs);
-        leftovers.learn(&tasks);
+        kinds.learn(&tasks);
         let waits = tasks.iter().any(|task| {
-            task.task.known != TaskStatus::Stopped
-                && !leftovers.is_ignored(&task.task.arn, turn.policy)
+            task.task.known != TaskStatus::Stopped && !kinds.is_ignored(&task.task.arn, turn.policy)
         });
         self.absorb_described(&tasks, sent);
         if self.source == Source::Api {
@@ -452,9 +451,9 @@ impl Tasks {
             self.disagree(turn);
         }
         let waits = waits
-            || self.unaccounted().any(|(arn, gone)| {
-                gone.stopped.is_none() && !leftovers.is_ignored(arn, turn.policy)
-            });
+            || self
+                .unaccounted()
+                .any(|(arn, gone)| gone.stopped.is_none() && !kinds.is_ignored(arn, turn.policy));
         self.api.saw(!waits, sent, turn.now);
     }
 
@@ -468,14 +467,14 @@ impl Tasks {
     pub(crate) fn lacking(
         &self,
         here: Option<&Registration>,
-        leftovers: &Leftovers,
+        kinds: &Kinds,
         now: Moment,
         policy: &Policy,
     ) -> Option<Lacking> {
-        if self.runs(leftovers, policy) {
+        if self.runs(kinds, policy) {
             return Some(Lacking::Tasks);
         }
-        if self.waits(leftovers, policy) {
+        if self.waits(kinds, policy) {
             return Some(Lacking::Vanished);
         }
         let settled = |here: &&Registration| {
@@ -500,7 +499,7 @@ impl Tasks {
                     return Some(Lacking::Agreement(from));
                 };
                 if !is_empty(&seen.value) {
-                    if !leftovers.may_ignore(policy) {
+                    if !may_ignore(policy) {
                         return Some(Lacking::Agreement(seen.sent + Duration::from_millis(1)));
                     }
                     if self.api.to.is_none_or(|listed| listed < seen.sent) {
@@ -572,12 +571,12 @@ impl Tasks {
     pub(crate) fn advance(
         &mut self,
         here: Option<&mut Registration>,
-        leftovers: &mut Leftovers,
+        kinds: &mut Kinds,
         turn: &mut Turn<'_>,
     ) {
         self.fall_back(turn);
         if let Some(here) = here {
-            self.compare(here, leftovers, turn);
+            self.compare(here, kinds, turn);
         }
         if !turn.is_flying(|action| matches!(action, Action::ReadTasks { .. }))
             && self.read.is_due(turn)
@@ -589,17 +588,17 @@ impl Tasks {
     }
 
     /// Compares what is read here with what ECS says.
-    fn compare(&mut self, here: &mut Registration, leftovers: &mut Leftovers, turn: &mut Turn<'_>) {
+    fn compare(&mut self, here: &mut Registration, kinds: &mut Kinds, turn: &mut Turn<'_>) {
         self.believe_stopped(here);
         self.suspect_newcomers(here, turn);
-        self.suspect_a_stall(leftovers, here, turn);
+        self.suspect_a_stall(kinds, here, turn);
         if let Some(closed) = here.closed_since() {
             turn.reached(closed + turn.policy.ecs.placement_settle);
         }
         if let (Source::Api, Some(from)) = (self.source, self.api.from) {
             turn.reached(from + turn.policy.ecs.api_settle);
         }
-        match self.lacking(Some(here), leftovers, turn.now, turn.policy) {
+        match self.lacking(Some(here), kinds, turn.now, turn.policy) {
             // The answer to a change says what a look would.
             Some(Lacking::Agreement(from)) if !here.is_setting(turn) => {
                 self.ask_ecs(from, here, turn);
@@ -612,7 +611,7 @@ impl Tasks {
         }
         let wanted = self.source == Source::Api
             || matches!(
-                self.lacking(Some(here), leftovers, turn.now, turn.policy),
+                self.lacking(Some(here), kinds, turn.now, turn.policy),
                 Some(Lacking::List(_))
             );
         let flying = turn.is_flying(|action| matches!(action, Action::ListTasks { .. }));
@@ -620,7 +619,7 @@ impl Tasks {
             self.list.sent();
             turn.send(Action::ListTasks {
                 container_instance: here.target.clone(),
-                daemons: Leftovers::wants_daemons(turn.policy),
+                daemons: wants_daemons(turn.policy),
             });
         }
     }
@@ -710,12 +709,7 @@ impl Tasks {
 
     /// If nothing has changed for long, and ECS has not told all tasks to stop or some have vanished, ECS is asked
     /// at growing intervals. A task that is already stopping needs no such question.
-    fn suspect_a_stall(
-        &mut self,
-        leftovers: &mut Leftovers,
-        here: &mut Registration,
-        turn: &mut Turn<'_>,
-    ) {
+    fn suspect_a_stall(&mut self, kinds: &mut Kinds, here: &mut Registration, turn: &mut Turn<'_>) {
         if !here.is_closed() {
             self.changed_at = turn.now;
         }
@@ -731,7 +725,7 @@ impl Tasks {
             self.stalls = self.stalls.saturating_add(1);
             // A newcomer may have been the reason for a look a moment ago.
             here.look_from_now_if_older(turn.now - after, turn.now);
-            leftovers.wonder();
+            kinds.wondering = true;
         }
     }
 

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::Policy;
-use crate::health::{Dependency, Health};
+use crate::health::Health;
 use crate::ledger::Ledger;
-use crate::model::{Action, Failure, Moment, Note, Operation, Ticket, WallTime};
-use crate::pace::Pace;
+use crate::model::{Action, Dependency, Failure, Moment, Note, Operation, Ticket, WallTime};
 
 /// Handed through a step, from part to part.
 pub(crate) struct Turn<'a> {
@@ -70,12 +69,6 @@ impl Turn<'_> {
     pub(crate) fn bad(&mut self, dependency: Dependency, failure: &Failure, quiet_for: Duration) {
         self.health
             .bad(dependency, failure, self.now, quiet_for, &mut self.notes);
-    }
-
-    /// Books a failed call: it is due again after the policy's backoff.
-    pub(crate) fn failed(&mut self, operation: Operation, failure: &Failure, pace: &mut Pace) {
-        let retry_in = pace.failed(failure, self.now, self.seed);
-        self.failed_for(operation, failure, retry_in);
     }
 
     /// Books a failed call that is tried again in `retry_in`.

@@ -114,7 +114,7 @@ impl Whereabouts {
     }
 
     pub(crate) fn failed(&mut self, action: &Action, failure: &Failure, turn: &mut Turn<'_>) {
-        turn.failed(action.operation(), failure, &mut self.pace);
+        self.pace.failed(action.operation(), failure, turn);
     }
 
     /// Asks, if it is due.

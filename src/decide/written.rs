@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::health::Dependency;
-use crate::model::{Action, Failure, Memory, Moment};
+use crate::model::{Action, Dependency, Failure, Memory, Moment};
 use crate::pace::Pace;
 use crate::turn::Turn;
 
@@ -47,7 +46,7 @@ impl Written {
                 self.memory.clone_from(&self.writing);
                 turn.good(Dependency::StateDirectory);
             }
-            Err(failure) => turn.failed(action.operation(), &failure, &mut self.write),
+            Err(failure) => self.write.failed(action.operation(), &failure, turn),
         }
     }
 

@@ -13,11 +13,10 @@ pub use figures::judge;
 pub use minutes::phase;
 use minutes::{Minute, Minutes, has_passed};
 
-use crate::health::Dependency;
 use crate::model::{
     Action, AutoScalingInstance, CapacitySample, ContainerInstance, ContainerInstanceStatus,
-    Failure, HostView, JoinOutcome, LocalTask, Memory, Moment, Note, Silence, TargetLifecycleState,
-    Verdict,
+    Dependency, Failure, HostView, JoinOutcome, LocalTask, Memory, Moment, Note, Silence,
+    TargetLifecycleState, Verdict,
 };
 use crate::registration::Registration;
 use crate::turn::Turn;

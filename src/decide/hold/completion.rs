@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use super::Told;
 use super::stage::{Stage, stage};
-use crate::health::Dependency;
 use crate::ledger::Flight;
 use crate::model::{
-    Action, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleActionResult,
+    Action, AutoScalingInstance, Dependency, Failure, FailureKind, HookRef, LifecycleActionResult,
     LifecycleState, LifecycleTransition, Moment, Note, Nothing, TargetLifecycleState,
 };
 use crate::pace::{Pace, jitter};
@@ -185,7 +184,7 @@ impl Completion {
             Err(failure) => {
                 self.denied |= failure.kind == FailureKind::Denied;
                 self.fails = true;
-                turn.failed(action.operation(), &failure, &mut self.complete);
+                self.complete.failed(action.operation(), &failure, turn);
             }
         }
     }
@@ -247,7 +246,7 @@ impl Completion {
             // If the state is unknown, the completion is tried anyway. A refused one does no harm, and is looked into
             // at once.
             Err(failure) => {
-                turn.failed(flight.action.operation(), &failure, look);
+                look.failed(flight.action.operation(), &failure, turn);
                 (self.look, self.looked_at) = (None, None);
             }
         }

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use super::Told;
 use super::search::Found;
-use crate::health::Dependency;
-use crate::model::{Action, FailureKind, HookRef, Moment, Note};
+use crate::model::{Action, Dependency, FailureKind, HookRef, Moment, Note};
 use crate::pace::{Pace, jitter, retry_delay};
 use crate::turn::Turn;
 

@@ -10,7 +10,7 @@ mod stage;
 
 pub use completion::Completion;
 pub use heartbeat::Heartbeat;
-pub use search::{Found, MANAGED_DRAINING_HOOK, NoHook, Search, choose, foreign_target};
+pub use search::{Found, MANAGED_DRAINING_HOOK, Search, choose, foreign_target};
 pub use stage::{Stage, stage};
 
 use crate::ledger::Flight;

@@ -7,10 +7,9 @@
 
 use std::time::Duration;
 
-use crate::health::Dependency;
 use crate::model::{
-    Action, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleHook, LifecycleTransition,
-    Moment, Note,
+    Action, AutoScalingInstance, Dependency, Failure, FailureKind, HookRef, LifecycleHook,
+    LifecycleTransition, Moment, NoHook, Note,
 };
 use crate::pace::{Pace, jitter};
 use crate::turn::Turn;
@@ -40,34 +39,6 @@ pub struct Found {
     pub global_timeout: Option<Duration>,
     /// Another party that can complete it: see [`foreign_target`].
     pub foreign_target: Option<String>,
-}
-
-/// Why there is no hook to complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoHook {
-    /// Auto Scaling does not know the instance.
-    NotInAGroup,
-    /// The group has no hook of the transition that could be ours.
-    None {
-        /// `AutoScalingGroupName`
-        group: String,
-    },
-    /// The group has several, and none is configured.
-    Ambiguous {
-        /// `AutoScalingGroupName`
-        group: String,
-        /// Their names.
-        names: Vec<String>,
-    },
-    /// The configured one is not among them.
-    Missing {
-        /// `AutoScalingGroupName`
-        group: String,
-        /// What is configured.
-        configured: String,
-        /// What there is.
-        names: Vec<String>,
-    },
 }
 
 /// The search for the hook.
@@ -175,7 +146,7 @@ impl Search {
 
     /// The question whether the tag's group is the right one has failed.
     pub(super) fn doubt_again(&mut self, failure: &Failure, action: &Action, turn: &mut Turn<'_>) {
-        turn.failed(action.operation(), failure, &mut self.verify);
+        self.verify.failed(action.operation(), failure, turn);
     }
 
     /// Whether the answer to such a question is one that it waits for.
@@ -201,7 +172,7 @@ impl Search {
                 self.none(NoHook::NotInAGroup, turn);
             }
             Err(failure) => {
-                turn.failed(action.operation(), &failure, &mut self.pace);
+                self.pace.failed(action.operation(), &failure, turn);
                 self.hurry(turn.now);
             }
         }
@@ -251,7 +222,7 @@ impl Search {
                 }
             }
             Err(failure) => {
-                turn.failed(action.operation(), &failure, &mut self.pace);
+                self.pace.failed(action.operation(), &failure, turn);
                 let denied = failure.kind == FailureKind::Denied;
                 if denied {
                     self.again = false;

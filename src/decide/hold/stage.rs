@@ -1,6 +1,6 @@
 //! Maps a lifecycle state to the stage of a lifecycle action.
 
-use crate::model::{LifecycleState, LifecycleTransition, TargetLifecycleState};
+use crate::model::{LifecycleState, LifecycleTransition, TargetLifecycleState as T};
 
 /// The stage of a lifecycle action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +16,9 @@ pub enum Stage {
 /// The stage depends on the transition, the target lifecycle state and the current one. The target is ahead of
 /// the current state: an instance that leaves the warm pool comes from `Warmed:Running`, and one that is sent
 /// there has not reached it yet.
-pub fn stage(
-    transition: LifecycleTransition,
-    target: Option<&TargetLifecycleState>,
-    state: &LifecycleState,
-) -> Stage {
+pub fn stage(transition: LifecycleTransition, target: Option<&T>, state: &LifecycleState) -> Stage {
     use LifecycleState as S;
-    let to_the_pool = target.is_some_and(TargetLifecycleState::is_warm);
+    let to_the_pool = target.is_some_and(T::is_warm);
     match (transition, state) {
         (
             LifecycleTransition::Terminating,
@@ -61,11 +57,9 @@ pub fn stage(
             | S::Terminated,
         ) => Stage::Over,
         (LifecycleTransition::Launching, S::WarmedPendingProceed) if to_the_pool => Stage::Over,
-        (_, S::WarmedRunning | S::WarmedStopped | S::WarmedHibernated)
-            if target.is_some_and(|target| target.as_str() == state.as_str()) =>
-        {
-            Stage::Over
-        }
+        (_, S::WarmedRunning) if target == Some(&T::WarmedRunning) => Stage::Over,
+        (_, S::WarmedStopped) if target == Some(&T::WarmedStopped) => Stage::Over,
+        (_, S::WarmedHibernated) if target == Some(&T::WarmedHibernated) => Stage::Over,
         _ => Stage::Before,
     }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::capacity::CapacitySample;
-use super::facts::{ContainerInstance, LifecycleHook, LifecycleTransition};
+use super::facts::{ContainerInstance, HookRef, LifecycleActionResult, LifecycleTransition};
 use super::memory::Memory;
+use super::operation::{Dependency, IamAction, Operation};
 use super::reason::{DrainReason, Outcome};
 use super::time::Moment;
-use crate::health::Dependency;
 use ecs_lifecycle_config::StackResource;
 
 /// One thing to do. The driver runs it beside the loop, with a timeout of its own, and brings the
@@ -128,36 +128,35 @@ impl Action {
                 (Introspection, "ask the ECS agent's introspection")
             }
             Self::Remember(_) => (Dependency::StateDirectory, "write state.json"),
-            Self::SetDraining(_) | Self::SetActive(_) => (Ecs, "ecs:UpdateContainerInstancesState"),
-            Self::DescribeContainerInstance(_) | Self::DescribeResources(_) => {
-                (Ecs, "ecs:DescribeContainerInstances")
+            Self::SetDraining(_) | Self::SetActive(_) => {
+                (Ecs, IamAction::UpdateContainerInstancesState.as_str())
             }
-            Self::ListContainerInstances(_) => (Ecs, "ecs:ListContainerInstances"),
+            Self::DescribeContainerInstance(_) | Self::DescribeResources(_) => {
+                (Ecs, IamAction::DescribeContainerInstances.as_str())
+            }
+            Self::ListContainerInstances(_) => (Ecs, IamAction::ListContainerInstances.as_str()),
             Self::ClassifyTasks { .. } => (Ecs, "ecs:DescribeTasks or ecs:DescribeServices"),
             Self::ListTasks { .. } => (Ecs, "ecs:ListTasks or ecs:DescribeTasks"),
-            Self::StopTask { .. } => (Ecs, "ecs:StopTask"),
-            Self::FindGroup { .. } => (AutoScaling, "autoscaling:DescribeAutoScalingInstances"),
+            Self::StopTask { .. } => (Ecs, IamAction::StopTask.as_str()),
+            Self::FindGroup { .. } => (
+                AutoScaling,
+                IamAction::DescribeAutoScalingInstances.as_str(),
+            ),
             Self::DescribeLifecycleHooks { .. } => {
-                (AutoScaling, "autoscaling:DescribeLifecycleHooks")
+                (AutoScaling, IamAction::DescribeLifecycleHooks.as_str())
             }
-            Self::Heartbeat(_) => (AutoScaling, "autoscaling:RecordLifecycleActionHeartbeat"),
-            Self::Complete { .. } => (AutoScaling, "autoscaling:CompleteLifecycleAction"),
-            Self::Signal { .. } => (CloudFormation, "cloudformation:SignalResource"),
+            Self::Heartbeat(_) => (
+                AutoScaling,
+                IamAction::RecordLifecycleActionHeartbeat.as_str(),
+            ),
+            Self::Complete { .. } => (AutoScaling, IamAction::CompleteLifecycleAction.as_str()),
+            Self::Signal { .. } => (CloudFormation, IamAction::SignalResource.as_str()),
             Self::RunExecutables { .. } => (Dependency::Executables, "run the executables"),
             Self::SendCapacity(_) => (Dependency::CloudWatchAgent, "send the capacity"),
             Self::SendMetrics(_) => (Dependency::CloudWatchAgent, "send the figures of the drain"),
         };
         Operation { dependency, name }
     }
-}
-
-/// Which call it is, of all that the agent can make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operation {
-    /// The service that answers.
-    pub dependency: Dependency,
-    /// `ecs:DescribeContainerInstances`, …
-    pub name: &'static str,
 }
 
 /// Names one action among all of a process: its answer carries it.
@@ -222,25 +221,6 @@ pub struct DrainFigures {
     pub tasks: usize,
 }
 
-/// Names a hook of a group: with the instance id, that is what Auto Scaling needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookRef {
-    /// `AutoScalingGroupName`
-    pub group: String,
-    /// `LifecycleHookName`
-    pub name: String,
-}
-
-impl HookRef {
-    /// The reference to `hook` of `group`.
-    pub fn new(group: &str, hook: &LifecycleHook) -> Self {
-        Self {
-            group: group.to_owned(),
-            name: hook.name.clone(),
-        }
-    }
-}
-
 /// `Status` of a CloudFormation signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalStatus {
@@ -256,32 +236,6 @@ impl SignalStatus {
         match self {
             Self::Success => "SUCCESS",
             Self::Failure => "FAILURE",
-        }
-    }
-}
-
-/// `LifecycleActionResult`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LifecycleActionResult {
-    /// `CONTINUE`
-    Continue,
-    /// `ABANDON`
-    Abandon,
-}
-
-impl LifecycleActionResult {
-    /// Parses AWS's spelling.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Continue, Self::Abandon]
-            .into_iter()
-            .find(|known| known.as_str() == text)
-    }
-
-    /// AWS's spelling.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Continue => "CONTINUE",
-            Self::Abandon => "ABANDON",
         }
     }
 }

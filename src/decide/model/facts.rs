@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::action::LifecycleActionResult;
+use super::operation::IamAction;
 use super::time::WallTime;
 
 /// The machine the agent runs on. From the instance identity document.
@@ -453,6 +453,79 @@ impl FailureKind {
     }
 }
 
+/// Names a hook of a group: with the instance id, that is what Auto Scaling needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookRef {
+    /// `AutoScalingGroupName`
+    pub group: String,
+    /// `LifecycleHookName`
+    pub name: String,
+}
+
+impl HookRef {
+    /// The reference to `hook` of `group`.
+    pub fn new(group: &str, hook: &LifecycleHook) -> Self {
+        Self {
+            group: group.to_owned(),
+            name: hook.name.clone(),
+        }
+    }
+}
+
+/// Why there is no hook to complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoHook {
+    /// Auto Scaling does not know the instance.
+    NotInAGroup,
+    /// The group has no hook of the transition that could be ours.
+    None {
+        /// `AutoScalingGroupName`
+        group: String,
+    },
+    /// The group has several, and none is configured.
+    Ambiguous {
+        /// `AutoScalingGroupName`
+        group: String,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The configured one is not among them.
+    Missing {
+        /// `AutoScalingGroupName`
+        group: String,
+        /// What is configured.
+        configured: String,
+        /// What there is.
+        names: Vec<String>,
+    },
+}
+
+/// `LifecycleActionResult`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifecycleActionResult {
+    /// `CONTINUE`
+    Continue,
+    /// `ABANDON`
+    Abandon,
+}
+
+impl LifecycleActionResult {
+    /// Parses AWS's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Continue, Self::Abandon]
+            .into_iter()
+            .find(|known| known.as_str() == text)
+    }
+
+    /// AWS's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Continue => "CONTINUE",
+            Self::Abandon => "ABANDON",
+        }
+    }
+}
+
 /// A call that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -460,8 +533,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What was tried, on what, and what came back. Never holds a credential or a token.
     pub message: String,
-    /// The action of AWS that failed, as IAM spells it. Some of the core's actions are several calls.
-    pub action: Option<&'static str>,
+    /// The action of AWS that failed. Some of the core's actions are several calls.
+    pub action: Option<IamAction>,
     /// The service's error code, where it gave one: `ThrottlingException`, …
     pub code: Option<String>,
     /// AWS's request id, where an answer came.

@@ -8,16 +8,15 @@
 
 use std::time::Duration;
 
-use super::action::{ExecutableEvent, HookRef, LifecycleActionResult, SignalStatus};
+use super::action::{ExecutableEvent, SignalStatus};
 use super::capacity::LocalTask;
 use super::facts::{
-    ContainerInstance, ContainerInstanceView, Failure, Instance, LifecycleState,
-    LifecycleTransition, TargetLifecycleState,
+    ContainerInstance, ContainerInstanceView, Failure, HookRef, Instance, LifecycleActionResult,
+    LifecycleState, LifecycleTransition, NoHook, TargetLifecycleState,
 };
 use super::memory::JoinTarget;
+use super::operation::Dependency;
 use super::reason::{Deadline, DrainReason, Outcome};
-use crate::health::Dependency;
-use crate::hold::NoHook;
 
 /// One thing to say.
 #[derive(Clone, Debug, PartialEq, Eq)]

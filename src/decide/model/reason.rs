@@ -5,15 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::action::ExecutableFacts;
-use super::facts::{ContainerInstance, TargetLifecycleState};
+use super::facts::TargetLifecycleState;
 use super::time::{Moment, WallTime};
-use crate::Policy;
-
-/// A drain for maintenance that is due already is granted this long: EC2 may be late.
-const MAINTENANCE_GRACE: Duration = Duration::from_secs(120);
-/// A drain for maintenance takes no longer than this, whatever EC2 has put it off to.
-const MAINTENANCE_CAP: Duration = Duration::from_hours(168);
 
 /// What limits a drain, whatever its reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,21 +19,6 @@ pub struct Limits {
     pub by_hand: Option<Duration>,
     /// What the wall clock shows at the boot clock's zero.
     pub wall_at_boot: WallTime,
-}
-
-impl Limits {
-    pub(crate) fn deadlines(&self, started_at: Moment) -> impl Iterator<Item = Deadline> + use<> {
-        let at_boot = self.wall_at_boot;
-        let spot = self.spot.map(|at| Deadline {
-            at: at.moment(at_boot),
-            source: DeadlineSource::SpotInterruption,
-        });
-        let maintenance = self.maintenance.map(|at| Deadline {
-            at: at.moment(at_boot).max(started_at + MAINTENANCE_GRACE),
-            source: DeadlineSource::Maintenance,
-        });
-        spot.into_iter().chain(maintenance)
-    }
 }
 
 /// Why an instance is drained.
@@ -101,50 +79,6 @@ impl DrainReason {
             self,
             Self::Maintenance { .. } | Self::Rebalance | Self::ByHand
         )
-    }
-
-    /// The deadline that the policy has for this reason.
-    pub(crate) fn deadline(
-        &self,
-        started_at: Moment,
-        limits: &Limits,
-        policy: &Policy,
-    ) -> Deadline {
-        let (within, source) = match self {
-            Self::Rebalance => (policy.drain.on_rebalance, DeadlineSource::OnRebalance),
-            Self::ByHand => (limits.by_hand, DeadlineSource::ByHand),
-            // Maintenance has a limit of its own, and no other.
-            Self::Maintenance { .. } => {
-                return Deadline {
-                    at: started_at + MAINTENANCE_CAP,
-                    source: DeadlineSource::Maintenance,
-                };
-            }
-            Self::Terminated(_)
-            | Self::WarmPool(_)
-            | Self::RootVolume
-            | Self::Spot { .. }
-            | Self::Shutdown => (None, DeadlineSource::DrainTimeout),
-        };
-        Deadline {
-            at: started_at + within.unwrap_or(policy.drain.timeout),
-            source: within.map_or(DeadlineSource::DrainTimeout, |_| source),
-        }
-    }
-
-    /// What the user's executables are told of a drain.
-    pub(crate) fn facts(
-        &self,
-        container_instance: Option<&ContainerInstance>,
-        deadline: Deadline,
-        outcome: Option<&'static str>,
-    ) -> ExecutableFacts {
-        ExecutableFacts {
-            container_instance: container_instance.cloned(),
-            reason: self.to_string(),
-            deadline: deadline.at,
-            outcome,
-        }
     }
 
     /// Whether a drain for `old` becomes one for this: Auto Scaling's word outranks a Spot notice, as it

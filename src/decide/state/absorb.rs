@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::{Phase, State};
-use crate::health::Dependency;
 use crate::hold::Told;
 use crate::ledger::Flight;
 use crate::model::{
-    Action, Answer, ContainerInstance, DrainByHand, Event, ExecutableEvent, Failure, FailureKind,
-    Instance, JoinTarget, LifecycleTransition, Memory, MetadataReading, Moment, Note,
+    Action, Answer, ContainerInstance, Dependency, DrainByHand, Event, ExecutableEvent, Failure,
+    FailureKind, Instance, JoinTarget, LifecycleTransition, Memory, MetadataReading, Moment, Note,
     RememberedJoin, TargetLifecycleState, WallTime,
 };
 use crate::pace::seed_of;
@@ -76,7 +75,7 @@ impl State {
                     .as_ref()
                     .map(|here| here.target.arn.as_str());
                 self.tasks
-                    .absorb_local(result, sent, arn, &self.leftovers, turn);
+                    .absorb_local(result, sent, arn, &self.leftovers.kinds, turn);
             }
             Answer::Classified(result) => {
                 if let Ok(tasks) = &result {
@@ -87,7 +86,7 @@ impl State {
             Answer::ApiTasks(result) => {
                 let here = self.registration.as_ref();
                 self.tasks
-                    .absorb_list(result, sent, here, &mut self.leftovers, action, turn);
+                    .absorb_list(result, sent, here, &mut self.leftovers.kinds, action, turn);
             }
             Answer::TaskStopped(result) => self.leftovers.absorb_stopped(result, action, turn),
             Answer::StateSet(result) => {
@@ -252,7 +251,7 @@ impl State {
                 self.metadata.ask(turn.now);
             }
             Err(failure) => {
-                self.read_instance.failed(&failure, turn.now, turn.seed);
+                self.read_instance.back_off(&failure, turn);
                 turn.bad(Dependency::Metadata, &failure, Duration::ZERO);
             }
         }

@@ -96,7 +96,7 @@ impl State {
             self.identity.read_again(from, turn);
         }
         self.tasks
-            .advance(self.registration.as_mut(), &mut self.leftovers, turn);
+            .advance(self.registration.as_mut(), &mut self.leftovers.kinds, turn);
         if !drain.is_over() {
             self.leftovers.advance(
                 self.registration.as_ref(),
@@ -116,7 +116,7 @@ impl State {
         let world = World::of(
             &self.registration,
             &self.tasks,
-            &self.leftovers,
+            &self.leftovers.kinds,
             &self.identity,
             self.impostor,
         );
@@ -139,7 +139,7 @@ impl State {
             let world = World::of(
                 &self.registration,
                 &self.tasks,
-                &self.leftovers,
+                &self.leftovers.kinds,
                 &self.identity,
                 self.impostor,
             );

@@ -206,7 +206,7 @@ impl State {
 
     /// What a person should know of the tasks that a drain waits for.
     pub fn waited_for(&self, policy: &Policy) -> Vec<WaitedFor> {
-        self.tasks.waited_for(&self.leftovers, policy)
+        self.tasks.waited_for(&self.leftovers.kinds, policy)
     }
 
     /// Whether metadata has been read at least once.

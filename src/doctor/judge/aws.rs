@@ -3,7 +3,8 @@
 use crate::clients::ecs::deregister_command;
 use crate::config::Settings;
 use crate::decide::{
-    ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, TaskKind, short,
+    ContainerInstanceStatus, ContainerInstanceView, Failure, FailureKind, IamAction, TaskKind,
+    short,
 };
 
 use super::host::has_no_user_data;
@@ -190,16 +191,24 @@ fn tasks(live: &Live, findings: &mut Findings) {
             }
         }
         Some(Err(failure)) => {
-            let at = failure.action.unwrap_or_default();
+            let at = failure.action;
             let mut before = true;
-            for check in [list, describe, services] {
-                if check.id() == at || before && check == services {
+            let checks = [
+                (list, IamAction::ListTasks),
+                (describe, IamAction::DescribeTasks),
+                (services, IamAction::DescribeServices),
+            ];
+            for (check, action) in checks {
+                if at == Some(action) || before && check == services {
                     refused(check, service, failure, findings);
                     before = false;
                 } else if before {
                     findings.ok(check, &"answers");
                 } else {
-                    findings.untried(check, &format_args!("see {at}"));
+                    findings.untried(
+                        check,
+                        &format_args!("see {}", at.map_or("above", IamAction::as_str)),
+                    );
                 }
             }
         }

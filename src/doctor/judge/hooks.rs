@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::config::{ResultOnTimeout, Settings};
+use crate::decide::NoHook;
 use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
-use crate::decide::hold::{MANAGED_DRAINING_HOOK, NoHook, choose, foreign_target};
+use crate::decide::hold::{MANAGED_DRAINING_HOOK, choose, foreign_target};
 use crate::decide::{LifecycleActionResult, LifecycleHook, LifecycleState, LifecycleTransition};
 
 use super::host::span;

@@ -7,9 +7,9 @@ use super::{before_upgrade, judge};
 use crate::config::{Effective, HostPort, Protocol, ResultOnTimeout, Settings};
 use crate::decide::{
     ApiTask, AutoScalingInstance, ContainerInstance, ContainerInstanceStatus,
-    ContainerInstanceView, Failure, FailureKind, HostView, Instance, LifecycleActionResult,
-    LifecycleHook, LifecycleState, LifecycleTransition, Resources, TargetLifecycleState, Task,
-    TaskKind, TaskStatus,
+    ContainerInstanceView, Failure, FailureKind, HostView, IamAction, Instance,
+    LifecycleActionResult, LifecycleHook, LifecycleState, LifecycleTransition, Resources,
+    TargetLifecycleState, Task, TaskKind, TaskStatus,
 };
 use crate::doctor::facts::{
     Facts, Host, Live, Metadata, Program, StateDirectory, StateFile, Unit, WithoutToken,
@@ -292,9 +292,9 @@ fn each_kind_of_failure_is_judged() {
 #[test]
 fn the_failed_call_for_tasks_is_the_one_that_complains() {
     let cases = [
-        (Some("ecs:ListTasks"), Check::ListTasks),
-        (Some("ecs:DescribeTasks"), Check::DescribeTasks),
-        (Some("ecs:DescribeServices"), Check::DescribeServices),
+        (Some(IamAction::ListTasks), Check::ListTasks),
+        (Some(IamAction::DescribeTasks), Check::DescribeTasks),
+        (Some(IamAction::DescribeServices), Check::DescribeServices),
         // This cannot happen, but a failure that names no action must not be lost.
         (None, Check::DescribeServices),
     ];
