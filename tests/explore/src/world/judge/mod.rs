@@ -548,7 +548,9 @@ impl Truth {
         let remote = k.api_read.filter(|it| k.blind && it.1).map(|it| it.0);
         let written = k.settled.or(remote).is_some_and(|it| k.writes[0].0 >= it);
         let failed = due.is_some_and(|it| it <= self.now) && k.looked;
-        self.judge.outcome |= self.leaving() && written;
+        // Metadata's word is enough for a process that cannot ask anybody else.
+        let leaves = self.leaving() || k.reason.is_some();
+        self.judge.outcome |= leaves && written;
         self.judge.decided |= failed;
         // Where nobody waits, a member has joined.
         let member = self.judge.known.member.max(self.judge.member_seen);

@@ -273,7 +273,9 @@ impl Truth {
             if policy.executables.before_drain {
                 bound += policy.executable_timeout + 2_000;
             }
-            if j.trouble[Service::Ecs as usize] > reason {
+            // The pause after a throttled call is up to 20 s.
+            let troubled = j.trouble[Service::Ecs as usize];
+            if troubled > reason || troubled > self.started && troubled + 20_000 > reason {
                 bound += 12_000;
             }
             let calm = if let Some(odd) = odd {
