@@ -224,9 +224,9 @@ fn request(action: &Action, clocks: Clocks) -> Request {
         Action::ReadMetadata { .. } => Request::ReadMetadata,
         Action::ReadContainerInstance => Request::ReadAgentMetadata,
         Action::ReadTasks { .. } => Request::ReadTasks,
-        Action::Remember(memory) => {
-            Request::WriteStateFile(record::compose(memory, &core_clocks(clocks)).unwrap_or_default())
-        }
+        Action::Remember(memory) => Request::WriteStateFile(
+            record::compose(memory, &core_clocks(clocks)).unwrap_or_default(),
+        ),
         Action::SetDraining(target) => Request::SetDraining(arn_of(target)),
         Action::SetActive(target) => Request::SetActive(arn_of(target)),
         Action::DescribeContainerInstance(target) => {

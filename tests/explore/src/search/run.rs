@@ -201,7 +201,7 @@ pub fn along<S: Story>(
 const STANDS: Ms = 10_000;
 
 /// So often an idle boundary is tried in pairs.
-const NOW_AND_THEN: Ms = 2_500;
+const NOW_AND_THEN: Ms = 5_000;
 
 /// The moments of a run that differ for a move: before each boundary that touches it, and one after the last
 /// of these. A run of boundaries that it does not touch is one moment, of which the last one is taken; of a
@@ -408,8 +408,8 @@ fn pairs_leave_out_only_idle_boundaries() {
         boundary(120, true, Some(1)),
         boundary(130, true, Some(2)),
         boundary(200, false, None),
-        boundary(2_900, true, None),
-        boundary(3_000, true, None),
+        boundary(5_900, true, None),
+        boundary(6_000, true, None),
     ];
     let all: Vec<usize> = (3..12).collect();
     assert_eq!(moments(&boundaries, 3, footprint), all[..8]);
