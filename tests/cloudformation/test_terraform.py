@@ -53,7 +53,7 @@ def settings(script):
     return tomllib.loads(toml), [line for line in commands.splitlines() if line and not line.startswith("#")]
 
 
-@unittest.skipUnless(shutil.which("terraform"), "there is no terraform")
+@template.skip_unless(shutil.which("terraform"), "there is no terraform")
 class Own(unittest.TestCase):
     """A group of its own."""
 
@@ -195,7 +195,7 @@ class Own(unittest.TestCase):
         self.assertIsNone(self.module["aws_cloudwatch_dashboard.this"])
 
 
-@unittest.skipUnless(shutil.which("terraform"), "there is no terraform")
+@template.skip_unless(shutil.which("terraform"), "there is no terraform")
 class Capacity(unittest.TestCase):
     maxDiff = None
 
@@ -280,7 +280,7 @@ class Capacity(unittest.TestCase):
         self.assertEqual(c["metric"][0]["dimensions"], {"ClusterName": "fleet", "AutoScalingGroupName": "hosts"})
 
 
-@unittest.skipUnless(shutil.which("terraform"), "there is no terraform")
+@template.skip_unless(shutil.which("terraform"), "there is no terraform")
 class Existing(unittest.TestCase):
     """Hooks and permissions for a group that exists."""
 
@@ -327,7 +327,7 @@ class Existing(unittest.TestCase):
                 module.Module(**given)
 
 
-@unittest.skipUnless(shutil.which("terraform") and any(provider.WHEELS.glob("*.whl")), "make target/provider/ready")
+@template.skip_unless(shutil.which("terraform") and any(provider.WHEELS.glob("*.whl")), "make target/provider/ready")
 class Provider(unittest.TestCase):
     def test_it_knows_every_argument(self):
         everything = {"tags": {"a": "b"}, "refresh_alarms": ["x"], "checkpoint_percentages": [100], "capacity_scaling": SCALING}
@@ -384,9 +384,8 @@ class Layout(unittest.TestCase):
             floors = [re.findall(r'version += "(.*)"', text) for text in (path.read_text(), self.read("versions.tf"))]
             self.assertEqual(*floors)
 
+    @template.skip_unless(shutil.which("terraform"), "there is no terraform")
     def test_terraform_is_formatted(self):
-        if not shutil.which("terraform"):
-            self.skipTest("there is no terraform")
         done = subprocess.run(
             ["terraform", "fmt", "-check", "-diff", "-recursive", template.TERRAFORM],
             capture_output=True,
