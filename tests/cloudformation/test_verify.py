@@ -25,7 +25,7 @@ import report  # noqa: E402
 import verify  # noqa: E402
 from account import Account, Stack  # noqa: E402
 from timeline import Timeline  # noqa: E402
-from watch import Watcher  # noqa: E402
+from watch import LAUNCHING, TERMINATING, Watcher  # noqa: E402
 
 STATE = questions.STATE
 
@@ -180,6 +180,40 @@ class Answers(unittest.TestCase):
         self.assertNotIn("123456789012", text)
         self.assertIn("arn:aws:iam::ACCOUNT:role/r \\| x", text)
         self.assertIn(f"## Answers: 0 of {len(questions.QUESTIONS)}", text)
+
+
+class Watching(unittest.TestCase):
+    """An instance whose root volume is replaced."""
+
+    def setUp(self):
+        self.account, self.timeline = unittest.mock.MagicMock(), Timeline()
+        self.watcher = Watcher(self.account, unittest.mock.MagicMock(), self.timeline)
+        self.watcher.run_on = unittest.mock.Mock(return_value="2026-01-01T00:00:00Z\tpath\t200\tvalue\n")
+
+    def released(self):
+        return [call.kwargs["LifecycleHookName"] for call in self.account.autoscaling.complete_lifecycle_action.mock_calls]
+
+    def test_it_is_watched_again_on_its_new_disk(self):
+        self.watcher._attend("i-0a", "InService")
+        self.watcher._attend("i-0a", "ReplacingRootVolume:Wait")
+        self.assertEqual(self.released(), [TERMINATING])
+        self.assertEqual([o["value"] for o in self.timeline.of("metadata")], ["value"])
+        self.watcher.run_on.reset_mock()
+        self.watcher._attend("i-0a", "Pending:Wait")
+        self.assertIn("install", self.watcher.run_on.mock_calls[0].args[-1])
+        self.assertIn(LAUNCHING, self.released())
+
+    def test_what_it_has_left_behind_is_not_its_state(self):
+        def host(status, connected):
+            counts = {"runningTasksCount": 0, "pendingTasksCount": 0}
+            return {"ec2InstanceId": "i-0a", "status": status, "agentConnected": connected, **counts}
+
+        self.watcher._stack.outputs = {"ClusterName": "c"}
+        found = {"containerInstances": [host("ACTIVE", True), host("DRAINING", False)]}
+        self.account.ecs.list_container_instances.return_value = {"containerInstanceArns": ["a"]}
+        self.account.ecs.describe_container_instances.return_value = found
+        self.watcher._tasks()
+        self.assertEqual([o["value"] for o in self.timeline.of("container-instance")], ["ACTIVE"])
 
 
 class Emulated:
