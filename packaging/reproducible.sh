@@ -9,20 +9,20 @@ cd "$(dirname "$0")/.."
 top=$PWD
 commit=$(git rev-parse HEAD)
 rm -rf target/reproducible
-for folder in one a-folder/of-another/name; do
+# A different umask must not change the result.
+for build in 022:one 027:a-folder/of-another/name; do
+    mask=${build%%:*} folder=${build#*:}
     tree=target/reproducible/$folder
     git clone --quiet --no-checkout "$top" "$tree"
     git -C "$tree" checkout --quiet --detach "$commit"
     mkdir -p "$tree/target"
     # The tools are not part of the comparison, so both builds share them.
     ln -s "$top/target/tools" "$top/target/zig" "$tree/target/"
-    # A different umask must not change the result.
-    (umask 027 && cd "$tree" && CARGO_TARGET_DIR=$top/target make docs && packaging/release.sh "$@") \
+    (umask "$mask" && cd "$tree" && CARGO_TARGET_DIR=$top/target make docs && packaging/release.sh "$@") \
         >"$tree.log" 2>&1 || {
         tail -40 "$tree.log"
         exit 1
     }
-    umask 022
 done
 one=target/reproducible/one/target/release-files
 other=target/reproducible/a-folder/of-another/name/target/release-files

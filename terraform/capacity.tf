@@ -1,5 +1,5 @@
-# The group scales by the room for tasks that the agents report, each for its own instance. docs/operations.md says when
-# to use it. CloudWatch repeats an action each minute while the alarm lasts, and Auto Scaling has to take it only once: a
+# The group scales by the room for tasks that the agents report, each for its own instance. docs/scaling.md says when to
+# use it. CloudWatch repeats an action each minute while the alarm lasts, and Auto Scaling has to take it only once: a
 # step policy counts the instance that is coming for as long as its warm-up lasts; for taking one away, only a simple
 # policy has a cooldown.
 

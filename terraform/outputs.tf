@@ -17,3 +17,8 @@ output "launch_template_id" {
   description = "The launch template of the group that was made here."
   value       = one(aws_launch_template.this[*].id)
 }
+
+output "dashboard_name" {
+  description = "The dashboard of the group that was made here, if it scales by capacity_scaling."
+  value       = one(aws_cloudwatch_dashboard.this[*].dashboard_name)
+}

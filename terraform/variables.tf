@@ -271,7 +271,15 @@ variable "capacity_scaling" {
     error_message = "capacity_scaling has to know the largest task: cpu, memory, ports or awsvpc."
   }
   validation {
-    condition     = var.capacity_scaling == null || !try(var.capacity_scaling.awsvpc, false) || try(var.capacity_scaling.task_enis, 0) > 0
-    error_message = "capacity_scaling with awsvpc takes task_enis."
+    condition     = var.capacity_scaling == null || try(var.capacity_scaling.awsvpc, false) == (try(var.capacity_scaling.task_enis, 0) > 0)
+    error_message = "capacity_scaling takes task_enis with awsvpc, and only with it."
+  }
+  validation {
+    condition     = var.capacity_scaling == null || !try(var.capacity_scaling.awsvpc, false) || length(try(var.capacity_scaling.ports, [])) == 0
+    error_message = "capacity_scaling takes ports or awsvpc, not both: a task with a network interface of its own takes no port of its host."
+  }
+  validation {
+    condition     = var.capacity_scaling == null || var.autoscaling_group_name != null || var.log_shipping
+    error_message = "capacity_scaling takes log_shipping, as the figures go by way of the CloudWatch agent."
   }
 }

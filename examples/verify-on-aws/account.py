@@ -106,15 +106,17 @@ class Stack:
     def cluster(self):
         return self.outputs["ClusterName"]
 
+    def described(self):
+        """The group as Auto Scaling describes it; nothing if it is gone."""
+        found = self.account.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group])
+        return next(iter(found["AutoScalingGroups"]), {})
+
     def instances(self):
         """Those of the group, with their states."""
-        found = self.account.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group])
-        groups = found["AutoScalingGroups"]
-        return {instance["InstanceId"]: instance["LifecycleState"] for instance in groups[0]["Instances"]} if groups else {}
+        return {instance["InstanceId"]: instance["LifecycleState"] for instance in self.described().get("Instances", [])}
 
     def in_service(self):
         return sorted(instance for instance, state in self.instances().items() if state == "InService")
 
     def desired(self):
-        found = self.account.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group])
-        return found["AutoScalingGroups"][0]["DesiredCapacity"]
+        return self.described()["DesiredCapacity"]

@@ -163,6 +163,43 @@ def target_states(timeline):
     return f"of {len(lines)} instances, in the evidence", lines
 
 
+def tag_of_ecs(timeline):
+    updated = timeline.of("updated-without-the-tag")
+    if not updated:
+        return None, [_finished(timeline, "capacity_provider") or "the group was not updated"]
+    return ("it does" if updated[-1]["kept"] else "it does not"), [_line(updated[-1])]
+
+
+def hook_of_managed_draining(timeline):
+    off = timeline.of("managed-draining-off")
+    if not off:
+        return None, [_finished(timeline, "capacity_provider") or "managed draining was not turned off"]
+    return ("it does not: the hook is left" if off[-1]["left"] else "it does"), [_line(off[-1])]
+
+
+def replaced_root_volume(timeline):
+    """What metadata said last while Auto Scaling waited for the terminating hooks."""
+    said, evidence = {}, []
+    for wait in timeline.during("root_volume", "instance-state", value="ReplacingRootVolume:Wait"):
+        states = _path(timeline, "root_volume", wait["subject"])
+        over = next((o["at"] for o in states if o["at"] > wait["at"]), "9")
+        metadata = [o for o in timeline.of("metadata", subject=wait["subject"], path=STATE) if o["at"] <= over]
+        if metadata:
+            said[wait["subject"]] = metadata[-1]["value"]
+        evidence += [_line(o) for o in states] + [_line(o) for o in timeline.of("metadata", subject=wait["subject"], path=STATE)]
+    if not said:
+        return None, evidence + [_finished(timeline, "root_volume") or "no instance has waited for its terminating hooks"]
+    return "at the end of the wait for the terminating hooks: " + ", ".join(sorted(set(said.values()))), evidence
+
+
+def name_of_the_group(timeline):
+    group = timeline.of("group")
+    if not group:
+        return None, [_finished(timeline, "join") or "there was no group"]
+    as_expected = group[0]["subject"].startswith(f"{group[0]['stack']}-AutoScalingGroup-")
+    return ("this one is named so" if as_expected else "this one is not named so"), [_line(group[0])]
+
+
 NOT_ASKED = "not asked here: "
 QUESTIONS = {
     1: ("How a rolling update counts the signal of an instance that is being terminated", signals_of_terminated_instances),
@@ -172,8 +209,8 @@ QUESTIONS = {
     5: ("The error for a container instance that is still REGISTERING", NOT_ASKED + "the state lasts less than a second"),
     6: ("The states of an instance on its way into a warm pool", warm_pool_states),
     7: ("Whether terminating hooks run where a launch was abandoned", abandoned_launch),
-    8: ("Whether the tag AmazonECSManaged survives", NOT_ASKED + "it takes a capacity provider"),
-    9: ("Whether turning managed draining off removes its hook", NOT_ASKED + "it takes a capacity provider"),
+    8: ("Whether the tag AmazonECSManaged survives", tag_of_ecs),
+    9: ("Whether turning managed draining off removes its hook", hook_of_managed_draining),
     10: ("From when on a changed HeartbeatTimeout counts", NOT_ASKED + "the agent does not depend on it"),
     11: ("What CloudFormation does with signals in an instance refresh", signals_in_a_refresh),
     12: ("Whether lifecycle actions can be bound by the stack's tag", bound_by_the_tag),
@@ -183,9 +220,15 @@ QUESTIONS = {
     16: ("Whether a retained instance counts as GroupTerminatingInstances", retained_counts),
     17: ("What deleting a stack does with a retained instance", deletion_with_retained),
     18: ("What metadata's target lifecycle state says at each step", target_states),
-    19: ("Whether ECS's service role ends instances slow to register", NOT_ASKED + "it takes a capacity provider"),
+    19: ("Whether ECS's service role ends instances slow to register", NOT_ASKED + "it takes an instance that cannot register"),
     20: ("Whether ECS runs deployment lifecycle hooks in a rolling deployment", NOT_ASKED + "this stack has no service"),
     21: ("Whether a custom resource is called again in a rollback", NOT_ASKED + "this stack has no custom resource"),
+    22: ("What metadata says while a root volume is replaced", replaced_root_volume),
+    23: ("Whether the list prices are still the same", NOT_ASKED + "a stack does not show prices"),
+    24: ("Whether CloudWatch takes a thousand log streams in time", NOT_ASKED + "it takes a thousand instances"),
+    25: ("How long ECS takes to release a stopped task's reservation", NOT_ASKED + "a few tasks do not show the longest"),
+    26: ("The name of Image Builder's parent image", NOT_ASKED + "this stack's image is given"),
+    27: ("Whether CloudFormation names groups STACK-AutoScalingGroup-*", name_of_the_group),
 }
 
 

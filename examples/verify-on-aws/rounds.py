@@ -21,7 +21,7 @@ class Rounds:
 
     def all(self):
         return [self.join, self.drain, self.rolling_update, self.instance_refresh, self.warm_pool, self.stack_tag,
-                self.abandoned_launch, self.alarm, self.retention]
+                self.abandoned_launch, self.capacity_provider, self.alarm, self.root_volume, self.retention]
 
     def _settled(self, minutes=15):
         """As many in service as desired, and nobody on the way."""
@@ -65,6 +65,7 @@ class Rounds:
     def join(self):
         """The stack is made when its first instances have joined."""
         self.stack.deploy(30)
+        self.timeline.add("group", subject=self.stack.group, stack=self.stack.name)
         client, group = self.account.autoscaling, self.stack.group
         for name, transition in ((LAUNCHING, "LAUNCHING"), (TERMINATING, "TERMINATING")):
             client.put_lifecycle_hook(
@@ -188,6 +189,40 @@ class Rounds:
         self._gone(instance)
         self._settled()
 
+    def capacity_provider(self):
+        """A provider whose managed draining is turned off again; then an update of the group, which does not name the tag."""
+        ecs, cluster, name = self.account.ecs, self.stack.cluster, self.stack.name
+        before = self._hooks()
+        provider = {
+            "autoScalingGroupArn": self.stack.described()["AutoScalingGroupARN"],
+            "managedScaling": {"status": "ENABLED", "targetCapacity": 100},
+            "managedTerminationProtection": "DISABLED",
+            "managedDraining": "ENABLED",
+        }
+        ecs.create_capacity_provider(name=name, autoScalingGroupProvider=provider)
+        ecs.put_cluster_capacity_providers(cluster=cluster, capacityProviders=[name], defaultCapacityProviderStrategy=[])
+        try:
+            added = self.account.wait("the hook of managed draining", 5, lambda: self._hooks() - before)
+            ecs.update_capacity_provider(name=name, autoScalingGroupProvider={"managedDraining": "DISABLED"})
+            try:
+                self.account.wait("the hook to go", 5, lambda: not self._hooks() & added)
+            except NotShown:
+                pass
+            self.timeline.add("managed-draining-off", hooks=sorted(added), left=sorted(self._hooks() & added))
+            self.account.wait("the tag AmazonECSManaged", 5, self._managed)
+            self.stack.deploy(15, DefaultInstanceWarmup=61)
+            self.timeline.add("updated-without-the-tag", kept=self._managed())
+        finally:
+            # The provider itself is deleted with the stack.
+            ecs.put_cluster_capacity_providers(cluster=cluster, capacityProviders=[], defaultCapacityProviderStrategy=[])
+
+    def _hooks(self):
+        found = self.account.autoscaling.describe_lifecycle_hooks(AutoScalingGroupName=self.stack.group)
+        return {hook["LifecycleHookName"] for hook in found["LifecycleHooks"]}
+
+    def _managed(self):
+        return any(tag["Key"] == "AmazonECSManaged" for tag in self.stack.described()["Tags"])
+
     def alarm(self):
         """The scale-out alarm, put into ALARM by hand."""
         before = self.stack.desired()
@@ -201,6 +236,33 @@ class Rounds:
         self.account.wait("the group to grow", 5, lambda: self.stack.desired() > before)
         self.timeline.add("scaled-out", before=before, after=self.stack.desired())
         self._settled()
+
+    def root_volume(self):
+        """Each instance gets a new root volume. Auto Scaling asks for a mixed instances policy with the image."""
+        client, group = self.account.autoscaling, self.stack.group
+        self._settled()
+        used = self.stack.described()["LaunchTemplate"]
+        override = {"InstanceType": self.stack.parameters["InstanceType"], "ImageId": self.stack.parameters["ImageId"]}
+        policy = {
+            "LaunchTemplateSpecification": {key: used[key] for key in ("LaunchTemplateId", "Version")},
+            "Overrides": [override],
+        }
+        refresh = client.start_instance_refresh(
+            AutoScalingGroupName=group,
+            Strategy="ReplaceRootVolume",
+            DesiredConfiguration={"MixedInstancesPolicy": {"LaunchTemplate": policy}},
+            Preferences={"MinHealthyPercentage": 50},
+        )["InstanceRefreshId"]
+
+        def ended():
+            found = client.describe_instance_refreshes(AutoScalingGroupName=group, InstanceRefreshIds=[refresh])
+            (one,) = found["InstanceRefreshes"]
+            return one if one["Status"] in ("Successful", "Failed", "Cancelled") else None
+
+        # If an agent does not drain, this takes as long as the hooks' timeouts.
+        one = self.account.wait("the root volumes to be replaced", 60, ended)
+        if one["Status"] != "Successful":
+            raise NotShown(f"the instance refresh: {one['Status']}: {one.get('StatusReason')}")
 
     def retention(self):
         """A task that does not end holds up a drain of three minutes; the instance is retained, and the stack deleted."""

@@ -117,6 +117,7 @@ def clean_up(account, stack, rounds):
     if rounds.task_definition:
         quietly(account.ecs.deregister_task_definition, taskDefinition=rounds.task_definition)
     left = stack.delete(45)
+    quietly(account.ecs.delete_capacity_provider, capacityProvider=stack.name)
     if left:
         raise NotShown(f"the stack {stack.name} is {left}: delete it by hand")
     # A retained one may outlast its group.

@@ -95,6 +95,9 @@ class Watcher:
             return
         found = ecs.describe_container_instances(cluster=cluster, containerInstances=arns[:100])["containerInstances"]
         for one in found:
+            # One that an instance has left behind, with its former disk.
+            if not one["agentConnected"]:
+                continue
             count = one["runningTasksCount"] + one["pendingTasksCount"]
             self._timeline.changed("container-instance", one["ec2InstanceId"], one["status"], tasks=count)
 
@@ -111,8 +114,11 @@ class Watcher:
             # On its way back to the pool, an instance waits there for its terminating hooks.
             for hook in (LAUNCHING, TERMINATING) if state != "InService" else ():
                 self._release(instance, hook)
-        elif state in ("Terminating:Wait", "Warmed:Terminating:Wait"):
+        elif state in ("Terminating:Wait", "Warmed:Terminating:Wait", "ReplacingRootVolume:Wait"):
             self.fetch(instance)
+            if state == "ReplacingRootVolume:Wait":
+                # What watches there goes with the disk.
+                self._watched.discard(instance)
             if self._drained(instance):
                 self._release(instance, TERMINATING)
 

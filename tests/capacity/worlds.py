@@ -7,6 +7,7 @@ some are lost. Beside the figures of the agent, the classic formula: a minimum o
 """
 
 import argparse
+import itertools
 import random
 from dataclasses import dataclass, field
 
@@ -28,7 +29,7 @@ class Host:
     # As of the last look at Amazon ECS, which may be two minutes ago.
     seen: tuple = (0, 0)
     looked: int = -99
-    known: tuple = ()
+    known: set = field(default_factory=set)
 
     def left(self):
         return tuple(has - sum(task[r] for task in self.tasks) for r, has in enumerate(self.size))
@@ -91,6 +92,7 @@ def day(dice, formula, mixed, sizes, options, result):
     level = dice.uniform(0.3, 0.7)
     warm_until = cool_until = 0
     last_in = -99
+    serial = itertools.count()
     for now in range(MINUTES):
         # The load wanders; tasks come one by one, and go one by one.
         level = min(0.95, max(0.1, level + dice.gauss(0, 0.01)))
@@ -98,7 +100,7 @@ def day(dice, formula, mixed, sizes, options, result):
         wanted = level * 8 * HOSTS[0][0]
         used = sum(task[0] for host in hosts for task in host.tasks) + sum(task[0] for task in waiting)
         if used < wanted and dice.random() < 0.5:
-            waiting.append(list(dice.choice(sizes)))
+            waiting.append((*dice.choice(sizes), next(serial)))
         elif used > wanted and dice.random() < 0.5:
             full = [host for host in hosts if host.tasks]
             if full:
@@ -109,7 +111,7 @@ def day(dice, formula, mixed, sizes, options, result):
         result.minutes += 1
         result.hosts += len(hosts)
         for host in ready:
-            here = tuple(sorted(map(id, host.tasks)))
+            here = {task[2] for task in host.tasks}
             if now - host.looked >= (2 if here != host.known else 10):
                 host.seen, host.looked, host.known = host.left(), now, here
         figures = formula(ready, lambda: dice.random() < options.loss, dice)
@@ -161,6 +163,13 @@ def by_classic(hosts, lost, dice):
     return classic(hosts, lost, dice)
 
 
+def days(formula, mixed, sizes, options):
+    result = Result()
+    for world in range(options.worlds):
+        day(random.Random(options.seed * 1_000_003 + world), formula, mixed, sizes, options, result)
+    return result
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worlds", type=int, default=100)
@@ -173,9 +182,7 @@ def main():
     for mixed in (False, True):
         for sizes in ([LARGEST], SMALLER):
             for name, formula in (("ours", by_ours), ("classic", by_classic)):
-                result = Result()
-                for world in range(options.worlds):
-                    day(random.Random(options.seed * 1_000_003 + world), formula, mixed, sizes, options, result)
+                result = days(formula, mixed, sizes, options)
                 print(
                     f"{'mixed' if mixed else 'alike':10}{'largest' if len(sizes) == 1 else 'smaller':10}{name:9}"
                     f"{result.ins:6}{result.unsafe / max(1, result.ins):9.2%}{result.repeats:9}"

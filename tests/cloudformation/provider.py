@@ -19,6 +19,7 @@ MODULES = {
     "aws_autoscaling_group": ("autoscaling", "Group"),
     "aws_autoscaling_lifecycle_hook": ("autoscaling", "LifecycleHook"),
     "aws_autoscaling_policy": ("autoscaling", "Policy"),
+    "aws_cloudwatch_dashboard": ("cloudwatch", "Dashboard"),
     "aws_cloudwatch_log_group": ("cloudwatch", "LogGroup"),
     "aws_cloudwatch_metric_alarm": ("cloudwatch", "MetricAlarm"),
     "aws_iam_instance_profile": ("iam", "InstanceProfile"),

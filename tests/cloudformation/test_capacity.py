@@ -186,6 +186,7 @@ class Stack(unittest.TestCase):
         self.assertEqual(refused(CapacityScaling="true", TaskPorts="80/tcp"), 0)
         self.assertEqual(refused(**ON, TaskAwsvpc="true"), 1)
         self.assertEqual(refused(**ON, TaskAwsvpc="true", TaskEnis=2), 0)
+        self.assertEqual(refused(**ON, TaskEnis=2), 1)
         self.assertEqual(refused(**ON, TaskAwsvpc="true", TaskEnis=2, TaskPorts="80/tcp"), 1)
 
     def widgets(self, **parameters):

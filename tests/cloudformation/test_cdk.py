@@ -29,7 +29,7 @@ def flat(value):
     return [flat(inner) for inner in value] if isinstance(value, list) else value
 
 
-@unittest.skipUnless(PYTHON.exists() and shutil.which("node"), "there is no CDK: make target/cdk/ready")
+@template.skip_unless(PYTHON.exists() and shutil.which("node"), "there is no CDK: make target/cdk/ready")
 class Cdk(unittest.TestCase):
     maxDiff = None
 

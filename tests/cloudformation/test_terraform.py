@@ -53,7 +53,7 @@ def settings(script):
     return tomllib.loads(toml), [line for line in commands.splitlines() if line and not line.startswith("#")]
 
 
-@unittest.skipUnless(shutil.which("terraform"), "there is no terraform")
+@template.skip_unless(shutil.which("terraform"), "there is no terraform")
 class Own(unittest.TestCase):
     """A group of its own."""
 
@@ -192,9 +192,10 @@ class Own(unittest.TestCase):
     def test_nothing_scales_unless_asked(self):
         kinds = {name.split(".")[0] for name in self.module.resources}
         self.assertEqual(kinds & {"aws_autoscaling_policy", "aws_cloudwatch_metric_alarm", "aws_cloudwatch_log_group"}, set())
+        self.assertIsNone(self.module["aws_cloudwatch_dashboard.this"])
 
 
-@unittest.skipUnless(shutil.which("terraform"), "there is no terraform")
+@template.skip_unless(shutil.which("terraform"), "there is no terraform")
 class Capacity(unittest.TestCase):
     maxDiff = None
 
@@ -246,10 +247,31 @@ class Capacity(unittest.TestCase):
         ours, theirs = self.module["aws_cloudwatch_log_group.figures"], self.template["MetricsLogGroup"]
         self.assertEqual(str(ours["retention_in_days"]), theirs["RetentionInDays"])
 
+    def test_dashboard(self):
+        ours, theirs = self.module["aws_cloudwatch_dashboard.this"], named(self.template["Dashboard"])
+        alarms = {"ScaleOutAlarm.Arn": "out", "ScaleInAlarm.Arn": "in", "SilentInstancesAlarm.Arn": "silent"}
+        body = theirs["DashboardBody"]
+        for name, alarm in alarms.items():
+            body = body.replace(f"<{name}>", f"<aws_cloudwatch_metric_alarm.{alarm}.arn>")
+        self.assertEqual(json.loads(ours["dashboard_body"]), json.loads(body))
+        self.assertEqual(ours["dashboard_name"], "ecs-hosts-us-east-1")
+        self.assertIsNone(module.Module(**EXISTING, capacity_scaling=SCALING)["aws_cloudwatch_dashboard.this"])
+
     def test_what_makes_no_sense_is_refused(self):
-        for scaling in ({}, {"reserve": 2}, {"awsvpc": True}):
-            with self.assertRaisesRegex(ValueError, "capacity_scaling"):
-                module.Module(**OWN, capacity_scaling=scaling)
+        awsvpc = {"awsvpc": True, "task_enis": 2}
+        for scaling, more, why in (
+            ({}, {}, "the largest task"),
+            ({"reserve": 2}, {}, "the largest task"),
+            ({"awsvpc": True}, {}, "takes task_enis"),
+            ({"cpu": 1, "task_enis": 2}, {}, "takes task_enis"),
+            ({**awsvpc, "ports": ["80/tcp"]}, {}, "takes ports or awsvpc"),
+            ({"cpu": 1}, {"log_shipping": False}, "takes log_shipping"),
+        ):
+            with self.assertRaisesRegex(ValueError, f"capacity_scaling.*{why}", msg=(scaling, more)):
+                module.Module(**OWN, **more, capacity_scaling=scaling)
+        self.assertTrue(module.Module(**OWN, capacity_scaling=awsvpc).resources)
+        # The role of an existing group is somebody else's.
+        self.assertTrue(module.Module(**EXISTING, log_shipping=False, capacity_scaling={"cpu": 1}).resources)
 
     def test_an_existing_group_can_scale_by_it(self):
         found = module.Module(**EXISTING, capacity_scaling=SCALING)
@@ -258,7 +280,7 @@ class Capacity(unittest.TestCase):
         self.assertEqual(c["metric"][0]["dimensions"], {"ClusterName": "fleet", "AutoScalingGroupName": "hosts"})
 
 
-@unittest.skipUnless(shutil.which("terraform"), "there is no terraform")
+@template.skip_unless(shutil.which("terraform"), "there is no terraform")
 class Existing(unittest.TestCase):
     """Hooks and permissions for a group that exists."""
 
@@ -305,7 +327,7 @@ class Existing(unittest.TestCase):
                 module.Module(**given)
 
 
-@unittest.skipUnless(shutil.which("terraform") and any(provider.WHEELS.glob("*.whl")), "make target/provider/ready")
+@template.skip_unless(shutil.which("terraform") and any(provider.WHEELS.glob("*.whl")), "make target/provider/ready")
 class Provider(unittest.TestCase):
     def test_it_knows_every_argument(self):
         everything = {"tags": {"a": "b"}, "refresh_alarms": ["x"], "checkpoint_percentages": [100], "capacity_scaling": SCALING}
@@ -362,9 +384,8 @@ class Layout(unittest.TestCase):
             floors = [re.findall(r'version += "(.*)"', text) for text in (path.read_text(), self.read("versions.tf"))]
             self.assertEqual(*floors)
 
+    @template.skip_unless(shutil.which("terraform"), "there is no terraform")
     def test_terraform_is_formatted(self):
-        if not shutil.which("terraform"):
-            self.skipTest("there is no terraform")
         done = subprocess.run(
             ["terraform", "fmt", "-check", "-diff", "-recursive", template.TERRAFORM],
             capture_output=True,

@@ -25,7 +25,7 @@ import report  # noqa: E402
 import verify  # noqa: E402
 from account import Account, Stack  # noqa: E402
 from timeline import Timeline  # noqa: E402
-from watch import Watcher  # noqa: E402
+from watch import LAUNCHING, TERMINATING, Watcher  # noqa: E402
 
 STATE = questions.STATE
 
@@ -144,12 +144,76 @@ class Answers(unittest.TestCase):
         failed = {"at": "3", "kind": "delete-with-retained", "value": "DELETE_FAILED"}
         self.assertEqual(self.answer(17, retained, failed)[0], "the deletion ends with DELETE_FAILED")
 
+    def test_capacity_provider(self):
+        for kept, expected in ((True, "it does"), (False, "it does not")):
+            updated = {"kind": "updated-without-the-tag", "kept": kept}
+            self.assertEqual(self.answer(8, *self.step("capacity_provider", updated))[0], expected)
+        for left, expected in (([], "it does"), (["hook"], "it does not: the hook is left")):
+            off = {"kind": "managed-draining-off", "hooks": ["hook"], "left": left}
+            self.assertEqual(self.answer(9, *self.step("capacity_provider", off))[0], expected)
+
+    def test_replaced_root_volume(self):
+        def state(value):
+            return {"kind": "instance-state", "subject": "i-0a", "value": value}
+
+        def metadata(value, at):
+            return {"at": at, "kind": "metadata", "subject": "i-0a", "path": STATE, "value": value}
+
+        states = [state(f"ReplacingRootVolume{stage}") for stage in ("", ":Wait", ":Proceed")]
+        before, later = metadata("InService", "2025"), metadata("Terminated", "2026-01-01T00:01:30Z")
+        after = metadata("InService", "2026-01-01T00:04:00Z")
+        for seen, expected in (([before], "InService"), ([before, later], "Terminated"), ([before, later, after], "Terminated")):
+            known, evidence = self.answer(22, *seen, *self.step("root_volume", *states))
+            self.assertTrue(known.endswith(f": {expected}"), known)
+            self.assertEqual(len(evidence), len(states) + len(seen))
+        self.assertIsNone(self.answer(22, before, *self.step("root_volume", states[0]))[0])
+        self.assertIsNone(self.answer(22, *self.step("root_volume", *states))[0])
+
+    def test_name_of_the_group(self):
+        for name, expected in (("s-AutoScalingGroup-1", "this one is named so"), ("s-1", "this one is not named so")):
+            group = {"at": "1", "kind": "group", "subject": name, "stack": "s"}
+            self.assertEqual(self.answer(27, group)[0], expected)
+
     def test_report_names_no_account(self):
         error = {"at": "1", "kind": "watch-error", "subject": "s", "value": "arn:aws:iam::123456789012:role/r | x"}
         text = report.write(self.timeline(error), {"Region": "r"})
         self.assertNotIn("123456789012", text)
         self.assertIn("arn:aws:iam::ACCOUNT:role/r \\| x", text)
-        self.assertIn("## Answers: 0 of 21", text)
+        self.assertIn(f"## Answers: 0 of {len(questions.QUESTIONS)}", text)
+
+
+class Watching(unittest.TestCase):
+    """An instance whose root volume is replaced."""
+
+    def setUp(self):
+        self.account, self.timeline = unittest.mock.MagicMock(), Timeline()
+        self.watcher = Watcher(self.account, unittest.mock.MagicMock(), self.timeline)
+        self.watcher.run_on = unittest.mock.Mock(return_value="2026-01-01T00:00:00Z\tpath\t200\tvalue\n")
+
+    def released(self):
+        return [call.kwargs["LifecycleHookName"] for call in self.account.autoscaling.complete_lifecycle_action.mock_calls]
+
+    def test_it_is_watched_again_on_its_new_disk(self):
+        self.watcher._attend("i-0a", "InService")
+        self.watcher._attend("i-0a", "ReplacingRootVolume:Wait")
+        self.assertEqual(self.released(), [TERMINATING])
+        self.assertEqual([o["value"] for o in self.timeline.of("metadata")], ["value"])
+        self.watcher.run_on.reset_mock()
+        self.watcher._attend("i-0a", "Pending:Wait")
+        self.assertIn("install", self.watcher.run_on.mock_calls[0].args[-1])
+        self.assertIn(LAUNCHING, self.released())
+
+    def test_what_it_has_left_behind_is_not_its_state(self):
+        def host(status, connected):
+            counts = {"runningTasksCount": 0, "pendingTasksCount": 0}
+            return {"ec2InstanceId": "i-0a", "status": status, "agentConnected": connected, **counts}
+
+        self.watcher._stack.outputs = {"ClusterName": "c"}
+        found = {"containerInstances": [host("ACTIVE", True), host("DRAINING", False)]}
+        self.account.ecs.list_container_instances.return_value = {"containerInstanceArns": ["a"]}
+        self.account.ecs.describe_container_instances.return_value = found
+        self.watcher._tasks()
+        self.assertEqual([o["value"] for o in self.timeline.of("container-instance")], ["ACTIVE"])
 
 
 class Emulated:
@@ -175,7 +239,9 @@ class Emulated:
             # Nothing goes wrong in any other way than that the emulator does not do it.
             self.assertRegex(outcome, "^(done|not shown: |refused: )", text)
         # Steps that an emulator lets pass, as it puts instances into service at once and replaces none, answer nothing.
-        self.assertEqual(re.findall(r"^## Answers: (\d+) of 21$", text, re.MULTILINE), ["0"], text)
+        # It does name the group.
+        answered = re.findall(r"^### (\d+)\. .*\n\n(?!Not seen)", text, re.MULTILINE)
+        self.assertEqual(answered, ["27"], text)
         alive = [
             stack["StackName"]
             for stack in aws.client("cloudformation").list_stacks()["StackSummaries"]
