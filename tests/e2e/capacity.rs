@@ -319,6 +319,19 @@ async fn the_command_says_why_nothing_is_published() {
     assert!(written.next().is_none());
 }
 
+/// A host port is taken for its protocol only.
+#[tokio::test]
+async fn a_udp_port_is_not_a_tcp_port() {
+    let stage = stage().await;
+    let dns = TaskSpec::service("dns").host_port("53/udp");
+    stage.instance.place_task(dns).unwrap();
+    for (port, capacity) in [("53/tcp", 1), ("53/udp", 0)] {
+        let builder = stage.builder.clone().set("capacity", "ports", port);
+        let (json, _) = asked(&builder).await;
+        assert_eq!(json["ContainerCapacity"], capacity, "{port}: {json}");
+    }
+}
+
 #[tokio::test]
 async fn a_newcomer_publishes_nothing_before_it_has_joined() {
     let instance = InstanceSpec::new("demo")

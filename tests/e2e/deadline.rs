@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{AWS_CALLS, HookSpec, LifecycleActionResult, SpotAction, What};
+use ecs_lifecycle_simulator::{
+    AWS_CALLS, HookSpec, LifecycleActionResult, LifecycleState, SpotAction, What,
+};
 
-use super::stage::{BEAT, Stage, group, web};
+use super::stage::{BEAT, COMPLETE, Draining, KNOWN, SET, Stage, group, web};
 
 /// The result of our completion, if there was one.
 fn result(stage: &Stage) -> Option<LifecycleActionResult> {
@@ -32,6 +34,32 @@ async fn on_expiry_the_configured_result_is_given() {
         let log = agent.says("deadline reached").await;
         assert!(log.contains("ERROR") && log.contains("web:"), "{log}");
     }
+}
+
+/// With retention, ABANDON leaves the instance as it is for a person, and a restart changes nothing.
+#[tokio::test]
+async fn a_retained_instance_is_left_as_it_is() {
+    let settings = "drain.timeout=1s drain.result_on_timeout=ABANDON";
+    let stage = Stage::with_group(group().retain_on_abandon(), vec![web(600_000)]).await;
+    let stage = stage.configured(settings);
+    let mut agent = stage.leaving().await;
+    agent.says("lifecycle action completed").await;
+    let id = stage.instance.id();
+    let state = |stage: &Stage| stage.world(|world| world.instance(id).unwrap().lifecycle_state);
+    assert_eq!(state(&stage), Some(LifecycleState::TerminatingRetained));
+    agent.kill().await.unwrap();
+    let agent = stage.start();
+    agent.says(KNOWN).await;
+    stage.polls(21).await;
+    assert_eq!(state(&stage), Some(LifecycleState::TerminatingRetained));
+    assert_eq!(stage.status(), Draining);
+    assert_eq!(
+        (stage.count(SET), stage.count(COMPLETE)),
+        (1, 1),
+        "{}",
+        agent.text()
+    );
+    stage.none_killed();
 }
 
 #[tokio::test]

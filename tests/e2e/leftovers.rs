@@ -52,9 +52,9 @@ async fn ignore_does_not_wait_but_does_for_the_rest() {
 #[tokio::test]
 async fn the_fallback_reads_every_page() {
     let mut instance = InstanceSpec::new("demo").group("demo-asg");
-    for n in 0..250 {
+    for n in 0..5_000 {
         // Those of the first pages are gone at once, the last ones late.
-        instance = instance.task(web(if n < 200 { 10 } else { 4_000 }));
+        instance = instance.task(web(if n < 4_900 { 10 } else { 4_000 }));
     }
     let stage = Stage::with_options(Options::default(), group(), instance)
         .await
@@ -65,7 +65,7 @@ async fn the_fallback_reads_every_page() {
     // With the ECS agent down nothing stops: what is listed stays listed.
     agent.says("using the ECS API for tasks").await;
     // Three full lists.
-    stage.counts("ecs:DescribeTasks", 9).await;
+    stage.counts("ecs:DescribeTasks", 150).await;
     stage.world(|world| {
         let most = world
             .requests()
@@ -77,4 +77,6 @@ async fn the_fallback_reads_every_page() {
     stage.instance.ecs_agent_up().unwrap();
     agent.says("introspection API is available again").await;
     stage.ends_well().await;
+    let most = agent.memory("VmHWM").unwrap();
+    assert!(most < 32_000_000, "{most}");
 }

@@ -3,8 +3,8 @@
 use ecs_lifecycle_simulator::TaskSpec;
 use ecs_lifecycle_simulator::model::{Signal, SignalAuth};
 
-use super::scene::{Draining, Scene, group, member, missing, s};
-use crate::newcomer::{self, RESOURCE, SIGNAL, STACK, ms};
+use super::scene::{Draining, SET, Scene, group, member, missing, s, web};
+use crate::newcomer::{self, COMPLETE, RESOURCE, SIGNAL, STACK, ms};
 
 /// 12: a standalone task that `DescribeTasks` does not know at first is stopped later.
 #[tokio::test]
@@ -52,4 +52,30 @@ async fn a_signal_that_exists_already_is_a_success() {
     scene.passes(s(8)).await;
     assert_eq!(scene.count(SIGNAL), 1, "{}", scene.log());
     assert!(!scene.log().contains("ERROR"), "{}", scene.log());
+}
+
+/// 25: another machine's ECS agent answers introspection: its container instance is not drained for this one.
+#[tokio::test]
+async fn another_machines_container_instance_is_not_drained() {
+    let mut scene = Scene::added(group(ms(100), s(3600)), member([web(300)])).await;
+    let other = scene
+        .simulator
+        .add_instance(member([web(300)]))
+        .await
+        .unwrap();
+    let url = other.introspection_endpoint();
+    scene = scene.configured(&format!("ecs.introspection_endpoint={url}"));
+    scene.start();
+    scene.instance.terminate();
+    let said = "port 51678 reports a container instance of another machine";
+    let log = scene.agent().says(said).await;
+    let both = [other.id(), scene.instance.id()];
+    assert!(both.iter().all(|id| log.contains(id)), "{log}");
+    scene.passes(s(3)).await;
+    assert_eq!(
+        scene.count(SET) + scene.count(COMPLETE),
+        0,
+        "{}",
+        scene.log()
+    );
 }
