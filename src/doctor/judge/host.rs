@@ -355,7 +355,7 @@ fn state_file(facts: &Facts, findings: &mut Findings) {
         .and_then(|live| live.metadata.instance.as_ref().ok())
         .map(|instance| instance.instance_id.as_str());
     match &facts.host.state_file {
-        StateFile::None => findings.ok(check, &"no state file: no drain to resume"),
+        StateFile::None => findings.ok(check, &"none: no drain to resume"),
         StateFile::About(_) if facts.live.is_none() => findings.warn(
             check,
             &format_args!("{path} belongs to the machine that the image is built on"),

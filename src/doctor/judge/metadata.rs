@@ -80,7 +80,7 @@ fn without_token(metadata: &Metadata, findings: &mut Findings) {
     let check = Check::MetadataV1;
     match &metadata.without_token {
         Ok(answer) if answer.status == 401 => {
-            findings.ok(check, &"refused without a token: IMDSv2 is required");
+            findings.ok(check, &"requests without a token are refused: IMDSv2 is required");
         }
         Ok(answer) if answer.status == 200 => findings.warn(
             check,
@@ -129,7 +129,7 @@ fn tags(metadata: &Metadata, findings: &mut Findings) {
     match &metadata.tags {
         None => findings.untried(check, &NO_METADATA),
         Some(Ok(Some(names))) => {
-            findings.ok(check, &format_args!("{} tags can be read", names.len()));
+            findings.ok(check, &format_args!("tags can be read: {}", names.len()));
         }
         Some(Ok(None)) => findings.warn(
             check,
