@@ -80,7 +80,10 @@ fn without_token(metadata: &Metadata, findings: &mut Findings) {
     let check = Check::MetadataV1;
     match &metadata.without_token {
         Ok(answer) if answer.status == 401 => {
-            findings.ok(check, &"requests without a token are refused: IMDSv2 is required");
+            findings.ok(
+                check,
+                &"requests without a token are refused: IMDSv2 is required",
+            );
         }
         Ok(answer) if answer.status == 200 => findings.warn(
             check,
