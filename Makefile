@@ -86,6 +86,11 @@ lint: $(TOOLS)/bin/cargo-deny ## Check formatting, lints, licences, documentatio
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@# --all-targets means those that cargo test runs, without these two.
 	$(CARGO) clippy --package ecs-lifecycle-agent --test faults --test crash -- -D warnings
+	@# The oldest Rust that Cargo.toml allows.
+	@version=$$(sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml); \
+		if rustup toolchain list 2>/dev/null | grep -q "^$$version"; then \
+			$(CARGO) "+$$version" check --workspace --all-targets --target-dir target/msrv; \
+		else echo "SKIPPED: check with rust-version: rustup has no Rust $$version"; fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deny --log-level error check bans licenses sources
 	packer/lint.sh || [ $$? = 77 ]

@@ -63,7 +63,7 @@ async fn with_a_role(mut response: HttpResponse) -> Result<HttpResponse, Connect
     let fits = (1..=LONGEST_ROLE).contains(&name.len());
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(byte);
     if !fits || !name.iter().all(plain) {
-        let why = "no credentials: what instance metadata gives for the role is no role's name";
+        let why = "no credentials: instance metadata returned an invalid role name";
         return Err(ConnectorError::other(why.into(), None));
     }
     *response.body_mut() = SdkBody::from(name);

@@ -178,7 +178,7 @@ pub fn scheduled_events(body: &[u8]) -> Result<Option<(ScheduledEvent, SystemTim
         }
         let word = |text: &str| text.len() <= 64 && !text.chars().any(char::is_control);
         if !word(&event.event_id) {
-            return Err("EventId is no event's id".to_owned());
+            return Err("EventId is not an event id".to_owned());
         }
         let time = gmt(&event.not_before)
             .ok_or_else(|| "NotBefore is not a time such as 21 Jan 2019 09:00:43 GMT".to_owned())?;
@@ -279,7 +279,7 @@ pub fn agent_metadata(body: &[u8]) -> Result<Option<ContainerInstance>, Misfit> 
         return Err("ContainerInstanceArn is not a container instance's ARN".to_owned());
     }
     if metadata.cluster.is_empty() || metadata.cluster.chars().any(char::is_control) {
-        return Err("Cluster is no cluster name".to_owned());
+        return Err("Cluster is not a cluster name".to_owned());
     }
     Ok(Some(ContainerInstance {
         cluster: metadata.cluster,

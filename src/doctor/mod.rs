@@ -26,7 +26,7 @@ pub fn run(arguments: &DoctorArguments, configuration: Result<Effective, ConfigE
     let facts = match gather::gather(arguments, configuration) {
         Ok(facts) => facts,
         Err(error) => {
-            terminal::complain(&format!("the doctor cannot work here: {error}"));
+            terminal::complain(&format!("the doctor cannot start: {error}"));
             return ExitCode::from(2);
         }
     };

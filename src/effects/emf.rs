@@ -164,7 +164,7 @@ pub async fn send(endpoint: &str, record: &Value) -> Result<(), Failure> {
 /// Fails if there is no connection within two seconds.
 pub async fn is_listening(endpoint: &str) -> Result<(), Failure> {
     let failed = |kind, why: &dyn std::fmt::Display| {
-        Failure::new(kind, format!("nobody listens at {endpoint}: {why}"))
+        Failure::new(kind, format!("nothing listens on {endpoint}: {why}"))
     };
     match tokio::time::timeout(TIMEOUT, connect(endpoint)).await {
         Ok(Ok(_)) => Ok(()),

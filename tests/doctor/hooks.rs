@@ -30,7 +30,7 @@ async fn the_group_has_no_hook() {
     .await;
     stage.finds(
         "hook",
-        "nothing holds the instance for the drain",
+        "Auto Scaling does not wait for the drain",
         "put-lifecycle-hook --auto-scaling-group-name demo-asg",
     );
 }

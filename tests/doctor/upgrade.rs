@@ -16,7 +16,7 @@ async fn an_instance_with_a_hook_of_its_own_is_not_touched() {
         .complains(&[])
         .says("upgrade-lone-hook", "EventBridge")
         .says("upgrade-signal-drained", "no stack")
-        .says("upgrade-hop-limit", "of no stack");
+        .says("upgrade-hop-limit", "no stack");
     assert_eq!(report.mode(), "before-upgrade");
     assert_eq!(report.checks().len(), 5);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ecs_lifecycle_simulator::{Fault, FaultKind, SECRET_MARKERS, TaskSpec, What};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::process::Command;
@@ -18,60 +18,81 @@ use super::newcomer::{DRAIN, Newcomer, ms};
 use super::openmetrics;
 use super::stage::{Draining, KNOWN, PATIENCE, web};
 
+/// A moment in the golden file.
+const MOMENT: &str = "0-0-0:0:0";
+
 const PHASES: &str = "starting joining watching draining completing done returning";
 
-/// An object with exactly these keys.
-fn exactly(value: &Value, names: &str) {
-    let keys = value.as_object().unwrap().keys().map(String::as_str);
-    let keys: BTreeSet<_> = keys.collect();
-    assert_eq!(keys, names.split_whitespace().collect(), "{value:#}");
+/// A status in the middle of a drain, without the values that differ in each run: the names and spellings that others
+/// rely on.
+fn golden() -> Value {
+    serde_json::from_str(include_str!("status.json")).unwrap()
 }
 
-/// Null, or an object with exactly these keys.
-fn null_or(value: &Value, names: &str) {
-    if !value.is_null() {
-        exactly(value, names);
+/// Replaces every number, and every word with a digit in it, by 0.
+fn without_values(value: &Value) -> Value {
+    match value {
+        Value::Number(_) => 0.into(),
+        Value::String(text) => {
+            let mut out = String::new();
+            for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+                if word.contains(|c: char| c.is_ascii_digit()) {
+                    out.push('0');
+                    out.extend(word.chars().last().filter(|c| !c.is_ascii_alphanumeric()));
+                } else {
+                    out.push_str(word);
+                }
+            }
+            out.replace("0 0", "0").into()
+        }
+        Value::Array(list) => list.iter().map(without_values).collect(),
+        Value::Object(map) => {
+            let entries = map
+                .iter()
+                .map(|(key, value)| (key.clone(), without_values(value)));
+            Value::Object(entries.collect())
+        }
+        other => other.clone(),
     }
 }
 
-fn is_moment(value: &Value) -> bool {
-    value.as_str().is_some_and(super::ready::moment)
+/// Null, or with the same keys and types as the golden file.
+fn assert_form(value: &Value, golden: &Value) {
+    match (value, golden) {
+        (Value::Null, _) | (Value::String(_), Value::Null) => {}
+        (Value::Object(ours), Value::Object(theirs)) => {
+            assert!(ours.keys().eq(theirs.keys()), "{value:#}");
+            ours.iter()
+                .for_each(|(key, value)| assert_form(value, &theirs[key]));
+        }
+        (Value::Array(list), Value::Array(theirs)) => {
+            // An empty list says nothing about its elements.
+            let element = theirs.first();
+            list.iter()
+                .for_each(|value| assert_form(value, element.unwrap_or(value)));
+        }
+        (Value::String(text), Value::String(moment)) if moment == MOMENT => {
+            assert!(super::ready::moment(text), "{text}");
+        }
+        _ => assert_eq!(
+            std::mem::discriminant(value),
+            std::mem::discriminant(golden),
+            "{value}"
+        ),
+    }
 }
 
 /// The form that others rely on.
 fn assert_schema(status: &Value) {
-    let top = "version line phase since since_seconds reason drain_by_hand instance container_instance \
-               former_registrations target_lifecycle_state deadline waiting_for hook no_hook errors outcome";
-    exactly(status, top);
+    assert_form(status, &golden());
+    for key in "since since_seconds waiting_for errors drain_by_hand".split(' ') {
+        assert!(!status[key].is_null(), "{key}: {status:#}");
+    }
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     let phase = status["phase"].as_str().unwrap();
     assert!(PHASES.split(' ').any(|known| known == phase), "{status:#}");
     let line = status["line"].as_str().unwrap();
     assert!(line.starts_with(phase), "{status:#}");
-    assert!(is_moment(&status["since"]), "{status:#}");
-    assert!(status["since_seconds"].is_number(), "{status:#}");
-    assert!(status["drain_by_hand"].is_boolean(), "{status:#}");
-    for text in ["reason", "target_lifecycle_state", "no_hook", "outcome"] {
-        let sound = status[text].is_null() || status[text].is_string();
-        assert!(sound, "{text}: {status:#}");
-    }
-    null_or(&status["instance"], "id region");
-    null_or(&status["container_instance"], "cluster arn");
-    null_or(&status["deadline"], "at in_seconds source");
-    null_or(&status["hook"], "group name next_heartbeat_in_seconds");
-    if !status["deadline"].is_null() {
-        assert!(is_moment(&status["deadline"]["at"]), "{status:#}");
-        assert!(status["deadline"]["in_seconds"].is_number(), "{status:#}");
-    }
-    for task in status["waiting_for"].as_array().unwrap() {
-        exactly(task, "task definition kind stopping");
-        assert!(task["stopping"].is_boolean(), "{task:#}");
-    }
-    for error in status["errors"].as_array().unwrap() {
-        exactly(error, "dependency message at failing");
-        assert!(is_moment(&error["at"]), "{error:#}");
-        assert!(error["failing"].is_boolean(), "{error:#}");
-    }
 }
 
 fn assert_metrics(answer: &control::Answer) -> Vec<openmetrics::Sample> {
@@ -111,11 +132,9 @@ async fn every_phase_has_the_same_form() {
         |status: &Value| status["phase"] == "watching" && !status["container_instance"].is_null();
     let status = control::until(&socket, "watching", known).await;
     assert_schema(&status);
-    let instance = json!({"id": stage.instance.id(), "region": "us-east-1"});
-    assert_eq!(status["instance"], instance);
+    assert_eq!(status["instance"]["id"], stage.instance.id());
     let arn = stage.instance.container_instance_arn();
-    let container_instance = json!({"cluster": "demo", "arn": arn});
-    assert_eq!(status["container_instance"], container_instance);
+    assert_eq!(status["container_instance"]["arn"], arn);
     assert_eq!(status["target_lifecycle_state"], "InService");
     assert_eq!(status["deadline"], Value::Null);
     assert_eq!(status["outcome"], Value::Null);
@@ -160,6 +179,7 @@ async fn every_task_waited_for_is_there_with_its_kind() {
     let stage = stage_with("drain.recheck_after=1s", mixed()).await;
     let agent = watching(&stage).await;
     let socket = socket(&stage.scratch);
+    stage.fault(Fault::on("ecs:DescribeServices", FaultKind::InternalError).times(1));
     stage.instance.terminate();
     let kinds = |status: &Value| -> BTreeSet<String> {
         let tasks = status["waiting_for"].as_array();
@@ -177,10 +197,15 @@ async fn every_task_waited_for_is_there_with_its_kind() {
             .flatten()
             .find(|task| task["kind"] == "service web");
         let stopping = web.is_some_and(|task| task["stopping"] == true);
-        kinds.len() == 3 && stopping && has("daemon") && has("standalone")
+        let hooked = !status["hook"].is_null();
+        kinds.len() == 3 && stopping && has("daemon") && has("standalone") && hooked
     };
     let status = control::until(&socket, "three kinds", known).await;
     assert_schema(&status);
+    let mut form = without_values(&status);
+    let tasks = form["waiting_for"].as_array_mut().unwrap();
+    tasks.sort_by_key(|task| task["kind"].to_string());
+    assert_eq!(form, golden(), "{form:#}");
     let tasks = status["waiting_for"].as_array().unwrap().iter();
     let arns = tasks.map(|task| task["task"].as_str().unwrap().to_owned());
     let arns: BTreeSet<_> = arns.collect();

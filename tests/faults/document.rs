@@ -27,7 +27,7 @@ fn display(operation: &str) -> String {
 }
 
 fn kinds_table(text: &mut String) {
-    text.push_str("| | What is injected | A call to AWS is tried again after |\n|---|---|---|\n");
+    text.push_str("| | What is injected | A call to AWS is retried after |\n|---|---|---|\n");
     for group in Group::ALL {
         let (first, longest) = group.retried_after();
         let _ = writeln!(
@@ -92,19 +92,19 @@ fn render() -> String {
     let mut text = format!(
         "# Faults
 
-<!-- Rendered from tests/faults/table.rs. `UPDATE_DOCS=1 cargo test --test faults document` writes it anew. -->
+<!-- Rendered from tests/faults/table.rs. `UPDATE_DOCS=1 cargo test --test faults document` writes it again. -->
 
-What becomes of a drain when something outside fails: {calls} calls × {kinds} faults × {phases} phases. `cargo test
---test faults` plays all {cells} of these cells, each with the real binary on a simulated instance, and in each asserts:
+How a drain ends when something outside the agent fails: {calls} calls × {kinds} faults × {phases} phases. `cargo test --test faults`
+runs all {cells} of these cells with the real binary on a simulated instance, and checks in each:
 
-- the process goes on; nothing panics;
-- the lifecycle action is completed at most once, and no container is killed before the deadline;
-- the log says which call fails. A missing permission is said once, at level error, with the action that the role
-  lacks (\"the instance role lacks ecs:StopTask\"); the agent goes on with what it can still do. The signal
-  to CloudFormation takes no permission: of a denied one the log says what else to look at;
-- no credential, token, signature or identity document is in the log, at level trace, or in the state file;
-- a body of 128 MB leaves the agent below {memory} MB (of a debug build), and a failing call is tried no more often
-  than the table below has it.
+- The process does not end, and nothing panics.
+- The lifecycle action is completed at most once, and no container is killed before the deadline.
+- The log names the call that fails. A missing permission is logged once, at level error, with the missing action
+  (\"the instance role lacks ecs:StopTask\"), and the agent continues without that call. The signal to CloudFormation
+  needs no permission: if it is denied, the log says what else to check.
+- The log at level trace and the state file contain no credentials, tokens, signatures or identity documents.
+- With an answer of 128 MB, the agent (a debug build) uses less than {memory} MB. A failing call is retried no more often
+  than the next table says.
 
 ## Kinds of faults
 
@@ -118,15 +118,15 @@ What becomes of a drain when something outside fails: {calls} calls × {kinds} f
     kinds_table(&mut text);
     text.push_str(
         "
-Each delay is less up to half of it, by jitter. A heartbeat is never put off for longer than a quarter of what is left of its timeout. What is asked of
-this machine (metadata, introspection) is simply asked again at the next poll.
+Jitter shortens each delay by up to half. A heartbeat is never delayed for longer than a quarter of the remaining
+HeartbeatTimeout. Metadata and introspection are simply polled again.
 
 ## Faults that pass
 
-Whichever fault hits, once it has passed **the drain ends drained and is completed once**. ✓: all of them, begun in that
-phase. —: no such call in that phase, which a run without faults is checked for.
+Once the fault has passed, **the drain ends as drained and is completed once**, whatever the fault was. ✓: tested with every
+fault, beginning in that phase. —: the agent makes no such call in that phase; a run without faults confirms this.
 
-| Call | at the start | in mid-drain | at completion | Meanwhile | In the log |
+| Call | at the start | during the drain | at completion | Meanwhile | In the log |
 |---|---|---|---|---|---|
 ",
     );
@@ -157,7 +157,7 @@ fn the_document_says_what_the_table_says() {
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == rendered,
-        "docs/faults.md is not what tests/faults/table.rs says: `UPDATE_DOCS=1 cargo test --test faults document` \
-         writes it anew"
+        "docs/faults.md differs from tests/faults/table.rs: `UPDATE_DOCS=1 cargo test --test faults document` \
+         writes it again"
     );
 }

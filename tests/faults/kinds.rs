@@ -40,7 +40,7 @@ impl Group {
     pub fn injected(self) -> &'static str {
         match self {
             Self::NoAnswer => {
-                "connection reset as the request comes; no answer at all; connection reset before the answer, or in the middle of its body"
+                "connection reset on the request; no answer; connection reset before the answer or in the middle of its body"
             }
             Self::Server => "status 500 and 503 without a body; the service's own internal error",
             Self::Nonsense => {

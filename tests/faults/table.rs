@@ -20,7 +20,7 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Self::Start => "at the start",
-            Self::Drain => "in mid-drain",
+            Self::Drain => "during the drain",
             Self::End => "at completion",
         }
     }
@@ -65,8 +65,10 @@ impl Fate {
         match self {
             Self::Drained => "drained, completed once",
             Self::TimedOut => "at `drain.timeout`, with `result_on_timeout`",
-            Self::Waits => "not completed while it lasts; drained once it is mended",
-            Self::Unheard => "completed once, by the first try, of which the agent never hears",
+            Self::Waits => "not completed while the fault lasts; drained once it has passed",
+            Self::Unheard => {
+                "completed once, by the first attempt, whose answer the agent never gets"
+            }
         }
     }
 }
@@ -170,47 +172,47 @@ macro_rules! lasting {
 /// Faults that pass.
 pub const CALLS: &[Call] = calls! {
     TOKEN [Plain Revoked Revoked] Warned("/latest/api/token|with a fresh token too"),
-        "no metadata: a drain that has begun goes on, one that is asked for begins late";
+        "no metadata: a drain in progress continues, a new one begins late";
     DOCUMENT [Plain - Signal] Warned("instance-identity/document|cloudformation:SignalResource"),
-        "at the start it does not know who it is, and waits; at completion it is part of the signal";
+        "at the start, the agent does not know its instance and waits; at completion, the document is part of the signal";
     SIGNATURE [- - Signal] Warned("instance-identity/signature|cloudformation:SignalResource"),
         "part of the signal";
     TARGET [Plain Plain Plain] Warned("autoscaling/target-lifecycle-state"),
-        "the last good answer stands";
+        "the last good answer applies";
     SPOT [Plain Plain Plain] Warned("spot/instance-action"),
-        "the last good answer stands";
+        "the last good answer applies";
     TAG [Tags - -] Silent("most launch templates have no tags in metadata"),
-        "`DescribeAutoScalingInstances` is asked in its place";
+        "`DescribeAutoScalingInstances` is called instead";
     ROLE [Plain Expired Expired] Warned("credentials|no answer in time"),
-        "no call to AWS can be made; everything on the instance goes on";
+        "no call to AWS can be made; everything on the instance continues";
     CREDENTIALS [Plain Expired Expired] Warned("credentials|no answer in time"),
-        "no call to AWS can be made; everything on the instance goes on";
-    METADATA [Plain Plain Plain] Silent("the ECS agent may take minutes at boot; a drain that has to wait for it says so"),
-        "without its ARN nothing can be drained; asked with every reading of the tasks: it may register anew";
-    TASKS [Plain Plain Plain] Silent("three seconds of it are what a restart of the ECS agent looks like"),
-        "no answer is not \"no tasks\": whatever was seen before it has to be seen again";
+        "no call to AWS can be made; everything on the instance continues";
+    METADATA [Plain Plain Plain] Silent("the ECS agent may take minutes at boot; a drain that waits for it logs that"),
+        "without the ARN nothing can be drained; read together with the tasks, because the ECS agent may register again";
+    TASKS [Plain Plain Plain] Silent("a restart of the ECS agent causes three seconds of it"),
+        "no answer does not mean \"no tasks\": earlier reads no longer count";
     UPDATE [Plain SetBack -] Warned(UPDATE),
-        "tasks are watched, the hook is kept waiting; nothing is over before DRAINING is accepted";
+        "tasks are watched and heartbeats are sent; the drain does not end before DRAINING is accepted";
     DESCRIBE [WarmPool Stalled Plain] Warned(DESCRIBE),
-        "nothing is changed before ECS has shown whose container instance it is, and nothing is over before ECS agrees that nothing is left";
+        "nothing is changed before ECS has confirmed that the container instance is on this machine; the drain does not end before ECS confirms that no tasks are left";
     LIST_TASKS [Fallback Fallback Fallback] Warned(LIST_TASKS),
-        "asked only while introspection API is unavailable: the drain waits";
+        "called only while the introspection API is unavailable: the drain waits";
     DESCRIBE_TASKS [Stop Stalled Fallback] Warned(DESCRIBE_TASKS),
-        "a task of unknown kind is waited for, never stopped or ignored";
+        "the drain waits for tasks of unknown kind; it does not stop or ignore them";
     DESCRIBE_SERVICES [Ignore Stalled Ignore] Warned(DESCRIBE_SERVICES),
-        "a task of unknown kind is waited for, never stopped or ignored";
+        "the drain waits for tasks of unknown kind; it does not stop or ignore them";
     STOP_TASK [Stop StopLater -] Warned(STOP_TASK),
-        "the task is waited for";
+        "the drain waits for the task";
     FIND_GROUP [Plain - Early] Warned(FIND_GROUP),
-        "the drain goes on; nothing is completed before the hook is known";
+        "the drain continues; nothing is completed before the hook is known";
     HOOKS [Plain - -] Warned(HOOKS),
-        "the drain goes on; nothing is completed before the hook is known";
+        "the drain continues; nothing is completed before the hook is known";
     HEARTBEAT [Resumed Beats SlowEnd] Warned(HEARTBEAT),
-        "the drain goes on; tried again within a quarter of what is left of the HeartbeatTimeout";
+        "the drain continues; retried within a quarter of the remaining HeartbeatTimeout";
     COMPLETE [- - Plain] Warned(COMPLETE),
-        "heartbeats go on; an answer that was lost is found out, not repeated in vain";
+        "heartbeats continue; after a lost answer, the agent finds out whether the completion was accepted";
     SIGNAL [- - Signal] Warned(SIGNAL),
-        "the lifecycle action is completed a second later at the most; the signal is tried five times";
+        "the lifecycle action is completed at most a second later; the signal is sent up to five times";
 };
 
 const ALL: &[Group] = &Group::ALL;
@@ -227,75 +229,75 @@ const DENIED: &[Group] = &[Group::Denied];
 /// Faults that stay.
 pub const LASTING: &[Lasting] = lasting! {
     TARGET Of(ALL) Drain Plain => Drained, Warned("autoscaling/target-lifecycle-state"),
-        "the drain goes on to its end: it can no longer be called off",
-        "look at the instance's metadata options: the agent needs IMDSv2";
+        "the drain continues to its end and can no longer be cancelled",
+        "check the instance's metadata options: the agent needs IMDSv2";
     TOKEN Of(ALL) Drain Revoked => Drained, Warned("/latest/api/token|with a fresh token too"),
-        "the drain goes on to its end, on the credentials it has",
-        "look at the instance's metadata options: the agent needs IMDSv2";
+        "the drain continues to its end with the current credentials",
+        "check the instance's metadata options: the agent needs IMDSv2";
     DOCUMENT Of(ALL) Start Plain => Waits, Warned("instance-identity/document"),
-        "nothing can be done: the region says whom to ask",
-        "look at the instance's metadata options: the agent needs IMDSv2";
+        "waits: the region is not known, so no call to AWS can be made",
+        "check the instance's metadata options: the agent needs IMDSv2";
     CREDENTIALS Of(ALL) Start Plain => Waits, Warned("credentials|no answer in time"),
-        "no call to AWS can be made: the lifecycle hook's own timeout decides",
+        "no call to AWS can be made: the hook times out",
         "give the instance its instance profile";
     TASKS Of(ALL) Drain Plain => Drained, Warned("using the ECS API for tasks"),
-        "after `ecs.introspection_grace` the ECS API is asked, and believed after `ecs.api_settle`",
-        "look at the ECS agent (`systemctl status ecs`)";
+        "after `ecs.introspection_grace` the agent uses the ECS API, and trusts it after `ecs.api_settle`",
+        "check the ECS agent (`systemctl status ecs`)";
     METADATA Of(ALL) Start ShortTimeout => TimedOut, Warned("the ECS agent does not report a container instance"),
-        "asked until the deadline: not to know is not to be empty",
-        "look at the ECS agent (`systemctl status ecs`)";
+        "retries until the deadline: without an answer, the instance does not count as empty",
+        "check the ECS agent (`systemctl status ecs`)";
     UPDATE NotDone Start ShortTimeout => TimedOut, Warned(UPDATE),
-        "waits until the deadline: ECS may place tasks here all the time",
+        "waits until the deadline: until DRAINING is accepted, ECS may place tasks here",
         "allow `ecs:UpdateContainerInstancesState` on the container instance";
     UPDATE AnswerLost Start Plain => Drained, Warned(UPDATE),
-        "`DescribeContainerInstances` tells at the end that it is DRAINING",
+        "`DescribeContainerInstances` shows at the end that it is DRAINING",
         "nothing";
     DESCRIBE Of(DENIED) Start Plain => Drained, Warned(DESCRIBE),
-        "DRAINING is issued once more at the end: its answer says the same",
+        "DRAINING is requested again at the end: the answer contains the same information",
         "allow `ecs:DescribeContainerInstances`";
     DESCRIBE Of(TROUBLE) End ShortOrderly => TimedOut, Warned(DESCRIBE),
-        "waits until the deadline: without ECS's word a task may be on its way",
-        "wait for Amazon ECS; look at endpoints and routes";
+        "waits until the deadline: without an answer from ECS, a task may still be about to start",
+        "wait for Amazon ECS; check endpoints and routes";
     LIST_TASKS Of(ALL) Start FallbackShort => TimedOut, Warned(LIST_TASKS),
-        "with introspection away as well, nobody knows what runs: waits until the deadline",
-        "look at the ECS agent; allow `ecs:ListTasks`";
+        "waits until the deadline: introspection is unavailable as well, so the running tasks are not known",
+        "check the ECS agent; allow `ecs:ListTasks`";
     DESCRIBE_TASKS Of(ALL) Start FallbackShort => TimedOut, Warned(DESCRIBE_TASKS),
-        "with introspection away as well, nobody knows what runs: waits until the deadline",
-        "look at the ECS agent; allow `ecs:DescribeTasks`";
+        "waits until the deadline: introspection is unavailable as well, so the running tasks are not known",
+        "check the ECS agent; allow `ecs:DescribeTasks`";
     DESCRIBE_SERVICES Of(DENIED) Start IgnoreOrderly => Drained, Warned(DESCRIBE_SERVICES),
-        "`daemon_tasks = \"ignore\"` cannot be followed: daemons are waited for like any other task",
+        "`daemon_tasks = \"ignore\"` cannot be applied: the drain waits for daemons like for any other task",
         "allow `ecs:DescribeServices`";
     STOP_TASK NotDone Start StopShort => TimedOut, Warned(STOP_TASK),
-        "the standalone task is waited for until the deadline",
+        "the drain waits for the standalone task until the deadline",
         "allow `ecs:StopTask`";
     STOP_TASK AnswerLost Start Stop => Drained, Warned(STOP_TASK),
-        "the task stops all the same, which introspection shows",
+        "the task stops, as introspection shows",
         "nothing";
     FIND_GROUP Of(ALL) Start Plain => Waits, Warned(FIND_GROUP),
-        "drains, and completes nothing: the lifecycle hook's own timeout decides",
+        "drains, but completes nothing: the hook times out",
         "allow `autoscaling:DescribeAutoScalingInstances`, or turn on instance tags in metadata, or set `autoscaling.auto_scaling_group_name`";
     FIND_GROUP Of(ALL) End Early => Drained, Warned(FIND_GROUP),
-        "a completion that is refused is tried again: not to know why is no reason not to",
+        "a refused completion is retried, even though the reason is not known",
         "allow `autoscaling:DescribeAutoScalingInstances`";
     HOOKS Of(DENIED) Start Named => Drained, Warned(HOOKS),
-        "with `autoscaling.lifecycle_hook_name` set, that one is completed, unseen, with a heartbeat every 10 s",
+        "with `autoscaling.lifecycle_hook_name` set, that hook is completed without a look-up, with a heartbeat every 10 s",
         "allow `autoscaling:DescribeLifecycleHooks`";
     HOOKS Of(ALL) Start Plain => Waits, Warned(HOOKS),
-        "drains, and completes nothing: the lifecycle hook's own timeout decides",
+        "drains, but completes nothing: the hook times out",
         "allow `autoscaling:DescribeLifecycleHooks`, or set `autoscaling.lifecycle_hook_name`";
     HEARTBEAT Of(ALL) Drain Beats => Drained, Warned(HEARTBEAT),
-        "drains and completes, if that is done before the HeartbeatTimeout is over",
+        "drains and completes, if the drain ends before the HeartbeatTimeout",
         "allow `autoscaling:RecordLifecycleActionHeartbeat`";
     COMPLETE NotDone End Plain => Waits, Warned(COMPLETE),
-        "keeps on trying; heartbeats hold the instance until the deadline",
+        "retries; heartbeats keep the instance waiting until the deadline",
         "allow `autoscaling:CompleteLifecycleAction`";
     COMPLETE AnswerLost End Plain => Unheard, Warned(COMPLETE),
-        "keeps on asking until the instance is gone; Auto Scaling takes a second try for none",
+        "retries until the instance is terminated; Auto Scaling ignores further attempts",
         "nothing";
     SIGNATURE Of(ALL) End Signal => Drained, Warned("instance-identity/signature|cloudformation:SignalResource"),
-        "tried five times; the lifecycle action is completed whatever becomes of it",
-        "look at the instance's metadata options: the agent needs IMDSv2";
+        "tried five times; the lifecycle action is completed in any case",
+        "check the instance's metadata options: the agent needs IMDSv2";
     SIGNAL Of(ALL) End Signal => Drained, Warned(SIGNAL),
-        "tried five times; the lifecycle action is completed whatever becomes of it",
+        "tried five times; the lifecycle action is completed in any case",
         "check stack and resource in `[cloudformation]`";
 };

@@ -36,7 +36,7 @@ const MISFITS: [&str; 20] = [
     "not a list of scheduled events (not JSON)",
     "not a list of scheduled events (of another shape)",
     "not a list of scheduled events (cut short)",
-    "EventId is no event's id",
+    "EventId is not an event id",
     "NotBefore is not a time such as 21 Jan 2019 09:00:43 GMT",
 ];
 

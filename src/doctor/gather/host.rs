@@ -312,7 +312,7 @@ fn state_file(path: &Path) -> StateFile {
                 .and_then(|value| value.get("instance_id")?.as_str());
             match id {
                 Some(id) => StateFile::About(id.to_owned()),
-                None => StateFile::Unreadable("not what the agent writes".to_owned()),
+                None => StateFile::Unreadable("not a state file of the agent".to_owned()),
             }
         }
         Err(error) => StateFile::Unreadable(error.to_string()),

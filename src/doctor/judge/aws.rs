@@ -11,7 +11,7 @@ use super::host::has_no_user_data;
 use crate::doctor::facts::{Asked, Host, Live};
 use crate::doctor::finding::{Check, Findings};
 
-const NO_CONTAINER_INSTANCE: &str = "nobody says in which region and which container instance this is: see \
+const NO_CONTAINER_INSTANCE: &str = "the region or the container instance is not known: see \
                                      metadata and ecs-agent";
 
 pub(super) fn judge(live: &Live, host: &Host, findings: &mut Findings) {
@@ -39,14 +39,14 @@ pub(super) fn judge(live: &Live, host: &Host, findings: &mut Findings) {
         Check::DescribeAutoScalingInstances,
         "Auto Scaling",
         &live.auto_scaling,
-        "nobody says in which region this is: see metadata",
+        "the region is not known: see metadata",
         findings,
     );
     permission(
         Check::DescribeLifecycleHooks,
         "Auto Scaling",
         &live.hooks,
-        "it is not known which group this is: see group",
+        "the group is not known: see group",
         findings,
     );
 }
@@ -68,22 +68,23 @@ fn ecs_agent(live: &Live, host: &Host, findings: &mut Findings) {
         (Ok(Some(_)), Err(failure)) => findings.fail(
             check,
             &failure.message,
-            &"systemctl restart ecs: it tells who it is, but not which tasks run",
+            &"systemctl restart ecs: the ECS agent reports its container instance, but not its \
+              tasks",
         ),
         (Ok(None), _) => findings.fail(
             check,
             &"the ECS agent is not registered with a cluster",
-            &"journalctl -u ecs says why: ECS_CLUSTER in /etc/ecs/ecs.config, the role \
-              (AmazonEC2ContainerServiceforEC2Role), the way to the ECS endpoints",
+            &"journalctl -u ecs shows why; check ECS_CLUSTER in /etc/ecs/ecs.config, the role \
+              (AmazonEC2ContainerServiceforEC2Role), and the network path to the ECS endpoints",
         ),
         (Err(_), _) if has_no_user_data(host) => {
-            findings.untried(check, &"it does not answer: see cloud-init");
+            findings.untried(check, &"no answer: see cloud-init");
         }
         (Err(failure), _) => findings.fail(
             check,
             &failure.message,
-            &"systemctl start ecs; journalctl -u ecs; where it listens elsewhere, set \
-              ecs.introspection_endpoint",
+            &"systemctl start ecs; check journalctl -u ecs; if it listens on another address, \
+              set ecs.introspection_endpoint",
         ),
     }
 }
@@ -102,7 +103,10 @@ fn container_instance(live: &Live, findings: &mut Findings) {
             ..
         })) => findings.fail(
             check,
-            &format_args!("ECS does not know it: {}", status.as_str()),
+            &format_args!(
+                "ECS does not know this container instance: {}",
+                status.as_str()
+            ),
             &"it was deregistered: systemctl stop ecs, rm /var/lib/ecs/data/agent.db, \
               systemctl start ecs; or replace the instance",
         ),
@@ -112,14 +116,14 @@ fn container_instance(live: &Live, findings: &mut Findings) {
                 "{}, but its ECS agent is not connected to ECS",
                 seen.status.as_str()
             ),
-            &"journalctl -u ecs says why; ECS cannot stop a task here meanwhile",
+            &"journalctl -u ecs shows why; until it is connected, ECS cannot stop tasks here",
         ),
         Some(Ok(seen)) if seen.status == ContainerInstanceStatus::Draining && in_service => {
             findings.warn(
                 check,
-                &"DRAINING, though the instance is to stay: ECS places nothing here",
-                &"if nobody drains it on purpose: aws ecs update-container-instances-state \
-                  --status ACTIVE",
+                &"DRAINING, but the instance is not being terminated: ECS places no tasks here",
+                &"if this is not intended: aws ecs update-container-instances-state --status \
+                  ACTIVE",
             );
         }
         Some(Ok(seen)) => findings.ok(check, &seen.status.as_str()),
@@ -177,17 +181,17 @@ fn tasks(live: &Live, findings: &mut Findings) {
             }
         }
         Some(Ok(tasks)) => {
-            findings.ok(list, &"answers");
+            findings.ok(list, &"the call succeeded");
             if tasks.is_empty() {
-                findings.untried(describe, &"there is no task to ask about");
+                findings.untried(describe, &"there is no task to describe");
             } else {
-                findings.ok(describe, &"answers");
+                findings.ok(describe, &"the call succeeded");
             }
             let of_service = |kind: &TaskKind| !matches!(kind, TaskKind::Standalone);
             if tasks.iter().any(|task| of_service(&task.kind)) {
-                findings.ok(services, &"answers");
+                findings.ok(services, &"the call succeeded");
             } else {
-                findings.untried(services, &"there is no task of a service to ask about");
+                findings.untried(services, &"no task belongs to a service");
             }
         }
         Some(Err(failure)) => {
@@ -203,7 +207,7 @@ fn tasks(live: &Live, findings: &mut Findings) {
                     refused(check, service, failure, findings);
                     before = false;
                 } else if before {
-                    findings.ok(check, &"answers");
+                    findings.ok(check, &"the call succeeded");
                 } else {
                     findings.untried(
                         check,
@@ -223,7 +227,7 @@ fn permission<T>(
     findings: &mut Findings,
 ) {
     match asked {
-        Some(Ok(_)) => findings.ok(check, &"answers"),
+        Some(Ok(_)) => findings.ok(check, &"the call succeeded"),
         Some(Err(failure)) => refused(check, service, failure, findings),
         None => findings.untried(check, &untried),
     }
@@ -245,27 +249,30 @@ fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findin
         FailureKind::Throttled => findings.warn(
             check,
             &message,
-            &"run the doctor again later; where this is the rule, find who calls so \
-              often: the limit is the account's",
+            &"run the doctor again later; if this persists, find what calls so often: all \
+              callers in the account share the limit",
         ),
         FailureKind::Unreachable | FailureKind::Timeout => findings.fail(
             check,
             &message,
             &format_args!(
-                "let the instance reach {service}: a route to the internet, or an interface \
-                 VPC endpoint with port 443 open; and no AWS_ENDPOINT_URL that leads \
-                 elsewhere"
+                "let the instance reach {service}, by a route to the internet or an interface \
+                 VPC endpoint with port 443 open, and do not set AWS_ENDPOINT_URL to another \
+                 address"
             ),
         ),
         FailureKind::Server => findings.warn(
             check,
             &message,
-            &format_args!("run the doctor again later: {service} is in trouble"),
+            &format_args!("run the doctor again later: {service} has an internal error"),
         ),
         FailureKind::Malformed => findings.fail(
             check,
             &message,
-            &format_args!("look for what answers in place of {service}: a proxy, AWS_ENDPOINT_URL"),
+            &format_args!(
+                "something else answers instead of {service}: check for a proxy, and \
+                           check AWS_ENDPOINT_URL"
+            ),
         ),
         FailureKind::Refused
         | FailureKind::NoActiveAction
@@ -274,7 +281,7 @@ fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findin
         | FailureKind::Missing => findings.fail(
             check,
             &message,
-            &"correct what the answer names: the cluster, or \
+            &"correct the name that AWS rejects: the cluster, or \
               autoscaling.auto_scaling_group_name",
         ),
     }
@@ -282,33 +289,33 @@ fn refused(check: Check, service: &str, failure: &Failure, findings: &mut Findin
 
 /// Reports the actions that change something, which are not tried.
 pub(super) fn untried(settings: &Settings, findings: &mut Findings) {
-    let why = |what: &str| format!("{what}: look into the role's policy");
+    let why = |what: &str| format!("not tested, because {what}; check the role's policy");
     findings.untried(
         Check::UpdateContainerInstancesState,
-        &why("it would take this instance out of service"),
+        &why("the call would take this instance out of service"),
     );
     findings.untried(
         Check::RecordLifecycleActionHeartbeat,
-        &why("it is answered only while the instance is being terminated"),
+        &why("the call succeeds only while the instance is being terminated"),
     );
     findings.untried(
         Check::CompleteLifecycleAction,
-        &why("it would end the wait of an instance that is being terminated"),
+        &why("the call would complete the lifecycle action"),
     );
     if settings.drain.standalone_tasks.are_stopped() {
-        findings.untried(Check::StopTask, &why("it would stop a task"));
+        findings.untried(Check::StopTask, &why("the call would stop a task"));
     } else {
         findings.ok(
             Check::StopTask,
-            &"not needed: drain.standalone_tasks stops no task",
+            &"not needed: the agent stops no tasks (drain.standalone_tasks)",
         );
     }
     match &settings.cloudformation.resource {
         Some(resource) => findings.untried(
             Check::SignalResource,
             &format_args!(
-                "it would signal {} of {}; it takes no permission, and the stack has to \
-                 wait for signals (WaitOnResourceSignals)",
+                "not tested, because the call would signal {} of {}; it needs no permission, \
+                 but the stack must wait for signals (WaitOnResourceSignals)",
                 resource.logical_resource_id, resource.stack_name
             ),
         ),

@@ -31,14 +31,14 @@ fn fits(live: &Live, task: &CapacitySettings, findings: &mut Findings) {
         return findings.untried(check, &"see ecs:DescribeContainerInstances");
     };
     let Some(figures) = on_empty(task, host) else {
-        return findings.untried(check, &"Amazon ECS does not say what this instance has");
+        return findings.untried(check, &"ECS did not report this instance's resources");
     };
     let size = size(task);
     if figures.tasks_per_host > 0 {
         return findings.ok(
             check,
             &format_args!(
-                "{} of {size} fit on this instance where nothing else runs: {}",
+                "{} tasks of {size} fit on this instance beside the daemons, limited by {}",
                 figures.tasks_per_host,
                 figures.limited_by.as_str()
             ),
@@ -55,22 +55,24 @@ fn fits(live: &Live, task: &CapacitySettings, findings: &mut Findings) {
         findings.fail(
             check,
             &format_args!(
-                "a task of {size} never fits: ECS reserves a port of it for the instance"
+                "a task of {size} never fits: ECS has reserved one of its ports on this \
+                 instance"
             ),
-            &"give the task another port of the host, or a dynamic one (HostPort 0), and correct \
+            &"give the task another host port, or a dynamic one (HostPort 0), and correct \
               capacity.ports",
         );
     } else if alone.is_some_and(|figures| figures.tasks_per_host > 0) {
         findings.fail(
             check,
-            &format_args!("a task of {size} never fits beside the daemons: {limit}"),
-            &"correct capacity.daemon_cpu and capacity.daemon_memory, or take a larger instance type",
+            &format_args!("a task of {size} never fits beside the daemons, limited by {limit}"),
+            &"correct capacity.daemon_cpu and capacity.daemon_memory, or use a larger instance \
+              type",
         );
     } else {
         findings.fail(
             check,
-            &format_args!("a task of {size} never fits on this instance: {limit}"),
-            &"correct capacity.cpu and capacity.memory, or take a larger instance type",
+            &format_args!("a task of {size} never fits on this instance, limited by {limit}"),
+            &"correct capacity.cpu and capacity.memory, or use a larger instance type",
         );
     }
 }
@@ -94,7 +96,7 @@ fn listener(live: &Live, settings: &Settings, findings: &mut Findings) {
     let check = Check::CapacityListener;
     let endpoint = settings.metrics.capacity_endpoint();
     match &live.listener {
-        Some(Ok(())) => findings.ok(check, &format_args!("somebody listens at {endpoint}")),
+        Some(Ok(())) => findings.ok(check, &format_args!("something listens on {endpoint}")),
         Some(Err(failure)) => findings.warn(
             check,
             &failure.message,
@@ -102,7 +104,7 @@ fn listener(live: &Live, settings: &Settings, findings: &mut Findings) {
               {\"service_address\": \"tcp://127.0.0.1:25888\"}}}} in its configuration, or correct \
               metrics.emf_endpoint",
         ),
-        None => findings.untried(check, &"nobody was asked"),
+        None => findings.untried(check, &"not tested"),
     }
 }
 
@@ -117,8 +119,8 @@ fn provider(live: &Live, findings: &mut Findings) {
         .host
         .as_ref()
         .and_then(|host| host.capacity_provider.as_ref());
-    let remedy = "scale the group by one of the two: set capacity.enabled = false, or take the group \
-                  out of the capacity provider";
+    let remedy = "scale the group with only one of the two: set capacity.enabled = false, or \
+                  remove the group from the capacity provider";
     if let Some(name) = provider {
         findings.warn(
             check,
@@ -136,7 +138,7 @@ fn provider(live: &Live, findings: &mut Findings) {
     } else if live.host.is_some() {
         findings.ok(
             check,
-            &"the instance belongs to none, as far as can be seen from here",
+            &"neither the container instance nor the instance's tags name one",
         );
     } else {
         findings.untried(check, &"see ecs:DescribeContainerInstances");

@@ -26,7 +26,7 @@ pub(super) fn judge(live: &Live, settings: &Settings, findings: &mut Findings) {
         for check in checks.into_iter().chain(OF_OUR_HOOK) {
             let why = match live.hooks {
                 Some(_) => "see autoscaling:DescribeLifecycleHooks",
-                None => "it is not known which group this is: see group",
+                None => "the group is not known: see group",
             };
             findings.untried(check, &why);
         }
@@ -48,7 +48,7 @@ pub(super) fn judge(live: &Live, settings: &Settings, findings: &mut Findings) {
         }
         None => {
             for check in OF_OUR_HOOK {
-                findings.untried(check, &"no hook is ours: see hook");
+                findings.untried(check, &"no hook belongs to this agent: see hook");
             }
         }
     }
@@ -68,7 +68,7 @@ fn group(live: &Live, settings: &Settings, findings: &mut Findings) {
                     found.group
                 ),
                 &"correct autoscaling.auto_scaling_group_name, or remove it: the agent finds \
-                  the group",
+                  the group itself",
             );
         }
         (Some(Ok(Some(found))), _) => {
@@ -86,18 +86,18 @@ fn group(live: &Live, settings: &Settings, findings: &mut Findings) {
         }
         (Some(Ok(None)), _) => findings.warn(
             check,
-            &"Auto Scaling does not know this instance: only a Spot interruption or a \
-              shutdown can start a drain",
+            &"Auto Scaling does not know this instance: no termination by Auto Scaling starts \
+              a drain",
             &"launch it from an Auto Scaling group, or attach it to one",
         ),
         (Some(Err(_)), Some(group)) => findings.ok(
             check,
-            &format_args!("{group}, by its tag or the configuration"),
+            &format_args!("{group}, from the instance's tag or the configuration"),
         ),
         (Some(Err(_)), None) => {
             findings.untried(check, &"see autoscaling:DescribeAutoScalingInstances");
         }
-        (None, _) => findings.untried(check, &"nobody says in which region this is: see metadata"),
+        (None, _) => findings.untried(check, &"the region is not known: see metadata"),
     }
 }
 
@@ -121,30 +121,30 @@ fn ours<'a>(
         }) => findings.fail(
             check,
             &format_args!(
-                "autoscaling.lifecycle_hook_name is {configured}, which {group} does not \
-                 have ({})",
+                "autoscaling.lifecycle_hook_name is {configured}, which is not a terminating \
+                 hook of {group} ({})",
                 if names.is_empty() {
-                    "none at all".to_owned()
+                    "it has none".to_owned()
                 } else {
                     names.join(", ")
                 }
             ),
-            &"correct the name, or create the hook: until then nothing holds the \
-              instance for the drain",
+            &"correct the name, or create the hook; until then, Auto Scaling does not wait for \
+              the drain",
         ),
         Err(NoHook::None { .. } | NoHook::NotInAGroup) if managed => findings.warn(
             check,
             &format_args!(
-                "{group} has only that of ECS managed draining: this agent drains, and \
-                 completes none"
+                "{group} has only the hook of ECS managed draining: this agent drains, but \
+                 completes no hook"
             ),
-            &"for the agent's own deadline and policies create a hook of its own, and \
-              turn managed draining off",
+            &"to use the agent's deadline and policies, create a hook of its own and turn \
+              managed draining off",
         ),
         Err(NoHook::None { .. } | NoHook::NotInAGroup) => findings.fail(
             check,
             &format_args!(
-                "{group} has no terminating hook: nothing holds the instance for the drain"
+                "{group} has no terminating hook: Auto Scaling does not wait for the drain"
             ),
             &format_args!(
                 "aws autoscaling put-lifecycle-hook --auto-scaling-group-name {group} \
@@ -156,11 +156,11 @@ fn ours<'a>(
         Err(NoHook::Ambiguous { names, .. }) => findings.fail(
             check,
             &format_args!(
-                "{group} has several ({}), and none is named as ours: none is \
-                 completed",
+                "{group} has several ({}), and none is configured: the agent completes none of \
+                 them",
                 names.join(", ")
             ),
-            &"set autoscaling.lifecycle_hook_name to the one that is for this agent",
+            &"set autoscaling.lifecycle_hook_name to this agent's hook",
         ),
     }
     None
@@ -175,14 +175,14 @@ fn launch_hook(
 ) {
     let check = Check::LaunchHook;
     if !settings.ready.enabled {
-        return findings.ok(check, &"ready.enabled is false: no launch is completed");
+        return findings.ok(check, &"not needed: ready.enabled is false");
     }
     let configured = settings.autoscaling.launch_hook_name.as_ref();
     match choose(hooks.iter().copied(), configured, group) {
         Ok(hook) if settings.ready.timeout > bearable(hook) => findings.warn(
             check,
             &format_args!(
-                "ready.timeout is {}, but {} of {group} lapses after {} (GlobalTimeout)",
+                "ready.timeout is {}, but {} of {group} times out after {} (GlobalTimeout)",
                 span(settings.ready.timeout),
                 hook.name,
                 span(hook.global_timeout)
@@ -194,21 +194,24 @@ fn launch_hook(
         Err(NoHook::Missing { configured, .. }) => findings.fail(
             check,
             &format_args!(
-                "autoscaling.launch_hook_name is {configured}, which {group} does not have"
+                "autoscaling.launch_hook_name is {configured}, which is not a launching hook \
+                 of {group}"
             ),
-            &"correct the name, or create the hook: until then no launch is completed",
+            &"correct the name, or create the hook; until then, the agent completes no launch",
         ),
         Err(NoHook::None { .. } | NoHook::NotInAGroup) => findings.ok(
             check,
-            &format_args!("{group} has none: a new instance is in service before it has joined"),
+            &format_args!("{group} has none: a new instance enters service before it has \
+                           joined the cluster"),
         ),
         Err(NoHook::Ambiguous { names, .. }) => findings.warn(
             check,
             &format_args!(
-                "{group} has several ({}), and none is named as ours",
+                "{group} has several ({}), and none is configured: the agent completes none of \
+                 them",
                 names.join(", ")
             ),
-            &"set autoscaling.launch_hook_name, if one of them is for this agent",
+            &"set autoscaling.launch_hook_name if one of them belongs to this agent",
         ),
     }
 }
@@ -228,12 +231,13 @@ fn found(
         return findings.warn(
             check,
             &format_args!(
-                "{} of {group}, {why}, but it notifies {target}, which may complete it as well",
+                "{} of {group}, {why}; but it notifies {target}, which may also complete it",
                 hook.name
             ),
             &format_args!(
-                "set autoscaling.lifecycle_hook_name = \"{}\" if it is this agent's: the next release \
-                 completes it only then. Otherwise create a hook of its own: docs/moving.md",
+                "if the hook is this agent's, set autoscaling.lifecycle_hook_name = \"{}\": \
+                 the next release completes it only then. Otherwise create a hook for this \
+                 agent: docs/moving.md",
                 hook.name
             ),
         );
@@ -247,11 +251,11 @@ fn managed_draining(managed: bool, findings: &mut Findings) {
         findings.warn(
             check,
             &format_args!(
-                "ECS managed draining is on, too ({MANAGED_DRAINING_HOOK}): it holds the \
-                 instance until it is done itself, whatever drain.timeout says"
+                "ECS managed draining is on as well ({MANAGED_DRAINING_HOOK}): it keeps the \
+                 instance until it has finished, regardless of drain.timeout"
             ),
-            &"choose one: turn managedDraining off in the capacity provider, or do \
-              without this agent",
+            &"use only one of the two: turn managedDraining off in the capacity provider, or \
+              remove this agent",
         );
     } else {
         findings.ok(check, &"off");
@@ -265,21 +269,20 @@ fn heartbeat(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings)
         Some(own) if own > quarter => findings.warn(
             check,
             &format_args!(
-                "heartbeat_interval is {}, longer than a quarter of the HeartbeatTimeout: every {} \
-                 is used",
+                "heartbeat_interval ({}) exceeds a quarter of the HeartbeatTimeout; using {}",
                 span(own),
                 span(quarter)
             ),
             &format_args!(
-                "unset autoscaling.heartbeat_interval (a quarter is the default), or set at most \
-                 \"{}\"",
+                "unset autoscaling.heartbeat_interval (the default is a quarter), or set at \
+                 most \"{}\"",
                 span(quarter)
             ),
         ),
         own => findings.ok(
             check,
             &format_args!(
-                "every {}, and the hook lapses after {}",
+                "every {}; without heartbeats, the hook times out after {}",
                 span(own.unwrap_or(quarter)),
                 span(hook.heartbeat_timeout)
             ),
@@ -310,7 +313,7 @@ fn timeout(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings) {
         findings.ok(
             check,
             &format_args!(
-                "drain.timeout is {}, GlobalTimeout {}",
+                "drain.timeout is {}, GlobalTimeout is {}",
                 span(timeout),
                 span(hook.global_timeout)
             ),
@@ -326,7 +329,7 @@ fn default_result(
 ) {
     let check = Check::HookDefaultResult;
     let Some(default) = hook.default_result else {
-        return findings.untried(check, &"Auto Scaling does not tell it");
+        return findings.untried(check, &"Auto Scaling did not report it");
     };
     let result = default.as_str();
     let lapses = span(hook.heartbeat_timeout);
@@ -335,41 +338,43 @@ fn default_result(
         ResultOnTimeout::Abandon if !abandons => findings.warn(
             check,
             &format_args!(
-                "{result}, but drain.result_on_timeout is ABANDON: {lapses} after this agent has died, a group \
-                 that retains instances does not retain this one"
+                "{result}, but drain.result_on_timeout is ABANDON: if the agent dies, the hook \
+                 times out, and a group that retains instances does not retain this one"
             ),
             &"set the hook's DefaultResult to ABANDON, or drain.result_on_timeout to CONTINUE",
         ),
         ResultOnTimeout::Abandon => findings.ok(
             check,
-            &format_args!("{result}, as drain.result_on_timeout: after {lapses}, should this agent die"),
+            &format_args!("{result}, like drain.result_on_timeout; applies {lapses} after the \
+                           last heartbeat if the agent dies"),
         ),
         _ if abandons && hooks > 1 => findings.warn(
             check,
             &format_args!(
-                "{result}: {lapses} after this agent has died, the group's other hooks are \
-                 skipped as well"
+                "{result}: if the agent dies, the hook times out, and the group's other hooks \
+                 are skipped as well"
             ),
             &"set the hook's DefaultResult to CONTINUE",
         ),
         ResultOnTimeout::None => findings.ok(
             check,
             &format_args!(
-                "{result}, {lapses} after a drain that timed out (drain.result_on_timeout \
-                 is NONE)"
+                "{result}; applies {lapses} after the last heartbeat, also if a drain times \
+                 out (drain.result_on_timeout is NONE)"
             ),
         ),
         ResultOnTimeout::Continue if abandons => findings.warn(
             check,
             &format_args!(
-                "{result}, but drain.result_on_timeout is CONTINUE: a group that retains instances retains those \
-                 whose agent has died, and none whose drain timed out"
+                "{result}, but drain.result_on_timeout is CONTINUE: a group that retains \
+                 instances retains this one if the agent dies, but not if the drain times out"
             ),
             &"set the hook's DefaultResult to CONTINUE; to retain instances, set drain.result_on_timeout to ABANDON",
         ),
         ResultOnTimeout::Continue => findings.ok(
             check,
-            &format_args!("{result}, should this agent die: after {lapses}"),
+            &format_args!("{result}; applies {lapses} after the last heartbeat if the agent \
+                           dies"),
         ),
     }
 }

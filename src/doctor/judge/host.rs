@@ -11,7 +11,7 @@ use crate::doctor::facts::{EcsConfig, Facts, Host, Program, StateDirectory, Stat
 use crate::doctor::finding::{Check, Findings};
 
 const UNIT: &str = "ecs-lifecycle-agent.service";
-const INSTALL: &str = "install it: systemd/ecs-lifecycle-agent.service of the release, to \
+const INSTALL: &str = "copy systemd/ecs-lifecycle-agent.service from the release to \
                        /usr/lib/systemd/system";
 
 pub(super) fn judge(facts: &Facts, settings: &Settings, findings: &mut Findings) {
@@ -43,7 +43,7 @@ pub(super) fn configuration(facts: &Facts, findings: &mut Findings) {
                 format!("{}: {key}{}", problem.origin, problem.what)
             });
             let remedies = problems.iter().map(|problem| problem.remedy.clone());
-            let what = format!("wrong: {}", each.collect::<Vec<_>>().join("; "));
+            let what = format!("invalid: {}", each.collect::<Vec<_>>().join("; "));
             return findings.fail(check, &what, &remedies.collect::<Vec<_>>().join("; "));
         }
     };
@@ -59,8 +59,8 @@ pub(super) fn configuration(facts: &Facts, findings: &mut Findings) {
         .count();
     match variables {
         0 => {}
-        1 => sources.push("one variable of this shell".to_owned()),
-        count => sources.push(format!("{count} variables of this shell")),
+        1 => sources.push("one variable from this shell".to_owned()),
+        count => sources.push(format!("{count} variables from this shell")),
     }
     let mut text = if sources.is_empty() {
         "valid: the defaults".to_owned()
@@ -69,7 +69,7 @@ pub(super) fn configuration(facts: &Facts, findings: &mut Findings) {
     };
     for file in &facts.host.unit_environment {
         text.push_str(&format!(
-            "; {file} sets variables for the unit, which are not looked at here"
+            "; {file} sets variables for the unit, which are not applied here"
         ));
     }
     findings.ok(check, &text);
@@ -82,10 +82,10 @@ fn unit(host: &Host, image: bool, findings: &mut Findings) {
             &format_args!("{UNIT} is not installed"),
             &INSTALL,
         );
-        findings.untried(Check::UnitEnabled, &"there is no unit");
-        findings.untried(Check::Binary, &"no unit says which program is started");
+        findings.untried(Check::UnitEnabled, &"the unit is not installed");
+        findings.untried(Check::Binary, &"the unit is not installed");
         if !image {
-            findings.untried(Check::UnitActive, &"there is no unit");
+            findings.untried(Check::UnitActive, &"the unit is not installed");
         }
         return;
     };
@@ -93,7 +93,7 @@ fn unit(host: &Host, image: bool, findings: &mut Findings) {
     if unit.masked {
         findings.fail(
             Check::UnitFile,
-            &format_args!("{path} masks it"),
+            &format_args!("masked by {path}"),
             &format_args!("systemctl unmask {UNIT}"),
         );
     } else {
@@ -110,7 +110,7 @@ fn unit(host: &Host, image: bool, findings: &mut Findings) {
         ),
         Some((program, Program::Missing)) => findings.fail(
             Check::Binary,
-            &format_args!("{path} starts {}, which is not there", program.display()),
+            &format_args!("{path} starts {}, which does not exist", program.display()),
             &format_args!("install the binary there, or correct ExecStart= in {path}"),
         ),
         None => findings.untried(Check::Binary, &format_args!("{path} has no ExecStart=")),
@@ -119,7 +119,7 @@ fn unit(host: &Host, image: bool, findings: &mut Findings) {
         Some(link) => findings.ok(Check::UnitEnabled, &format_args!("by {}", link.display())),
         None => findings.fail(
             Check::UnitEnabled,
-            &"nothing starts it at boot",
+            &"it does not start at boot",
             &format_args!("systemctl enable {UNIT}"),
         ),
     }
@@ -129,16 +129,22 @@ fn unit(host: &Host, image: bool, findings: &mut Findings) {
     match host.active {
         Some(true) if host.running.as_deref() == Some(Path::new(KEPT)) => findings.warn(
             Check::UnitActive,
-            &format_args!("the version before runs ({KEPT}): this one refuses the configuration"),
-            &format_args!("correct the configuration, and systemctl restart {UNIT}"),
+            &format_args!(
+                "the previous version is running ({KEPT}); this version rejects the \
+                           configuration"
+            ),
+            &format_args!("correct the configuration, then systemctl restart {UNIT}"),
         ),
-        Some(true) => findings.ok(Check::UnitActive, &"it runs"),
+        Some(true) => findings.ok(Check::UnitActive, &"running"),
         Some(false) => findings.fail(
             Check::UnitActive,
-            &"it does not run",
-            &format_args!("systemctl start {UNIT}; journalctl -u {UNIT} says why it ended"),
+            &"not running",
+            &format_args!("systemctl start {UNIT}; journalctl -u {UNIT} shows why it stopped"),
         ),
-        None => findings.untried(Check::UnitActive, &"there are no control groups to be seen"),
+        None => findings.untried(
+            Check::UnitActive,
+            &"no control groups of systemd were found",
+        ),
     }
 }
 
@@ -149,23 +155,22 @@ fn neighbours(host: &Host, findings: &mut Findings) {
         None => findings.warn(
             Check::DockerUnit,
             &"docker.service is not installed",
-            &"install Docker, or, with another unit for the containers, order the \
-              agent's unit after that with a drop-in",
+            &"install Docker; if it runs under another unit, order the agent's unit after that \
+              with a drop-in",
         ),
     }
     match &host.ecs_unit {
         Some(path) if host.ecs_wanted => findings.ok(Check::EcsUnit, &path.display()),
         Some(path) => findings.warn(
             Check::EcsUnit,
-            &format_args!("{}, but nothing starts it at boot", path.display()),
-            &"systemctl enable ecs.service: the agent's unit is started with it",
+            &format_args!("{} does not start at boot", path.display()),
+            &"systemctl enable ecs.service, which also starts the agent's unit",
         ),
         None => findings.fail(
             Check::EcsUnit,
             &"ecs.service is not installed",
-            &"install the ECS agent (ecs-init), or, where its unit has another name, \
-              have that want the agent's: systemctl add-wants UNIT \
-              ecs-lifecycle-agent.service",
+            &"install the ECS agent (ecs-init); if its unit has another name, start the \
+              agent's unit with it: systemctl add-wants UNIT ecs-lifecycle-agent.service",
         ),
     }
 }
@@ -202,8 +207,8 @@ fn ecs_config(facts: &Facts, settings: &Settings, findings: &mut Findings) {
         findings.warn(
             Check::EcsConfig,
             &lines.collect::<Vec<_>>().join(", "),
-            &"write KEY=value in /etc/ecs/ecs.config, a line each, without spaces around \
-              the \"=\"",
+            &"write one KEY=value per line in /etc/ecs/ecs.config, without spaces around the \
+              \"=\"",
         );
     } else if let (Some(wanted), Some(registered)) = (config.cluster.as_deref(), registered)
         && short(wanted) != short(registered)
@@ -213,15 +218,15 @@ fn ecs_config(facts: &Facts, settings: &Settings, findings: &mut Findings) {
             &format_args!(
                 "ECS_CLUSTER is {wanted}, but the ECS agent is registered in {registered}"
             ),
-            &"the ECS agent goes by what it stored at its first start: systemctl stop \
-              ecs, rm /var/lib/ecs/data/agent.db, systemctl start ecs",
+            &"the ECS agent keeps the registration of its first start: systemctl stop ecs, rm \
+              /var/lib/ecs/data/agent.db, systemctl start ecs",
         );
     } else if let Some(timeout) = stop_timeout {
         findings.warn(
             Check::EcsConfig,
             &format_args!(
-                "ECS_CONTAINER_STOP_TIMEOUT is {}, and drain.timeout is {}: a container \
-                 that does not stop by itself outlasts the drain",
+                "ECS_CONTAINER_STOP_TIMEOUT is {}, but drain.timeout is only {}: a container \
+                 that ignores SIGTERM is still running when the drain times out",
                 span(timeout),
                 span(settings.drain.timeout)
             ),
@@ -230,8 +235,7 @@ fn ecs_config(facts: &Facts, settings: &Settings, findings: &mut Findings) {
     } else if facts.host.ecs_config.is_none() {
         findings.ok(
             Check::EcsConfig,
-            &"there is none: the ECS agent has its defaults, and joins the cluster \
-              \"default\"",
+            &"no such file: the ECS agent uses its defaults and joins the cluster \"default\"",
         );
     } else {
         let cluster = config.cluster.as_deref().unwrap_or("not set (yet)");
@@ -241,10 +245,10 @@ fn ecs_config(facts: &Facts, settings: &Settings, findings: &mut Findings) {
     findings.ok(
         Check::SpotDraining,
         &if spot.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
-            "the ECS agent sets DRAINING on a Spot interruption, too: the two do not \
-             get in each other's way, and this agent also waits for the tasks"
+            "the ECS agent sets DRAINING on a Spot interruption as well; the two do not \
+             interfere, and this agent also waits for the tasks"
         } else {
-            "the ECS agent leaves a Spot interruption to this agent"
+            "the ECS agent does not drain on a Spot interruption; this agent does"
         },
     );
 }
@@ -262,21 +266,25 @@ fn cloud_init(facts: &Facts, findings: &mut Findings) {
         .live
         .as_ref()
         .is_some_and(|live| live.ecs_agent.is_ok());
-    let remedy = "cloud-init status --long says why metadata did not answer it; then cloud-init clean --reboot, \
-                  or replace the instance";
+    let remedy = "cloud-init status --long shows why it could not read metadata; then run \
+                  cloud-init clean --reboot, or replace the instance";
     match &facts.host.cloud_init {
-        None => findings.ok(check, &"it has left no result here"),
+        None => findings.ok(check, &"cloud-init has left no result file"),
         Some(source) if !has_no_user_data(&facts.host) => findings.ok(check, source),
         Some(source) if answers => findings.warn(
             check,
-            &format_args!("{source}: it found no data source, and the user data was not run"),
+            &format_args!(
+                "{source}: cloud-init found no data source, so it did not run the \
+                           user data"
+            ),
             &remedy,
         ),
         Some(source) => findings.fail(
             check,
             &format_args!(
-                "{source}: it found no data source, the user data was not run, and an ECS agent of 1.105.0 or \
-                 later does not start where there is any"
+                "{source}: cloud-init found no data source, so it did not run the user data. \
+                 If there is user data, an ECS agent of version 1.105.0 or later does not \
+                 start"
             ),
             &remedy,
         ),
@@ -287,13 +295,19 @@ fn ecs_agent_data(host: &Host, findings: &mut Findings) {
     match host.ecs_agent_data.first() {
         Some(path) => findings.warn(
             Check::EcsAgentData,
-            &format_args!("{} is another machine's registration", path.display()),
+            &format_args!(
+                "{} belongs to the machine that the image is built on",
+                path.display()
+            ),
             &format_args!(
                 "at the end of the build: systemctl stop ecs, rm {}",
                 path.display()
             ),
         ),
-        None => findings.ok(Check::EcsAgentData, &"the ECS agent has stored nothing yet"),
+        None => findings.ok(
+            Check::EcsAgentData,
+            &"the ECS agent has stored no registration",
+        ),
     }
 }
 
@@ -304,26 +318,28 @@ fn state_directory(host: &Host, findings: &mut Findings) {
         StateDirectory::Writable => findings.ok(check, &path),
         StateDirectory::Missing if host.active == Some(true) => findings.warn(
             check,
-            &format_args!("{path} is not there: a restart in mid-drain begins the drain anew"),
-            &"keep StateDirectory=ecs-lifecycle-agent in the unit, or create what \
-              agent.state_directory names",
+            &format_args!(
+                "{path} does not exist: if the agent restarts during a drain, the \
+                           drain starts again with a new deadline"
+            ),
+            &"keep StateDirectory=ecs-lifecycle-agent in the unit, or create the directory in \
+              agent.state_directory",
         ),
         StateDirectory::Missing => findings.untried(
             check,
-            &format_args!("{path} is not there: the unit makes it when it starts"),
+            &format_args!("{path} does not exist yet: the unit creates it when it starts"),
         ),
         StateDirectory::Hidden => findings.untried(
             check,
-            &format_args!("{path} is not for this user to see: run the doctor as root"),
+            &format_args!("this user may not read {path}: run the doctor as root"),
         ),
         StateDirectory::Unwritable(why) => findings.warn(
             check,
             &format_args!(
-                "{path} cannot be written to ({why}): a restart in mid-drain begins the \
-                 drain anew"
+                "{path} is not writable ({why}): if the agent restarts during a drain, the \
+                 drain starts again with a new deadline"
             ),
-            &"let the agent write there: room on the disk, a file system that is not \
-              read-only",
+            &"free disk space, or mount the file system read-write",
         ),
         StateDirectory::NotWritten => findings.untried(check, &path),
     }
@@ -339,31 +355,31 @@ fn state_file(facts: &Facts, findings: &mut Findings) {
         .and_then(|live| live.metadata.instance.as_ref().ok())
         .map(|instance| instance.instance_id.as_str());
     match &facts.host.state_file {
-        StateFile::None => findings.ok(check, &"there is none: no drain to take up"),
+        StateFile::None => findings.ok(check, &"none: no drain to resume"),
         StateFile::About(_) if facts.live.is_none() => findings.warn(
             check,
-            &format_args!("{path} is about the machine that the image is built on"),
+            &format_args!("{path} belongs to the machine that the image is built on"),
             &format_args!("at the end of the build: systemctl stop {UNIT}, rm {path}"),
         ),
         StateFile::About(id) if here.is_some_and(|here| here != id) => findings.warn(
             check,
-            &format_args!("{path} is about {id}, and so is ignored"),
+            &format_args!("{path} belongs to {id} and is ignored"),
             &format_args!(
-                "rm {path}, and build images with `ecs-lifecycle-agent doctor --image` at \
-                 the end"
+                "rm {path}; run `ecs-lifecycle-agent doctor --image` at the end of image \
+                 builds"
             ),
         ),
-        StateFile::About(_) if here.is_some() => findings.ok(check, &"about this instance"),
+        StateFile::About(_) if here.is_some() => findings.ok(check, &"belongs to this instance"),
         StateFile::About(id) => findings.untried(
             check,
-            &format_args!("about {id}; which instance this is, metadata did not say"),
+            &format_args!("belongs to {id}; metadata did not say which instance this is"),
         ),
         StateFile::Unreadable(why) if facts.host.state == StateDirectory::Hidden => {
             findings.untried(check, &why);
         }
         StateFile::Unreadable(why) => findings.warn(
             check,
-            &format_args!("{path}: {why}: it is ignored"),
+            &format_args!("{path} is ignored: {why}"),
             &format_args!("rm {path}"),
         ),
     }
@@ -372,17 +388,18 @@ fn state_file(facts: &Facts, findings: &mut Findings) {
 fn shutdown(host: &Host, settings: &Settings, findings: &mut Findings) {
     let check = Check::Shutdown;
     match settings.drain.on_shutdown {
-        None => findings.ok(
-            check,
-            &"drain.on_shutdown is not set: a shutdown is not held up",
-        ),
+        None => findings.ok(check, &"not needed: drain.on_shutdown is not set"),
         Some(_) if host.dbus_broker => {
-            findings.ok(check, &"dbus-broker tells a shutdown from a restart");
+            findings.ok(
+                check,
+                &"dbus-broker is installed: the agent can tell a shutdown from \
+                                 a restart",
+            );
         }
         Some(_) => findings.warn(
             check,
-            &"drain.on_shutdown is set, but dbus-broker is not installed: dbus-daemon \
-              lets the unit's dynamic user not in, and no shutdown is held up",
+            &"drain.on_shutdown is set, but dbus-broker is not installed: dbus-daemon denies \
+              access to the unit's dynamic user, so no shutdown is delayed",
             &"install dbus-broker, or unset drain.on_shutdown",
         ),
     }

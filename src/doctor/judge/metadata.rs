@@ -6,9 +6,8 @@ use super::host::span;
 use crate::doctor::facts::{Asked, Host, Live, Metadata};
 use crate::doctor::finding::{Check, Findings};
 
-/// In seconds. AWS rejects signatures (SigV4) that are five minutes off.
-const MOST_SKEW: u64 = 240;
-/// In seconds. A Spot interruption notice comes only two minutes ahead.
+/// In seconds. A clock that is further off can assign a sample of the capacity to the wrong minute. Calls and deadlines
+/// do not depend on the clock, because the agent takes the time from the answers of AWS and of instance metadata.
 const SKEW: u64 = 30;
 
 const NO_METADATA: &str = "instance metadata does not answer";
@@ -49,13 +48,13 @@ fn answers(metadata: &Metadata, findings: &mut Findings) {
         Ok(instance) => findings.ok(
             check,
             &format_args!(
-                "answers by IMDSv2: {} in {}",
+                "answers over IMDSv2: {} in {}",
                 instance.instance_id, instance.region
             ),
         ),
         Err(failure) if lost_on_a_hop(metadata) => findings.fail(
             check,
-            &format_args!("gives no token, though it answers: {failure}"),
+            &format_args!("answers, but not a request for a token: {failure}"),
             &"run the agent on the host, not in a container, or raise \
               HttpPutResponseHopLimit to 2",
         ),
@@ -68,9 +67,9 @@ fn answers(metadata: &Metadata, findings: &mut Findings) {
             {
                 "set HttpEndpoint to enabled in the launch template's MetadataOptions"
             } else {
-                "is this an EC2 instance? let it reach 169.254.169.254: HttpEndpoint \
-                 enabled, no firewall rule or proxy before it, \
-                 AWS_EC2_METADATA_SERVICE_ENDPOINT unset"
+                "on an EC2 instance: set HttpEndpoint to enabled, remove any firewall rule or \
+                 proxy in front of 169.254.169.254, and unset \
+                 AWS_EC2_METADATA_SERVICE_ENDPOINT"
             };
             findings.fail(check, &failure.message, &remedy);
         }
@@ -81,12 +80,15 @@ fn without_token(metadata: &Metadata, findings: &mut Findings) {
     let check = Check::MetadataV1;
     match &metadata.without_token {
         Ok(answer) if answer.status == 401 => {
-            findings.ok(check, &"refused without a token: IMDSv2 is required");
+            findings.ok(
+                check,
+                &"requests without a token are refused: IMDSv2 is required",
+            );
         }
         Ok(answer) if answer.status == 200 => findings.warn(
             check,
-            &"answers without a token as well (IMDSv1): whoever can make a container \
-              request a URL gets the role's credentials",
+            &"also answers without a token (IMDSv1): anyone who can make a container request a \
+              URL gets the role's credentials",
             &format_args!(
                 "set HttpTokens to required {}",
                 options(metadata, "--http-tokens required")
@@ -108,8 +110,8 @@ fn hop_limit(metadata: &Metadata, findings: &mut Findings) {
     if lost_on_a_hop(metadata) {
         return findings.fail(
             check,
-            &"too low for where the doctor runs: the answer with the token is lost on \
-              the way",
+            &"too low for the place where the doctor runs: the answer with the token does not \
+              arrive",
             &format_args!(
                 "set HttpPutResponseHopLimit to 2 {}",
                 options(metadata, "--http-put-response-hop-limit 2")
@@ -117,8 +119,8 @@ fn hop_limit(metadata: &Metadata, findings: &mut Findings) {
         );
     }
     let why = if metadata.instance.is_ok() {
-        "metadata does not tell it; it is enough for the agent, as a token arrived \
-         here. New stacks have 1: tasks in bridge mode that need metadata would need 2"
+        "metadata does not show the limit. It is high enough for the agent, because a token arrived \
+         here. New stacks set 1; tasks in bridge mode that need metadata need 2"
     } else {
         NO_METADATA
     };
@@ -130,13 +132,13 @@ fn tags(metadata: &Metadata, findings: &mut Findings) {
     match &metadata.tags {
         None => findings.untried(check, &NO_METADATA),
         Some(Ok(Some(names))) => {
-            findings.ok(check, &format_args!("{} tags can be read", names.len()));
+            findings.ok(check, &format_args!("tags can be read: {}", names.len()));
         }
         Some(Ok(None)) => findings.warn(
             check,
             &"metadata has no tags: each drain costs one more call, \
-              DescribeAutoScalingInstances, and a fleet that drains at once shares its \
-              limit",
+              DescribeAutoScalingInstances, whose rate limit all instances of the account \
+              share",
             &format_args!(
                 "set InstanceMetadataTags to enabled {}",
                 options(metadata, "--instance-metadata-tags enabled")
@@ -148,32 +150,25 @@ fn tags(metadata: &Metadata, findings: &mut Findings) {
 
 fn clock(metadata: &Metadata, findings: &mut Findings) {
     let check = Check::Clock;
-    let remedy = "start chronyd, with server 169.254.169.123 in its configuration";
     let ahead = metadata
         .without_token
         .as_ref()
         .ok()
         .and_then(|answer| answer.clock_ahead);
     let Some(ahead) = ahead else {
-        return findings.untried(check, &"no answer of metadata says what time it is");
+        return findings.untried(check, &"metadata did not tell the time");
     };
     let off = ahead.unsigned_abs();
     let by = span(std::time::Duration::from_secs(off));
     let direction = if ahead > 0 { "ahead" } else { "behind" };
-    if off >= MOST_SKEW {
-        findings.fail(
-            check,
-            &format_args!("{by} {direction}: AWS accepts no signature that is five minutes off"),
-            &remedy,
-        );
-    } else if off >= SKEW {
+    if off >= SKEW {
         findings.warn(
             check,
-            &format_args!("{by} {direction}: deadlines of Spot interruptions are off by as much"),
-            &remedy,
+            &format_args!("{by} {direction}: times in the log, in status and in metrics are wrong"),
+            &"start chronyd, with server 169.254.169.123 in its configuration",
         );
     } else {
-        findings.ok(check, &"agrees with that of instance metadata");
+        findings.ok(check, &"agrees with instance metadata");
     }
 }
 
@@ -183,26 +178,26 @@ fn target(metadata: &Metadata, findings: &mut Findings) {
         None => findings.untried(check, &NO_METADATA),
         Some(Ok(None)) => findings.ok(
             check,
-            &"not set: outside an Auto Scaling group, or not in service yet",
+            &"not set: the instance is in no Auto Scaling group, or not in service yet",
         ),
         Some(Ok(Some(target @ TargetLifecycleState::Unknown(_)))) => findings.warn(
             check,
-            &format_args!("{target}, which this version does not know: it acts on none"),
-            &"look for a newer version of the agent",
+            &format_args!("{target}: this version does not know this state and ignores it"),
+            &"upgrade the agent",
         ),
         Some(Ok(Some(
             target @ (TargetLifecycleState::Terminated | TargetLifecycleState::WarmedTerminated),
         ))) => findings.warn(
             check,
             &format_args!("{target}: this instance is being terminated"),
-            &"systemctl status ecs-lifecycle-agent says what the drain waits for",
+            &"systemctl status ecs-lifecycle-agent shows what the drain waits for",
         ),
         Some(Ok(Some(target))) => findings.ok(check, &target),
         Some(Err(failure)) => findings.fail(
             check,
             &failure.message,
-            &"the agent learns of a termination from there: look for what answers in \
-              place of metadata",
+            &"the agent learns of terminations from this value: check what answers instead of \
+              metadata",
         ),
     }
 }
@@ -215,13 +210,13 @@ fn role(metadata: &Metadata, findings: &mut Findings) {
         Some(Ok(None)) => findings.fail(
             check,
             &"the instance has no role",
-            &"give it an instance profile, in the launch template's IamInstanceProfile, \
-              whose role has the policy of the README (IAM)",
+            &"in the launch template, set IamInstanceProfile to an instance profile whose role \
+              has the policy in the README (IAM)",
         ),
         Some(Err(failure)) => findings.fail(
             check,
             &failure.message,
-            &"run the doctor again; the agent has no credentials while this lasts",
+            &"run the doctor again; while this lasts, the agent has no credentials",
         ),
     }
 }
@@ -254,20 +249,20 @@ fn credentials(live: &Live, host: &Host, findings: &mut Findings) {
         || answered(&live.auto_scaling)
         || answered(&live.hooks);
     if matches!(live.metadata.role, Some(Ok(None))) && host.credential_overrides.is_empty() {
-        findings.untried(check, &"there is no role");
+        findings.untried(check, &"the instance has no role");
     } else if let Some(failure) = refused {
         findings.fail(
             check,
             &failure.message,
-            &"see role and clock; a role that was changed just now takes some minutes; \
-              else replace the instance profile",
+            &"see role; a changed role takes effect after a few minutes; otherwise replace the \
+              instance profile",
         );
     } else if let Some(first) = host.credential_overrides.first() {
         findings.warn(
             check,
             &format_args!(
-                "{first} comes before the role: what AWS answers here is not what the agent \
-                 gets"
+                "{first} takes precedence over the role: the doctor's calls to AWS do not use \
+                 the agent's credentials"
             ),
             &"run the doctor without it: env -i ecs-lifecycle-agent doctor",
         );

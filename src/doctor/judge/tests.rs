@@ -165,11 +165,8 @@ fn the_clock_may_be_off_by_so_much() {
     for seconds in [0, 29, -29] {
         assert_eq!(off(seconds), [], "{seconds}");
     }
-    for seconds in [30, -30, 239] {
+    for seconds in [30, -30, i64::MAX, i64::MIN] {
         assert_eq!(off(seconds), [(Check::Clock, Warn)], "{seconds}");
-    }
-    for seconds in [240, -240, i64::MAX, i64::MIN] {
-        assert_eq!(off(seconds), [(Check::Clock, Bad)], "{seconds}");
     }
 }
 

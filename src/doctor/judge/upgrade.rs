@@ -27,11 +27,11 @@ fn lone_hook(live: &Live, settings: &Settings, findings: &mut Findings) {
     if configured.is_some() {
         return findings.ok(
             check,
-            &"not touched: autoscaling.lifecycle_hook_name is set",
+            &"not affected: autoscaling.lifecycle_hook_name is set",
         );
     }
     let Some(Ok(hooks)) = &live.hooks else {
-        return findings.untried(check, &"which hooks the group has is not known");
+        return findings.untried(check, &"the group's hooks are not known");
     };
     let terminating = hooks
         .iter()
@@ -39,7 +39,7 @@ fn lone_hook(live: &Live, settings: &Settings, findings: &mut Findings) {
     let Ok(hook) = choose(terminating, None, "") else {
         return findings.ok(
             check,
-            &"not touched: there is no single hook that is completed now",
+            &"not affected: the group has no single terminating hook",
         );
     };
     let remedy = format!(
@@ -50,7 +50,7 @@ fn lone_hook(live: &Live, settings: &Settings, findings: &mut Findings) {
         Some(target) => findings.warn(
             check,
             &format_args!(
-                "{} notifies {target}: the next release completes it only where it is named",
+                "{} notifies {target}: the next release completes it only if it is named",
                 hook.name
             ),
             &remedy,
@@ -58,7 +58,8 @@ fn lone_hook(live: &Live, settings: &Settings, findings: &mut Findings) {
         None => findings.ok(
             check,
             &format_args!(
-                "not touched: {} notifies nobody. An owner that listens on EventBridge cannot be seen: {remedy}",
+                "not affected: {} has no notification target. A tool that listens on \
+                 EventBridge cannot be seen here: {remedy}",
                 hook.name
             ),
         ),
@@ -77,9 +78,9 @@ fn signal_drained(
     };
     let written = |key| *effective.provenance.of("cloudformation", key) != Origin::Default;
     if settings.cloudformation.resource.is_none() {
-        findings.ok(check, &"not touched: no stack is configured");
+        findings.ok(check, &"not affected: no stack is configured");
     } else if written("signal_drained") {
-        findings.ok(check, &"not touched: cloudformation.signal_drained is set");
+        findings.ok(check, &"not affected: cloudformation.signal_drained is set");
     } else {
         let on_timeout = if written("signal_on_timeout") {
             ", and cloudformation.signal_on_timeout has no effect"
@@ -88,7 +89,7 @@ fn signal_drained(
         };
         findings.warn(
             check,
-            &format_args!("a drain does not signal CloudFormation any more{on_timeout}"),
+            &format_args!("a drain no longer signals CloudFormation{on_timeout}"),
             &"set cloudformation.signal_drained: true if the stack waits for the signals of drained \
               instances, otherwise false",
         );
@@ -108,13 +109,13 @@ fn hop_limit(live: &Live, findings: &mut Findings) {
             .any(|tag| tag == "aws:cloudformation:stack-name")
     });
     match of_a_stack {
-        Some(false) => findings.ok(check, &"not touched: the instance is of no stack"),
+        Some(false) => findings.ok(check, &"not affected: the instance belongs to no stack"),
         Some(true) => findings.warn(
             check,
-            &"if the stack is that of cloudformation/cluster.yaml, new instances get a hop limit of 1: tasks in \
-              bridge mode do not reach instance metadata any more",
-            &"set the parameter HttpPutResponseHopLimit to 2 in the update that brings the new template, if \
-              such tasks need it",
+            &"if the stack was made from cloudformation/cluster.yaml, new instances get a hop \
+              limit of 1: tasks in bridge mode can no longer reach instance metadata",
+            &"if such tasks need metadata, set the parameter HttpPutResponseHopLimit to 2 when \
+              you update to the new template",
         ),
         None => findings.untried(check, &"the instance's tags are not in its metadata"),
     }
@@ -128,9 +129,9 @@ fn stop_task(settings: &Settings, findings: &mut Findings) {
             check,
             &"drain.standalone_tasks stops tasks: the role of cloudformation/cluster.yaml allows ecs:StopTask \
               only with StandaloneTasks=stop",
-            &"set the parameter StandaloneTasks to stop in the update that brings the new template",
+            &"set the parameter StandaloneTasks to stop when you update to the new template",
         );
     } else {
-        findings.ok(check, &"not touched: no task is stopped by the agent");
+        findings.ok(check, &"not affected: the agent stops no tasks");
     }
 }

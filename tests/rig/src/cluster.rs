@@ -200,7 +200,7 @@ impl Cluster {
             if self.simulator.now() > deadline {
                 let logs = self.logs();
                 return Err(io::Error::other(format!(
-                    "not so within {within:?}: {what}\n{logs}"
+                    "not within {within:?}: {what}\n{logs}"
                 )));
             }
             self.tend().await?;
@@ -343,7 +343,7 @@ pub mod tide {
             );
             demand(
                 steps.iter().is_sorted_by(|a, b| a >= b),
-                format!("a loop of out (true) and in: {steps:?}"),
+                format!("scale-out (true) and scale-in alternate: {steps:?}"),
             );
             let mut since = None;
             let mut longest = Duration::ZERO;
@@ -354,7 +354,7 @@ pub mod tide {
                     since = since.filter(|_| count > 0);
                 }
             }
-            demand(since.is_none(), "tasks still wait for a place".to_owned());
+            demand(since.is_none(), "tasks are still pending".to_owned());
             demand(
                 longest <= SCALE_OUT,
                 format!("a task waited for {longest:?}"),

@@ -29,7 +29,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Section, String> {
     {
         return Ok(Section {
             title,
-            notes: vec!["there is no valgrind".to_owned()],
+            notes: vec!["valgrind is not installed".to_owned()],
             ..Section::default()
         });
     }

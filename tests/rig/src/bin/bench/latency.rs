@@ -131,7 +131,7 @@ fn section(samples: &[Sample], failures: Vec<String>) -> Result<Section, String>
         notes: vec![
             "detection: target state flips, at a random moment between two polls, to UpdateContainerInstancesState arrives".to_owned(),
             "completion: last container gone to CompleteLifecycleAction arrives".to_owned(),
-            "the simulator is near and speaks plain HTTP: TLS and the way to AWS come on top".to_owned(),
+            "the simulator is near and speaks plain HTTP: TLS and the network latency to AWS are not included".to_owned(),
         ],
         data: json!({
             "seed": SEED,

@@ -36,7 +36,7 @@ impl Options {
                 Some("--beside") => beside = Some(value()?),
                 Some("--out") => out = value()?,
                 Some("--quick") => quick = true,
-                _ => return Err(format!("{} is not known", argument.display())),
+                _ => return Err(format!("unknown argument {}", argument.display())),
             }
         }
         let agent = agent.ok_or("--agent is missing")?;

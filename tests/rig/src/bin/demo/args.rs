@@ -9,7 +9,7 @@ usage: demo --agent PATH [--out DIR]
   --agent PATH  the ecs-lifecycle-agent binary to show
   --out DIR     where summary.json and timeline.svg go (target/demo)
 
-Colour is left out where NO_COLOR is set or the output is no terminal.
+There is no colour if NO_COLOR is set or the output is not a terminal.
 ";
 
 /// What was asked for.

@@ -125,20 +125,20 @@ impl Summary {
         must(
             self.killed == 0,
             format!(
-                "{} containers were running when the instance went",
+                "{} containers were still running when the instance was terminated",
                 self.killed
             ),
         );
         must(
             self.completions == [LifecycleActionResult::Continue],
             format!(
-                "one completion with CONTINUE was due, accepted were {:?}",
+                "expected one completion with CONTINUE, accepted: {:?}",
                 self.completions
             ),
         );
         must(
             !self.signals.is_empty() && self.signals.iter().all(|success| *success),
-            format!("a SUCCESS signal was due, received were {:?}", self.signals),
+            format!("expected a SUCCESS signal, received: {:?}", self.signals),
         );
         must(
             self.idle_calls == 0,
@@ -146,7 +146,7 @@ impl Summary {
         );
         must(
             record.gone_at().is_some(),
-            "the instance was never let go".to_owned(),
+            "the instance was never terminated".to_owned(),
         );
         problems
     }

@@ -57,12 +57,11 @@ impl Options {
                 Some("--weather") => {
                     let value = value()?;
                     let named = value.to_str().and_then(Weather::named);
-                    weather = Some(named.ok_or_else(|| {
-                        format!("{} is no weather that is known", value.display())
-                    })?);
+                    weather =
+                        Some(named.ok_or_else(|| format!("unknown weather {}", value.display()))?);
                 }
                 Some("--quick") => quick = true,
-                _ => return Err(format!("{} is not known", argument.display())),
+                _ => return Err(format!("unknown argument {}", argument.display())),
             }
         }
         let agent = agent.ok_or("--agent is missing")?;

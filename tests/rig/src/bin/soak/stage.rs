@@ -123,7 +123,7 @@ impl Stage {
             .filter(|_| self.agent.is_running().is_ok_and(|runs| runs));
         let died = || {
             format!(
-                "agent {} died; its last words:\n{}",
+                "agent {} has ended; the end of its log:\n{}",
                 self.play.number,
                 self.tail()
             )

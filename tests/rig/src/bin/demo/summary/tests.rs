@@ -110,7 +110,7 @@ fn every_wrong_is_told() {
             },
         ));
     });
-    assert!(killed.contains("running when the instance went"));
+    assert!(killed.contains("running when the instance was terminated"));
     let twice = problem(|record| {
         let again = completed(LifecycleActionResult::Continue);
         record.events.push(event(6600, again));
