@@ -20,7 +20,13 @@ use crate::tasks::{Lacking, Tasks, is_fresh};
 use crate::turn::Turn;
 
 /// How long before the end of the hook's GlobalTimeout the drain has to be over.
-pub const GLOBAL_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
+const GLOBAL_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long a drain or a join can take before a hook with this GlobalTimeout ends it.
+pub fn within_global_timeout(timeout: Duration) -> Duration {
+    timeout.saturating_sub(GLOBAL_TIMEOUT_MARGIN.min(timeout / 4))
+}
+
 /// How long the completion waits for the signal's answer.
 const SIGNAL_HEAD_START: Duration = Duration::from_secs(1);
 /// The maximum age of the look at ECS that a completion relies on.
@@ -210,7 +216,7 @@ impl Drain {
     fn before_global_timeout(&self) -> Option<Moment> {
         let found = self.hold.search.found().filter(|_| self.has_action())?;
         let timeout = found.global_timeout?;
-        Some(self.started_at + (timeout - GLOBAL_TIMEOUT_MARGIN.min(timeout / 4)))
+        Some(self.started_at + within_global_timeout(timeout))
     }
 
     /// Whether the signal and the completion are done, or are not needed.

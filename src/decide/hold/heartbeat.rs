@@ -15,6 +15,14 @@ use crate::turn::Turn;
 
 const LEAST: Duration = Duration::from_secs(1);
 
+/// The interval between heartbeats: a quarter of the HeartbeatTimeout, or the configured one if it is shorter.
+pub fn heartbeat_interval(timeout: Duration, configured: Option<Duration>) -> Duration {
+    let quarter = timeout / 4;
+    configured
+        .map_or(quarter, |own| own.min(quarter))
+        .max(LEAST)
+}
+
 /// The part that sends heartbeats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
@@ -22,6 +30,7 @@ pub struct Heartbeat {
     /// When the HeartbeatTimeout began to count; `None` if the action is older than this process.
     base: Option<Moment>,
     timeout: Option<Duration>,
+    interval: Duration,
     denied: bool,
 }
 
@@ -31,6 +40,7 @@ impl Heartbeat {
             pace: Pace::default(),
             base: (!resumed).then_some(now),
             timeout: None,
+            interval: LEAST,
             denied: false,
         }
     }
@@ -72,14 +82,7 @@ impl Heartbeat {
     ) -> Option<bool> {
         let hook = hook.clone();
         self.denied = matches!(&result, Err(failure) if failure.kind == FailureKind::Denied);
-        let interval = self.timeout.unwrap_or_default() / 4;
-        let interval = turn
-            .policy
-            .autoscaling
-            .heartbeat_interval
-            .map_or(interval, |own| own.min(interval))
-            .max(LEAST);
-        let regular = (sent + interval).max(turn.now);
+        let regular = (sent + self.interval).max(turn.now);
         let next_in = regular.since(turn.now);
         match result {
             Ok(accepted) => {
@@ -121,6 +124,7 @@ impl Heartbeat {
     pub(super) fn advance(&mut self, found: &Found, turn: &mut Turn<'_>) {
         if self.timeout != Some(found.heartbeat_timeout) {
             self.timeout = Some(found.heartbeat_timeout);
+            self.interval = found.heartbeat_interval;
             let interval = found.heartbeat_interval.min(self.limit(turn.now));
             let spread = jitter(interval, 0, turn.seed);
             let first = self.base.map_or(turn.now, |base| base + spread);

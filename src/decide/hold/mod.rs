@@ -9,7 +9,7 @@ mod search;
 mod stage;
 
 pub use completion::Completion;
-pub use heartbeat::Heartbeat;
+pub use heartbeat::{Heartbeat, heartbeat_interval};
 pub use search::{Found, MANAGED_DRAINING_HOOK, Search, choose, foreign_target};
 pub use stage::{Stage, stage};
 

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::heartbeat::heartbeat_interval;
 use crate::model::{
     Action, AutoScalingInstance, Dependency, Failure, FailureKind, HookRef, LifecycleHook,
     LifecycleTransition, Moment, NoHook, Note,
@@ -196,7 +197,7 @@ impl Search {
             LifecycleTransition::Launching => settings.launch_hook_name.as_ref(),
             LifecycleTransition::Terminating => settings.lifecycle_hook_name.as_ref(),
         };
-        let interval = |timeout: Duration| settings.heartbeat_interval.unwrap_or(timeout / 4);
+        let interval = |timeout| heartbeat_interval(timeout, settings.heartbeat_interval);
         match result {
             Ok(hooks) => {
                 turn.good(Dependency::AutoScaling);

@@ -1,11 +1,9 @@
 //! Judges the group, its lifecycle hooks, and which of them are this agent's.
 
-use std::time::Duration;
-
 use crate::config::{ResultOnTimeout, Settings};
 use crate::decide::NoHook;
-use crate::decide::drain::GLOBAL_TIMEOUT_MARGIN;
-use crate::decide::hold::{MANAGED_DRAINING_HOOK, choose, foreign_target};
+use crate::decide::drain::within_global_timeout;
+use crate::decide::hold::{MANAGED_DRAINING_HOOK, choose, foreign_target, heartbeat_interval};
 use crate::decide::{LifecycleActionResult, LifecycleHook, LifecycleState, LifecycleTransition};
 
 use super::host::span;
@@ -179,7 +177,7 @@ fn launch_hook(
     }
     let configured = settings.autoscaling.launch_hook_name.as_ref();
     match choose(hooks.iter().copied(), configured, group) {
-        Ok(hook) if settings.ready.timeout > bearable(hook) => findings.warn(
+        Ok(hook) if settings.ready.timeout > within_global_timeout(hook.global_timeout) => findings.warn(
             check,
             &format_args!(
                 "ready.timeout is {}, but {} of {group} times out after {} (GlobalTimeout)",
@@ -264,41 +262,37 @@ fn managed_draining(managed: bool, findings: &mut Findings) {
 
 fn heartbeat(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings) {
     let check = Check::HookHeartbeat;
-    let quarter = hook.heartbeat_timeout / 4;
-    match settings.autoscaling.heartbeat_interval {
-        Some(own) if own > quarter => findings.warn(
+    let configured = settings.autoscaling.heartbeat_interval;
+    let interval = heartbeat_interval(hook.heartbeat_timeout, configured);
+    match configured {
+        Some(own) if own > interval => findings.warn(
             check,
             &format_args!(
                 "heartbeat_interval ({}) exceeds a quarter of the HeartbeatTimeout; using {}",
                 span(own),
-                span(quarter)
+                span(interval)
             ),
             &format_args!(
                 "unset autoscaling.heartbeat_interval (the default is a quarter), or set at \
                  most \"{}\"",
-                span(quarter)
+                span(interval)
             ),
         ),
-        own => findings.ok(
+        _ => findings.ok(
             check,
             &format_args!(
                 "every {}; without heartbeats, the hook times out after {}",
-                span(own.unwrap_or(quarter)),
+                span(interval),
                 span(hook.heartbeat_timeout)
             ),
         ),
     }
 }
 
-/// How long a hook can hold the instance for the agent.
-fn bearable(hook: &LifecycleHook) -> Duration {
-    hook.global_timeout.saturating_sub(GLOBAL_TIMEOUT_MARGIN)
-}
-
 fn timeout(hook: &LifecycleHook, settings: &Settings, findings: &mut Findings) {
     let check = Check::HookTimeout;
     let timeout = settings.drain.timeout;
-    if timeout > bearable(hook) {
+    if timeout > within_global_timeout(hook.global_timeout) {
         findings.warn(
             check,
             &format_args!(
