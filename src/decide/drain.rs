@@ -578,11 +578,9 @@ impl Drain {
         completion.due().max(completion.refused_at()).max(seen)
     }
 
-    /// The look at ECS for the end of the drain, or for the completion that is due, must not be older than this. At
-    /// a deadline it is the last look for a long time, and waits for nothing.
+    /// The look at ECS for the completion that is due must not be older than this.
     pub(crate) fn wants_look(&self, turn: &mut Turn<'_>) -> Option<Moment> {
-        let ends = self.over.is_some() && self.told_at.is_none();
-        (ends || self.completes(turn)).then(|| turn.now - LOOK_LIMIT)
+        self.completes(turn).then(|| turn.now - LOOK_LIMIT)
     }
 
     /// The local reads for the completion that is due must not be older than this.

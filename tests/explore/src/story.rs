@@ -73,6 +73,9 @@ pub trait Story: Clone {
     /// Lets it happen.
     fn advance(&mut self);
 
+    /// Nobody asks from now on whether a boundary was idle.
+    fn heedless(&mut self) {}
+
     /// What a move looks at and changes.
     fn footprint(kind: Self::Move) -> Footprint;
 

@@ -82,9 +82,9 @@ pub struct World<A> {
     /// When the process wants a tick.
     wake: Option<Ms>,
     spins: (Ms, u32),
-    /// What happened last was idle; the last answer to each question of this process.
+    /// What happened last was idle; the last answer to each question of this process, if anybody asks.
     idle: bool,
-    heard: Vec<(Request, Reply)>,
+    heard: Option<Vec<(Request, Reply)>>,
 }
 
 impl<A: Agent> World<A> {
@@ -231,7 +231,9 @@ impl<A: Agent> World<A> {
         truth.started = truth.now;
         truth.process_started();
         truth.say(|| "the process starts".into());
-        self.heard.clear();
+        if let Some(heard) = &mut self.heard {
+            heard.clear();
+        }
         self.agent = Some(A::start(
             &truth.spec.policy,
             truth.disk.as_deref(),
@@ -296,7 +298,7 @@ impl<A: Agent> World<A> {
 
     /// Whether the last answer to the same question said the same.
     fn was_heard(&self, request: &Request, reply: &Reply) -> bool {
-        let mut heard = self.heard.iter();
+        let mut heard = self.heard.iter().flatten();
         heard.any(|it| it.0 == *request && same(&it.1, reply))
     }
 
@@ -308,9 +310,9 @@ impl<A: Agent> World<A> {
             .say(|| format!("   <- {}: {}", flight.request, print::reply(&reply)));
         self.truth.told(&flight, &reply);
         self.idle = self.was_heard(&flight.request, &reply);
-        if !self.idle {
-            self.heard.retain(|it| it.0 != flight.request);
-            self.heard.push((flight.request.clone(), reply.clone()));
+        if let Some(heard) = self.heard.as_mut().filter(|_| !self.idle) {
+            heard.retain(|it| it.0 != flight.request);
+            heard.push((flight.request.clone(), reply.clone()));
         }
         self.input(Input::Reply(flight.ticket, reply));
     }
@@ -351,7 +353,7 @@ impl<A: Agent> Story for World<A> {
             wake: None,
             spins: (0, 0),
             idle: false,
-            heard: Vec::new(),
+            heard: Some(Vec::new()),
         }
     }
 
@@ -446,6 +448,10 @@ impl<A: Agent> Story for World<A> {
             }
         }
         self.truth.watch();
+    }
+
+    fn heedless(&mut self) {
+        self.heard = None;
     }
 
     fn footprint(kind: Move) -> Footprint {

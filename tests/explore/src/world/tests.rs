@@ -1461,11 +1461,10 @@ fn what_pairs_blamed_wrongly_is_right() {
         (5_034, R::DescribeContainerInstance(1)),
         (5_118, R::SetDraining(1)),
         (6_000, R::DescribeContainerInstance(1)),
-        (75_000, R::ReadMetadata),
+        (100_000, R::ReadMetadata),
     ];
-    let mut moves = vec![(100, Reregister), (4_000, PlaceTask), (4_000, PlaceTask)];
-    moves.push((6_045, PersonActive));
-    assert!(broken("stays-active", "spot-late", &moves, &script).is_some());
+    let moves = [(100, Reregister), (6_045, PersonActive)];
+    assert!(broken("stays-active", "standalone-still", &moves, &script).is_some());
     script.remove(1);
     assert_eq!(broken("stays-active", "spot-late", &moves, &script), None);
 }

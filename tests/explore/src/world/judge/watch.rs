@@ -261,12 +261,15 @@ impl Truth {
             let hidden = |id, it: &Task| bit(self.ignored, id) || it.orphan && !bit(k.seen, id);
             let mut tasks = self.tasks.iter().enumerate();
             let left = tasks.any(|(id, it)| it.left(now) && !hidden(id, it));
+            let lost = self.tasks.iter().any(|it| it.orphan && it.left(now));
             if sign.is_none() && believed && ended && !left {
                 // Nothing is left that it could end by, and no action that rests on it.
                 return;
             }
             let (from, mut bound) = match sign {
                 Some(sign) if believed => (sign, 14_000),
+                // While it waits for a container that nobody sees any more, nothing changes, and ECS is asked seldom.
+                None if believed && lost => (it.since, policy.recheck_after + 66_000),
                 None if believed => (it.since, 66_000),
                 _ => (it.since.max(k.active.unwrap_or(0)), 12_000),
             };
