@@ -112,7 +112,7 @@ crash: ## Kill the agent at every request and in a thousand random drains (six m
 	RUST_TEST_THREADS=1 $(CARGO) test --package ecs-lifecycle-agent --test crash
 
 .PHONY: explore
-explore: $(EXPLORE) ## Run the adversary against the core: single moves, pairs, 200,000 random stories (half an hour)
+explore: $(EXPLORE) ## Run the adversary against the core: single moves, pairs, 200,000 random stories (a quarter of an hour)
 	$(EXPLORE) singles --expected tests/explore/expected.txt --stories target/stories
 	$(EXPLORE) reduction --count 10000 --expected tests/explore/expected.txt
 	$(EXPLORE) random --count 200000 --expected tests/explore/expected.txt --stories target/stories

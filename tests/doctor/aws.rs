@@ -2,7 +2,7 @@
 
 use ecs_lifecycle_simulator::{ContainerInstanceStatus, Fault, FaultKind, Service, TaskSpec};
 
-use super::stage::{Stage, group, instance};
+use super::stage::{CONFIG, Stage, group, instance};
 
 #[tokio::test]
 async fn the_ecs_agent_is_down() {
@@ -54,6 +54,20 @@ async fn the_ecs_agent_has_registered_anew() {
             "allow ecs:ListContainerInstances in the role's policy",
         )
         .untried("former-registrations");
+}
+
+/// With capacity on: a task that never fits, and no CloudWatch agent that listens.
+#[tokio::test]
+async fn the_capacity_is_too_small_and_nothing_listens() {
+    let stage = Stage::with(group(), instance().resources(1024, 993)).await;
+    let settings = "[metrics]\nemf_endpoint = \"tcp://127.0.0.1:1\"\n\
+                    [capacity]\nenabled = true\ncpu = 250\nmemory = 994\n";
+    stage.host.write(CONFIG, settings);
+    stage
+        .examine()
+        .complains(&["capacity", "capacity-listener?"])
+        .says("capacity", "never fits on this instance, limited by memory")
+        .advises("capacity-listener", "metrics.emf_endpoint");
 }
 
 #[tokio::test]
