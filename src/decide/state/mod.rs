@@ -44,7 +44,7 @@ pub struct State {
     pub instance: Option<Instance>,
     metadata: Metadata,
     /// What the machine's wall clock shows at the boot clock's zero.
-    wall_at_boot: WallTime,
+    machine_wall_at_boot: WallTime,
     /// The same of AWS's clock, to the second, as metadata has told.
     aws_at_boot: Option<WallTime>,
     started_at: Moment,
@@ -133,7 +133,7 @@ impl State {
         Self {
             instance: None,
             metadata: Metadata::new(now),
-            wall_at_boot,
+            machine_wall_at_boot: wall_at_boot,
             aws_at_boot: None,
             started_at: now,
             read_instance: Pace::at(now),
@@ -168,17 +168,18 @@ impl State {
     /// The wall clock was set; `wall_at_boot` is what it would have shown at the boot clock's zero. It counts from
     /// the next step on, which follows at once.
     pub fn set_wall_clock(&mut self, wall_at_boot: WallTime) {
-        self.wall_at_boot = wall_at_boot;
+        self.machine_wall_at_boot = wall_at_boot;
         self.capacity.start_over();
     }
 
     /// What the clock shows at the boot clock's zero by which times of AWS are read: the machine's, unless AWS's
     /// differs.
     pub(crate) fn wall_at_boot(&self) -> WallTime {
-        let differs = |theirs: &WallTime| theirs.0.abs_diff(self.wall_at_boot.0) > CLOCK_SLACK;
+        let differs =
+            |theirs: &WallTime| theirs.0.abs_diff(self.machine_wall_at_boot.0) > CLOCK_SLACK;
         self.aws_at_boot
             .filter(differs)
-            .unwrap_or(self.wall_at_boot)
+            .unwrap_or(self.machine_wall_at_boot)
     }
 
     /// What is being done.

@@ -1,10 +1,10 @@
 //! What it says of its capacity, and how often it looks for that (`CAPACITY.md`).
 
-use super::super::faults::Lasting;
-use super::super::truth::{EPOCH, Flight, NEVER, Service, Truth};
 use crate::wire::{
     Arn, Group, InstanceStatus, LARGEST, Ms, Reply, Request, Resources, Sample, Target, TaskId,
 };
+use crate::world::faults::Lasting;
+use crate::world::truth::{EPOCH, Flight, NEVER, Service, Truth};
 
 const MINUTE: i64 = 60_000;
 /// A refresh every ten minutes; data of twelve are too old.
