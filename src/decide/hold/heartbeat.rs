@@ -8,20 +8,10 @@
 use std::time::Duration;
 
 use super::Told;
-use super::search::Found;
+use super::search::{Found, LEAST_INTERVAL};
 use crate::model::{Action, Dependency, FailureKind, HookRef, Moment, Note};
 use crate::pace::{Pace, jitter, retry_delay};
 use crate::turn::Turn;
-
-const LEAST: Duration = Duration::from_secs(1);
-
-/// The interval between heartbeats: a quarter of the HeartbeatTimeout, or the configured one if it is shorter.
-pub fn heartbeat_interval(timeout: Duration, configured: Option<Duration>) -> Duration {
-    let quarter = timeout / 4;
-    configured
-        .map_or(quarter, |own| own.min(quarter))
-        .max(LEAST)
-}
 
 /// The part that sends heartbeats.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +30,7 @@ impl Heartbeat {
             pace: Pace::default(),
             base: (!resumed).then_some(now),
             timeout: None,
-            interval: LEAST,
+            interval: LEAST_INTERVAL,
             denied: false,
         }
     }
@@ -57,7 +47,8 @@ impl Heartbeat {
 
     /// The longest interval before the next heartbeat.
     pub(super) fn limit(&self, now: Moment) -> Duration {
-        self.left(now).map_or(LEAST, |left| (left / 4).max(LEAST))
+        self.left(now)
+            .map_or(LEAST_INTERVAL, |left| (left / 4).max(LEAST_INTERVAL))
     }
 
     /// How much longer the hook waits at least, if it is known.

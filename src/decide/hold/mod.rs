@@ -9,8 +9,10 @@ mod search;
 mod stage;
 
 pub use completion::Completion;
-pub use heartbeat::{Heartbeat, heartbeat_interval};
-pub use search::{Found, MANAGED_DRAINING_HOOK, Search, choose, foreign_target};
+pub use heartbeat::Heartbeat;
+pub use search::{
+    Found, MANAGED_DRAINING_HOOK, Search, choose, foreign_target, heartbeat_interval,
+};
 pub use stage::{Stage, stage};
 
 use crate::ledger::Flight;

@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use super::heartbeat::heartbeat_interval;
 use crate::model::{
     Action, AutoScalingInstance, Dependency, Failure, FailureKind, HookRef, LifecycleHook,
     LifecycleTransition, Moment, NoHook, Note,
@@ -24,8 +23,19 @@ const CODE_DEPLOY_HOOKS: &str = "CodeDeploy-managed-automatic-launch-deployment-
 /// The minimum HeartbeatTimeout. It is assumed if the agent may not describe the hook.
 const LEAST_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The shortest interval between heartbeats.
+pub(super) const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The interval before the agent looks for a hook again.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The interval between heartbeats: a quarter of the HeartbeatTimeout, or the configured one if it is shorter.
+pub fn heartbeat_interval(timeout: Duration, configured: Option<Duration>) -> Duration {
+    let quarter = timeout / 4;
+    configured
+        .map_or(quarter, |own| own.min(quarter))
+        .max(LEAST_INTERVAL)
+}
 
 /// The hook that is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
