@@ -64,8 +64,8 @@ async fn the_fallback_reads_every_page() {
     stage.instance.terminate();
     // With the ECS agent down nothing stops: what is listed stays listed.
     agent.says("using the ECS API for tasks").await;
-    // Three full lists.
-    stage.counts("ecs:DescribeTasks", 150).await;
+    // Two full lists.
+    stage.counts("ecs:DescribeTasks", 100).await;
     stage.world(|world| {
         let most = world
             .requests()
