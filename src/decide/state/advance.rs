@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::State;
-use crate::drain::World;
+use crate::drain::{Drain, World};
 use crate::model::{Action, JoinTarget, Note};
 use crate::turn::Turn;
 use crate::wants::{Intent, Placement};
@@ -113,14 +113,9 @@ impl State {
         if let (Some(here), Some(from)) = (&mut self.registration, drain.wants_look(turn)) {
             here.look_from_now_if_older(from, turn.now);
         }
-        let world = World::of(
-            &self.registration,
-            &self.tasks,
-            &self.leftovers.kinds,
-            &self.identity,
-            self.impostor,
-        );
-        drain.conclude(world, turn);
+        if let Some((drain, world)) = self.drain_and_world() {
+            drain.conclude(world, turn);
+        }
         if self.registration.is_none() {
             self.identity.say_awaiting(turn);
         }
@@ -135,16 +130,21 @@ impl State {
             self.memory.join = Some(join.remembered);
             self.join = None;
         }
-        if let Some(drain) = &mut self.drain {
-            let world = World::of(
-                &self.registration,
-                &self.tasks,
-                &self.leftovers.kinds,
-                &self.identity,
-                self.impostor,
-            );
+        if let Some((drain, world)) = self.drain_and_world() {
             drain.tell(world, remembered, turn);
         }
+    }
+
+    /// The drain, and the parts of the state that it reads.
+    fn drain_and_world(&mut self) -> Option<(&mut Drain, World<'_>)> {
+        let world = World::of(
+            &self.registration,
+            &self.tasks,
+            &self.leftovers.kinds,
+            &self.identity,
+            self.impostor,
+        );
+        self.drain.as_mut().map(|drain| (drain, world))
     }
 
     /// Sets the container instance to the status that is wanted.
