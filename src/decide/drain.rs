@@ -166,6 +166,17 @@ impl Drain {
 
     /// The earliest of all deadlines.
     pub fn deadline(&self, policy: &Policy) -> Deadline {
+        self.ends(policy).0
+    }
+
+    /// From when on standalone tasks are stopped, where the policy says so.
+    pub(crate) fn stops_from(&self, policy: &Policy) -> Option<Moment> {
+        self.ends(policy).1
+    }
+
+    /// When the drain stops waiting, and from when on it stops standalone tasks. Heartbeats, the end of the
+    /// drain and what a person is shown follow from it.
+    fn ends(&self, policy: &Policy) -> (Deadline, Option<Moment>) {
         let own = self.reason.deadline(self.started_at, &self.limits, policy);
         let own = Deadline {
             at: own.at + self.spent,
@@ -179,21 +190,17 @@ impl Drain {
             at,
             source: DeadlineSource::Shutdown,
         });
-        self.limits
-            .deadlines(self.started_at)
-            .chain(global)
-            .chain(leave)
-            .fold(
-                own,
-                |first, other| if other.at < first.at { other } else { first },
-            )
-    }
-
-    /// From when on standalone tasks are stopped, where the policy says so.
-    pub(crate) fn stops_from(&self, policy: &Policy) -> Option<Moment> {
+        let earliest = |first: Deadline, other: Deadline| {
+            if other.at < first.at { other } else { first }
+        };
+        let limits = self.limits.deadlines(self.started_at);
+        let deadline = limits.chain(global).chain(leave).fold(own, earliest);
         match policy.drain.standalone_tasks {
-            StandaloneTasks::Stop => Some(self.started_at + policy.drain.standalone_stop_after),
-            StandaloneTasks::Wait | StandaloneTasks::Ignore => None,
+            StandaloneTasks::Stop => {
+                let from = self.started_at + policy.drain.standalone_stop_after;
+                (deadline, Some(from))
+            }
+            StandaloneTasks::Wait | StandaloneTasks::Ignore => (deadline, None),
         }
     }
 
