@@ -208,7 +208,7 @@ variable "terminating_heartbeat_timeout" {
 }
 
 variable "standalone_tasks" {
-  description = "What a drain does with standalone tasks: wait, stop or ignore. Only \"stop\" adds ecs:StopTask to the policy."
+  description = "What a drain does with standalone tasks: wait, stop or ignore. Only a value that stops tasks adds ecs:StopTask to the policy."
   type        = string
   default     = "wait"
 
