@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ecs_lifecycle_rig::cluster::{self, CLUSTER, Cluster, GROUP, SERVICE, tide};
 use ecs_lifecycle_simulator::{
-    ContainerInstanceStatus, LifecycleActionResult, Placement, ServiceSpec, SimTime,
+    ContainerInstanceStatus, LifecycleActionResult, Placement, ServiceSpec, SimTime, Statistic,
     TargetLifecycleState, What, Who, World,
 };
 
@@ -109,6 +109,37 @@ async fn a_load_rises_and_falls_and_the_cluster_follows_without_a_loop() {
     assert!(
         problems.is_empty(),
         "{problems:#?}\n{history:#?}\n{}",
+        cluster.logs()
+    );
+}
+
+/// A sum takes a second sample of a minute for a second host.
+#[tokio::test]
+async fn killed_at_every_point_of_a_minute_a_host_speaks_once_in_it() {
+    let agent = Path::new(env!("CARGO_BIN_EXE_ecs-lifecycle-agent"));
+    let service = ServiceSpec::runs(CLUSTER, 1, cluster::task());
+    let mut cluster = Cluster::start(agent, SPEED, 1, service).await.unwrap();
+    let minute = Duration::from_mins(1);
+    let first = cluster.simulator.world(|w| w.minute_of(w.now()));
+    let mut at = cluster.simulator.now();
+    for point in 0..30 {
+        at += 2 * minute;
+        cluster.run_until(at + minute * point / 30).await.unwrap();
+        cluster.kill_agents().await.unwrap();
+    }
+    cluster.run_until(at + 3 * minute).await.unwrap();
+    let metric = Cluster::metric("ContainerCapacity", Statistic::SampleCount);
+    let samples: Vec<Option<f64>> = cluster.simulator.world(|w| {
+        let last = w.minute_of(w.now());
+        (first..last)
+            .map(|minute| w.statistic(minute, &metric))
+            .collect()
+    });
+    let twice = samples.iter().flatten().any(|count| *count > 1.0);
+    let spoken = samples.iter().flatten().count();
+    assert!(
+        !twice && spoken > samples.len() / 2,
+        "{samples:?}\n{}",
         cluster.logs()
     );
 }

@@ -31,6 +31,7 @@ const TEND: Duration = Duration::from_millis(10);
 struct Host {
     instance: Instance,
     agent: AgentProcess,
+    builder: AgentBuilder,
     _state: Scratch,
 }
 
@@ -128,17 +129,17 @@ impl Cluster {
         let state = Scratch::new()?;
         let clock = format!("{}@{}", self.speed, self.simulator.epoch_millis());
         let (cpu, memory) = TASK;
-        let agent = AgentBuilder::new(&self.agent, &instance, state.path())
+        let builder = AgentBuilder::new(&self.agent, &instance, state.path())
             .env("ECS_LIFECYCLE_TEST_CLOCK", clock)
             .set("metadata", "poll_interval", "10s")
             .set("ecs", "introspection_poll_interval", "10s")
             .set("capacity", "enabled", "true")
             .set("capacity", "cpu", cpu.to_string())
             .set("capacity", "memory", memory.to_string())
-            .set("metrics", "emf_endpoint", &self.endpoint)
-            .start()?;
+            .set("metrics", "emf_endpoint", &self.endpoint);
         let host = Host {
-            agent,
+            agent: builder.start()?,
+            builder,
             _state: state,
             instance,
         };
@@ -175,6 +176,15 @@ impl Cluster {
                     "the agent of {id} has ended:\n{log}"
                 )));
             }
+        }
+        Ok(())
+    }
+
+    /// Kills all agents, and starts them again at once.
+    pub async fn kill_agents(&mut self) -> io::Result<()> {
+        for host in self.hosts.values_mut() {
+            host.agent.kill().await?;
+            host.agent = host.builder.start()?;
         }
         Ok(())
     }
@@ -240,14 +250,19 @@ impl Cluster {
         resource.is_some_and(|resource| !resource.waiting && !resource.failed)
     }
 
-    /// What there is now.
-    pub fn sample(&self, desired: usize) -> Sample {
-        let sum = |name: &str| MetricSpec {
+    /// One of the cluster's metrics.
+    pub fn metric(name: &str, statistic: Statistic) -> MetricSpec {
+        MetricSpec {
             id: String::new(),
             name: name.to_owned(),
-            statistic: Statistic::Sum,
+            statistic,
             dimensions: format!("ClusterName={CLUSTER}"),
-        };
+        }
+    }
+
+    /// What there is now.
+    pub fn sample(&self, desired: usize) -> Sample {
+        let sum = |name: &str| Self::metric(name, Statistic::Sum);
         self.simulator.world(|w| {
             let minute = w.minute_of(w.now()).saturating_sub(1);
             Sample {
