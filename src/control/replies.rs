@@ -86,6 +86,11 @@ fn refuse(ask: Ask, why: &str) -> Event {
 }
 
 fn reply(request: Request, facts: &Facts<'_>) -> Reply {
+    if request == Request::Undrain
+        && let Some(why) = facts.state.other_reason()
+    {
+        return Reply::refusal(409, &words(&why, facts));
+    }
     if request == Request::Metrics {
         return Reply {
             status: 200,
@@ -106,7 +111,7 @@ fn words(refusal: &HandRefusal, facts: &Facts<'_>) -> String {
             "the instance has not joined its cluster yet; try again when it has".to_owned()
         }
         HandRefusal::OtherReason(reason) => {
-            format!("this drain was not started by hand, so undrain cannot end it: {reason}")
+            format!("no drain by hand is left, but the instance is still drained: {reason}")
         }
         HandRefusal::NoDrain => {
             format!("there is no drain by hand: {}", facts.report().line)

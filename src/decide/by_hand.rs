@@ -10,7 +10,7 @@ pub enum HandRefusal {
     NotStarted,
     /// The instance has not joined its cluster yet.
     Joining,
-    /// The drain has a reason that no person on the machine has given.
+    /// The drain has a reason that no person on the machine has given. A drain by hand is taken back.
     OtherReason(DrainReason),
     /// There is no drain by hand.
     NoDrain,
@@ -34,14 +34,15 @@ impl State {
     pub fn refuses_undrain(&self) -> Option<HandRefusal> {
         match self.phase() {
             Phase::Starting => Some(HandRefusal::NotStarted),
-            // Even if a person asked for a drain before: the instance has to go for another reason now.
-            Phase::Draining(drain) | Phase::Completing(drain) | Phase::Done(drain)
-                if drain.reason != DrainReason::ByHand =>
-            {
-                Some(HandRefusal::OtherReason(drain.reason.clone()))
-            }
             _ if self.memory().by_hand.is_some() => None,
-            _ => Some(HandRefusal::NoDrain),
+            _ => Some(self.other_reason().unwrap_or(HandRefusal::NoDrain)),
         }
+    }
+
+    /// Why the instance is drained, if not by hand.
+    pub fn other_reason(&self) -> Option<HandRefusal> {
+        let reason = self.drain.as_ref().map(|drain| &drain.reason);
+        let other = reason.filter(|reason| **reason != DrainReason::ByHand);
+        other.cloned().map(HandRefusal::OtherReason)
     }
 }

@@ -273,7 +273,7 @@ impl Drain {
         memory.completed = self.hold.is_closed() && self.has_action();
     }
 
-    /// Takes over a new reason or new limits. Returns whether the reason changed.
+    /// Takes over a new reason or new limits. Returns whether this is another drain now.
     pub(crate) fn change(
         &mut self,
         reason: DrainReason,
@@ -283,7 +283,7 @@ impl Drain {
         turn: &mut Turn<'_>,
     ) -> bool {
         let supersedes = reason.supersedes(&self.reason);
-        if !supersedes && limits == self.limits {
+        if reason == self.reason && limits == self.limits {
             return false;
         }
         self.limits = limits;
@@ -291,7 +291,6 @@ impl Drain {
             // This is another lifecycle action, or the first one after a warning. It has its own deadline.
             self.started_at = turn.now;
             self.spent = Duration::ZERO;
-            self.reason = reason;
             self.hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
             self.resumed_at = None;
             if self.over.take().is_some() {
@@ -300,7 +299,11 @@ impl Drain {
                 tasks.look_again(turn.now);
             }
             (self.signal, self.signalled, self.told_at, self.counted) = (None, false, None, false);
+        } else if reason == DrainReason::ByHand && reason != self.reason {
+            // A person is given the time that they have asked for.
+            (self.started_at, self.spent) = (turn.now, Duration::ZERO);
         }
+        self.reason = reason;
         let deadline = self.deadline(turn.policy);
         turn.say(Note::DrainChanged {
             reason: self.reason.clone(),

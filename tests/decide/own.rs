@@ -5,9 +5,9 @@ use std::time::Duration;
 use ecs_lifecycle_config::Settings;
 use ecs_lifecycle_decide::TargetLifecycleState::Terminated;
 use ecs_lifecycle_decide::{
-    Action, ContainerInstanceStatus as Status, DrainByHand, Event, Failure, FailureKind,
-    LifecycleState, MaintenanceEvent, Outcome, RebalanceRecommendation, SpotInstanceAction,
-    WallTime,
+    Action, ContainerInstanceStatus as Status, DrainByHand, DrainReason, Event, Failure,
+    FailureKind, LifecycleState, MaintenanceEvent, Outcome, RebalanceRecommendation,
+    SpotInstanceAction, WallTime,
 };
 
 use super::agent::{Agent, SECOND};
@@ -198,6 +198,39 @@ fn maintenance_is_a_deadline_and_its_cancellation_brings_the_instance_back() {
         (agent.phase(), &agent.world.status),
         ("watching", &Status::Active)
     );
+}
+
+/// What a person asked for beside another reason stands when that is gone, unless it was taken back.
+#[test]
+fn a_drain_by_hand_beside_another_reason_is_the_persons() {
+    for (undrains_first, phase) in [(false, "draining"), (true, "watching")] {
+        let mut agent = Agent::in_service(settings());
+        agent.world.lifecycle = Some(LifecycleState::InService);
+        scheduled(&mut agent, 50 * MINUTE);
+        agent.run(5 * SECOND);
+        let timeout = Some(30 * MINUTE);
+        agent.take(Event::DrainByHand { timeout });
+        agent.run(30 * SECOND);
+        assert_eq!(agent.state.refuses_undrain(), None);
+        if undrains_first {
+            agent.take(Event::UndrainByHand);
+            assert!(agent.state.other_reason().is_some());
+            agent.run(5 * SECOND);
+            assert_eq!(agent.world.status, Status::Draining);
+        }
+        agent.world.notices.maintenance = Ok(None);
+        agent.run(10 * SECOND);
+        assert_eq!(agent.phase(), phase);
+        if !undrains_first {
+            let drain = agent.state.drain.as_ref().unwrap();
+            assert_eq!(drain.reason, DrainReason::ByHand);
+            assert_eq!(deadline(&agent), (30 * MINUTE, "drain --timeout"));
+            agent.take(Event::UndrainByHand);
+            agent.run(10 * SECOND);
+        }
+        assert_eq!(agent.world.status, Status::Active);
+        assert_eq!(agent.phase(), "watching");
+    }
 }
 
 #[test]

@@ -81,10 +81,10 @@ impl DrainReason {
         )
     }
 
-    /// Whether a drain for `old` becomes one for this: Auto Scaling's word outranks a Spot notice, as it
-    /// has a hook to complete, and a later word of Auto Scaling outranks an earlier one.
+    /// Whether this is another drain than the one for `old`, with a deadline and an end of its own. It is if
+    /// one of them has a lifecycle action to complete.
     pub fn supersedes(&self, old: &Self) -> bool {
-        self.has_lifecycle_action() && self != old
+        (self.has_lifecycle_action() || old.has_lifecycle_action()) && self != old
     }
 }
 
