@@ -106,13 +106,13 @@ pub async fn registrations(
         IamAction::ListContainerInstances,
         format_args!("of {instance_id}"),
     );
-    let (mut arns, mut next) = (Vec::new(), None);
+    let (mut arns, mut next) = (Vec::new(), None::<String>);
     for _ in 0..MOST_PAGES {
         let answer = ecs
             .list_container_instances()
             .cluster(cluster)
             .filter(format!("ec2InstanceId == {instance_id}"))
-            .set_next_token(next)
+            .set_next_token(next.clone())
             .send()
             .await
             .map_err(|error| call.failed(&error))?;
@@ -121,7 +121,7 @@ pub async fn registrations(
         if arns.iter().any(|arn| arn.len() > parse::LONGEST_TEXT) {
             return Err(call.malformed("an ARN that is too long"));
         }
-        next = token(answer.next_token());
+        next = following(&call, next.as_deref(), answer.next_token())?;
         if next.is_none() {
             return Ok(arns);
         }
@@ -129,9 +129,17 @@ pub async fn registrations(
     Err(call.malformed("pages without end"))
 }
 
-/// Returns the token of the next page, if there is one.
-fn token(next: Option<&str>) -> Option<String> {
-    next.filter(|token| !token.is_empty()).map(str::to_owned)
+/// Returns the token of the page after that of `token`, if there is one. The same page again would be without end.
+fn following(
+    call: &Call,
+    token: Option<&str>,
+    next: Option<&str>,
+) -> Result<Option<String>, Failure> {
+    let next = next.filter(|next| !next.is_empty());
+    if next.is_some() && next == token {
+        return Err(call.malformed("the same page again"));
+    }
+    Ok(next.map(str::to_owned))
 }
 
 /// Returns the command that removes a container instance from its cluster.
@@ -218,7 +226,7 @@ pub async fn list_tasks(
             IamAction::ListTasks,
             format_args!("{} on {}", desired.as_str(), target.id()),
         );
-        let mut next = None;
+        let mut next: Option<String> = None;
         for number in 0.. {
             if number >= MOST_PAGES {
                 return Err(call.malformed("pages without end"));
@@ -228,14 +236,14 @@ pub async fn list_tasks(
                 .cluster(&target.cluster)
                 .container_instance(&target.arn)
                 .desired_status(desired.clone())
-                .set_next_token(next)
+                .set_next_token(next.clone())
                 .send()
                 .await
                 .map_err(|error| call.failed(&error))?;
             // The SDK reads an empty body as an empty object, so a missing list does not mean an empty one.
             let page = answer.task_arns.as_deref();
             arns.extend_from_slice(page.ok_or_else(|| call.malformed("no list of tasks"))?);
-            next = token(answer.next_token());
+            next = following(&call, next.as_deref(), answer.next_token())?;
             if next.is_none() {
                 break;
             }

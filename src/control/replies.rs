@@ -12,6 +12,8 @@ use super::{Ask, Reply, Request};
 
 /// How long a status reply waits for ECS to say what started the tasks. A later answer is in the next reply.
 const PATIENCE: Duration = Duration::from_millis(30);
+/// How long a reply waits for the disk. What was asked for must outlive a restart.
+const DISK_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The data that replies are composed of.
 pub struct Facts<'a> {
@@ -54,15 +56,25 @@ impl Replies {
                 Some(why) => return refuse(ask, &words(&why, facts)),
             },
         };
-        self.pending.push((ask, facts.clock.now() + PATIENCE));
+        let patience = match ask.request {
+            Request::Status | Request::Metrics => PATIENCE,
+            Request::Drain { .. } | Request::Undrain => DISK_PATIENCE,
+        };
+        self.pending.push((ask, facts.clock.now() + patience));
         event
     }
 
     /// Sends the replies that are due.
     pub fn send_due(&mut self, facts: &Facts<'_>) {
         let asking = facts.state.is_asked_by_hand();
+        let written = facts.state.is_written();
         let waits = |(ask, until): &(Ask, Moment)| {
-            asking && ask.request == Request::Status && facts.now < *until
+            facts.now < *until
+                && match ask.request {
+                    Request::Status => asking,
+                    Request::Drain { .. } | Request::Undrain => !written,
+                    Request::Metrics => false,
+                }
         };
         let (waiting, due): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
             .into_iter()

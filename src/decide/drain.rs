@@ -90,13 +90,12 @@ impl<'a> World<'a> {
         self.lacking(turn).is_none() && agreed.is_none_or(|at| self.identity.read_at >= Some(at))
     }
 
-    /// Whether the tasks, the identity and ECS were each looked at once.
-    fn was_looked_at(&self) -> bool {
-        self.tasks.answers > 0
-            && self.identity.answers > 0
-            && self
-                .here
-                .is_none_or(|here| here.view().is_some() || here.may_not_look())
+    /// Whether the tasks, the identity and ECS were each looked at once, since `from`.
+    fn was_looked_at(&self, from: Option<Moment>) -> bool {
+        let seen = |at: Option<Moment>| at.is_some() && at >= from;
+        let looked =
+            |here: &Registration| seen(here.view().map(|view| view.sent)) || here.may_not_look();
+        seen(self.tasks.answered) && seen(self.identity.answered) && self.here.is_none_or(looked)
     }
 }
 
@@ -113,6 +112,8 @@ pub struct Drain {
     leave_at: Option<Moment>,
     /// When this process resumed it, if an earlier process began it.
     resumed_at: Option<Moment>,
+    /// When the process went on after it had stood still. What was known before is out of date.
+    woken_at: Option<Moment>,
     nothing_ever_ran: bool,
     over: Option<Over>,
     /// How long it was over before a task appeared. This time does not count towards the deadline.
@@ -137,6 +138,7 @@ impl Drain {
         turn: &Turn<'_>,
     ) -> Self {
         let mut hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
+        hold.search.adopt(remembered.hook.clone());
         if remembered.completed {
             hold.completion.close();
         }
@@ -148,6 +150,7 @@ impl Drain {
             limits,
             leave_at: None,
             resumed_at: resumed.then_some(turn.now),
+            woken_at: None,
             nothing_ever_ran,
             over: remembered.outcome.map(|outcome| Over {
                 outcome,
@@ -257,6 +260,11 @@ impl Drain {
         self.before.over().is_some() || self.over.is_some()
     }
 
+    /// The process has stood still until now.
+    pub(crate) fn woken(&mut self, now: Moment) {
+        self.woken_at = Some(now);
+    }
+
     /// The machine goes down at `moment`, even if the drain is not over by then.
     pub(crate) fn leave_at(&mut self, moment: Option<Moment>) {
         self.leave_at = moment;
@@ -269,6 +277,7 @@ impl Drain {
         memory.outcome = self.outcome();
         memory.over_at = self.over.map(|over| over.at);
         memory.spent = self.spent;
+        memory.hook = self.hold.search.adopted().cloned();
         memory.signalled = self.signalled;
         memory.completed = self.hold.is_closed() && self.has_action();
     }
@@ -451,7 +460,7 @@ impl Drain {
     fn nothing_ran(&self, world: World<'_>, turn: &mut Turn<'_>) -> bool {
         self.nothing_ever_ran
             && world.here.is_none()
-            && world.identity.answers > 0
+            && world.identity.answered.is_some()
             && turn.reached(self.started_at + turn.policy.ecs.introspection_grace)
     }
 
@@ -465,9 +474,13 @@ impl Drain {
             && !waits
             && (world.tasks.were_read() || world.lacking(turn) != Some(Lacking::Introspection));
         // If a task is running, no further look can change the result.
-        let runs = world.tasks.runs(world.kinds, turn.policy) && !may_ignore(turn.policy);
-        let looked = match self.resumed_at {
-            Some(at) if !runs && (confirming || !world.was_looked_at()) => at + LOOK_GRACE,
+        let runs = world.tasks.runs(world.kinds, turn.policy)
+            && world.tasks.answered >= self.woken_at
+            && !may_ignore(turn.policy);
+        let looked = match self.resumed_at.max(self.woken_at) {
+            Some(at) if !runs && (confirming || !world.was_looked_at(self.woken_at)) => {
+                at + LOOK_GRACE
+            }
             _ => deadline.at,
         };
         let confirmed = if confirming {

@@ -224,6 +224,11 @@ impl Join {
         ))
     }
 
+    /// The process has stood still until now.
+    pub(crate) fn woken(&mut self, now: Moment) {
+        self.resumed_at = Some(now);
+    }
+
     /// Cancels the executables that are still running.
     pub(crate) fn end(&mut self, turn: &mut Turn<'_>) {
         self.ready.give_up(turn);

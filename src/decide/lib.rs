@@ -82,6 +82,7 @@ const ROUNDS: usize = 8;
 pub fn step(state: &mut State, event: Event, now: Moment, policy: &Policy) -> Step {
     let before = state.phase().name();
     let mut turn = state.turn(now, policy);
+    state.notice_a_pause(now);
     state.absorb(event, &mut turn);
     for _ in 0..ROUNDS {
         let sent = (turn.actions.len(), turn.notes.len());
@@ -95,9 +96,10 @@ pub fn step(state: &mut State, event: Event, now: Moment, policy: &Policy) -> St
     if state.phase().name() != before {
         state.since = now;
     }
+    state.wake = turn.wake;
     Step {
-        wake: turn.wake.filter(|_| !state.is_exiting()),
-        exit: state.is_exiting(),
+        wake: turn.wake.filter(|_| !state.gone),
+        exit: state.gone,
         actions: turn.actions,
         cancelled: turn.cancelled,
         notes: turn.notes,

@@ -44,8 +44,8 @@ pub struct Identity {
     read: Pace,
     /// When the last answered read was sent.
     pub(crate) read_at: Option<Moment>,
-    /// How many reads were answered, well or badly.
-    pub(crate) answers: u32,
+    /// When the last read was sent that was answered, well or badly.
+    pub(crate) answered: Option<Moment>,
     said_awaiting: bool,
     last: Option<Moment>,
 }
@@ -70,7 +70,7 @@ impl Identity {
         sent: Moment,
         turn: &mut Turn<'_>,
     ) -> Option<ContainerInstance> {
-        self.answers = self.answers.saturating_add(1);
+        self.answered = Some(sent);
         match result {
             Ok(found) => {
                 self.read_at = self.read_at.max(Some(sent));

@@ -124,8 +124,8 @@ impl Empty {
 pub struct Tasks {
     read: Pace,
     read_sent: Moment,
-    /// How many local reads were answered, well or badly.
-    pub(crate) answers: u32,
+    /// When the last local read was sent that was answered, well or badly.
+    pub(crate) answered: Option<Moment>,
     list: Pace,
     /// When the last answered list of the API's was sent.
     listed_at: Option<Moment>,
@@ -159,7 +159,7 @@ impl Tasks {
         Self {
             read: Pace::at(now),
             read_sent: now,
-            answers: 0,
+            answered: None,
             list: Pace::default(),
             listed_at: None,
             source: Source::Introspection,
@@ -288,7 +288,7 @@ impl Tasks {
         kinds: &Kinds,
         turn: &mut Turn<'_>,
     ) {
-        self.answers = self.answers.saturating_add(1);
+        self.answered = Some(sent);
         let every = turn.policy.ecs.introspection_poll_interval;
         let mut next = sent + every;
         match result {
@@ -556,6 +556,11 @@ impl Tasks {
     /// The container instance has changed. The answers of the API were about the one before.
     pub(crate) fn is_elsewhere(&mut self) {
         self.api = Empty::default();
+    }
+
+    /// Reads at once.
+    pub(crate) fn read_now(&mut self, now: Moment) {
+        self.read.ask(now);
     }
 
     /// Reads at once where the last read was sent before `from`, or answered too long ago.

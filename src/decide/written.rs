@@ -50,9 +50,14 @@ impl Written {
         }
     }
 
+    /// Whether all of `memory` is on the disk.
+    pub(crate) fn has_all(&self, memory: &Memory) -> bool {
+        *memory == self.memory
+    }
+
     /// Whether all of `memory` is on the disk, or the time to wait for it is over.
     pub(crate) fn is_safe(&mut self, memory: &Memory, turn: &mut Turn<'_>) -> bool {
-        if *memory == self.memory {
+        if self.has_all(memory) {
             self.unwritten = None;
             return true;
         }
@@ -67,7 +72,7 @@ impl Written {
     /// Writes `memory` after a change, one write at a time.
     pub(crate) fn advance(&mut self, memory: &Memory, turn: &mut Turn<'_>) {
         let flying = turn.is_flying(|action| matches!(action, Action::Remember(_)));
-        if !flying && *memory != self.memory && self.write.is_due(turn) {
+        if !flying && !self.has_all(memory) && self.write.is_due(turn) {
             self.write.set(turn.now);
             self.writing.clone_from(memory);
             turn.send(Action::Remember(memory.clone()));

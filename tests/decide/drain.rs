@@ -320,3 +320,49 @@ fn the_time_that_it_was_drained_does_not_count_over_a_restart_either() {
     let spent = agent.state.memory().drain.as_ref().unwrap().spent;
     assert!(spent > 590 * SECOND, "{spent:?}");
 }
+
+/// Another hook is added while it drains. The one that it keeps waiting stays its own, over a restart too.
+#[test]
+fn a_hook_that_is_added_later_is_somebody_elses() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    let other = hook("other", LifecycleTransition::Terminating);
+    agent.world.hooks.push(other);
+    for restarts in 0..2 {
+        agent.restart();
+        assert_eq!(agent.said("NoHook"), 0, "{restarts}: {:?}", agent.notes);
+        agent.run(120 * SECOND);
+        assert!(agent.did("Heartbeat"));
+    }
+    agent.stop_tasks();
+    agent.run(30 * SECOND);
+    assert_eq!(agent.results(), [Continue]);
+}
+
+/// The process stood still while the deadline passed and the tasks stopped. It looks before it decides.
+#[test]
+fn after_a_pause_nothing_is_decided_by_what_was_known_before() {
+    for (ends, expected) in [(true, Continue), (false, Abandon)] {
+        let mut settings = Settings::default();
+        settings.drain.result_on_timeout = ResultOnTimeout::Abandon;
+        let mut agent = Agent::draining(settings, Terminated);
+        if ends {
+            agent.stop_tasks();
+        }
+        agent.now = agent.now + 1_200 * SECOND;
+        agent.run(40 * SECOND);
+        assert_eq!(agent.results(), [expected]);
+    }
+}
+
+/// The hook was replaced before its wait began. Its requests are refused, so the hooks are read again.
+#[test]
+fn a_hook_that_auto_scaling_does_not_know_is_looked_up_again() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.world.hooks.retain(|hook| hook.name != "drain-hook");
+    let new = hook("drain-v2", LifecycleTransition::Terminating);
+    agent.world.hooks.push(new);
+    agent.fails("Heartbeat", FailureKind::Refused);
+    agent.run(80 * SECOND);
+    let found = agent.state.drain.as_ref().unwrap().hook_ref();
+    assert_eq!(found.unwrap().name, "drain-v2");
+}

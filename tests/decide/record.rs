@@ -54,6 +54,7 @@ const VERSION_2: &str = r#"{
     "pending_time": "2023-11-14T22:13:10.000Z",
     "outcome": "drained",
     "over_at_boot_milliseconds": 80000,
+    "hook": "drain",
     "tasks": {
       "task-1": "container-instance-1"
     },
@@ -98,6 +99,7 @@ fn remembered() -> Memory {
             pending_time: Some(WallTime(BOOT.0 - 10_000)),
             outcome: Some(Outcome::Drained),
             over_at: Some(Moment::from_millis(80_000)),
+            hook: Some("drain".to_owned()),
             tasks: BTreeMap::from([("task-1".to_owned(), "container-instance-1".to_owned())]),
             signalled: true,
             completed: true,
@@ -169,6 +171,7 @@ fn a_file_of_version_1_is_understood() {
         pending_time: None,
         outcome: None,
         over_at: None,
+        hook: None,
         tasks: BTreeMap::new(),
         signalled: false,
         completed: false,

@@ -50,6 +50,24 @@ fn whatever_it_does_it_ends_at_once_and_completes_nothing() {
     }
 }
 
+/// What a person was promised is on the disk before the process ends, unless the disk is stuck.
+#[test]
+fn what_was_promised_is_written_before_the_end() {
+    for stuck in [false, true] {
+        let mut agent = Agent::in_service(Settings::default());
+        agent.world.held.insert("Remember");
+        agent.take(Event::DrainByHand { timeout: None });
+        assert!(!agent.state.is_written());
+        agent.take(stop(false));
+        assert!(!agent.exited);
+        if !stuck {
+            agent.world.held.clear();
+        }
+        agent.run(if stuck { SECOND } else { Duration::ZERO });
+        assert_eq!((agent.exited, agent.state.is_written()), (true, !stuck));
+    }
+}
+
 #[test]
 fn without_the_setting_a_shutdown_is_like_any_stop() {
     let mut agent = Agent::in_service(Settings::default());
@@ -100,8 +118,9 @@ fn a_drain_that_is_going_on_is_finished_in_the_time_that_is_left() {
 #[test]
 fn a_second_signal_ends_the_waiting() {
     let mut agent = Agent::in_service(settings());
-    agent.event(stop(true));
-    agent.event(stop(true));
+    agent.take(stop(true));
+    assert!(!agent.exited);
+    agent.take(stop(true));
     assert!(agent.exited);
 }
 

@@ -15,12 +15,17 @@ pub use search::{
 };
 pub use stage::{Stage, stage};
 
+use std::time::Duration;
+
 use crate::ledger::Flight;
 use crate::model::{
-    Accepted, Action, Answer, HookRef, LifecycleActionResult, LifecycleTransition, Moment, Nothing,
-    TargetLifecycleState,
+    Accepted, Action, Answer, FailureKind, HookRef, LifecycleActionResult, LifecycleTransition,
+    Moment, Nothing, TargetLifecycleState,
 };
 use crate::turn::Turn;
+
+/// The hooks are read again no more often than this while requests are refused.
+const DOUBT_EVERY: Duration = Duration::from_secs(15);
 
 /// What to do with a lifecycle action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub struct Hold {
     transition: LifecycleTransition,
     /// Answers to earlier requests are ignored: they can be about an earlier action of the same hook.
     began: Moment,
+    /// When a request was last refused in such a way that the hook may be gone.
+    doubted_at: Option<Moment>,
     /// Finds the hook.
     pub search: Search,
     /// Sends its heartbeats.
@@ -53,6 +60,7 @@ impl Hold {
         Self {
             transition,
             began: now,
+            doubted_at: None,
             search: Search::new(transition, now),
             heartbeat: Heartbeat::new(resumed, now),
             completion: Completion::new(transition, now),
@@ -115,6 +123,7 @@ impl Hold {
                 }
             }
             (Answer::Heartbeat(result), Action::Heartbeat(hook)) if self.is_ours(hook, flight) => {
+                self.doubt_if_refused(&result, turn);
                 match self.heartbeat.absorb(result, hook, flight.sent, turn) {
                     Some(true) => {
                         // The wait has begun, so a completion that was too early is accepted from now on.
@@ -128,10 +137,21 @@ impl Hold {
             (Answer::Completed(result), Action::Complete { hook, result: told })
                 if self.is_ours(hook, flight) =>
             {
+                self.doubt_if_refused(&result, turn);
                 self.completion
                     .absorb(result, hook, *told, &flight.action, turn);
             }
             _ => {}
+        }
+    }
+
+    /// Auto Scaling may not know the hook any more.
+    fn doubt_if_refused(&mut self, result: &Told, turn: &Turn<'_>) {
+        let refused = matches!(result, Err(failure) if failure.kind == FailureKind::Refused);
+        let late = |at| turn.now.since(at) >= DOUBT_EVERY;
+        if refused && self.doubted_at.is_none_or(late) {
+            self.doubted_at = Some(turn.now);
+            self.search.ask_again(turn.now);
         }
     }
 

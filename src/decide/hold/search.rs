@@ -62,6 +62,8 @@ pub struct Search {
     tags: bool,
     pace: Pace,
     result: Option<Result<Found, NoHook>>,
+    /// The name of the hook that was found last. Another one that is added later is somebody else's.
+    adopted: Option<String>,
     /// Describe the hooks again, although there is a result.
     again: bool,
     /// When Auto Scaling is asked whether the tag's group is the right one.
@@ -77,6 +79,7 @@ impl Search {
             tags: true,
             pace: Pace::at(now),
             result: None,
+            adopted: None,
             again: false,
             verify: Pace::default(),
             began: now,
@@ -89,6 +92,16 @@ impl Search {
         if self.result.is_none() && !left.is_zero() {
             self.pace.ask(now + (left / 4).max(Duration::from_secs(1)));
         }
+    }
+
+    /// An earlier process has found this hook.
+    pub(crate) fn adopt(&mut self, name: Option<String>) {
+        self.adopted = name;
+    }
+
+    /// The name of the hook that was found last.
+    pub(crate) fn adopted(&self) -> Option<&String> {
+        self.adopted.as_ref()
     }
 
     /// The hook, once it is found.
@@ -212,7 +225,9 @@ impl Search {
             Ok(hooks) => {
                 turn.good(Dependency::AutoScaling);
                 self.pace.succeeded();
-                match choose(&hooks, configured, group) {
+                let adopted = self.adopted.as_ref();
+                let adopted = adopted.filter(|name| hooks.iter().any(|hook| hook.name == **name));
+                match choose(&hooks, configured.or(adopted), group) {
                     Ok(hook) => {
                         let found = Found {
                             hook: HookRef::new(group, hook),
@@ -279,6 +294,7 @@ impl Search {
                 foreign_target: found.foreign_target.clone(),
             });
         }
+        self.adopted = Some(found.hook.name.clone());
         self.result = Some(Ok(found));
     }
 

@@ -99,6 +99,8 @@ pub struct RememberedDrain {
     pub outcome: Option<Outcome>,
     /// When it ended: what follows does not count towards the deadline if a task appears.
     pub over_at: Option<Moment>,
+    /// The name of the hook that was found to be this agent's. Another hook can be added later.
+    pub hook: Option<String>,
     /// Tasks that were seen not STOPPED, and not STOPPED since; of which container instance.
     pub tasks: BTreeMap<String, String>,
     /// Whether CloudFormation was told.

@@ -87,6 +87,8 @@ struct DrainRecord {
     outcome: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     over_at_boot_milliseconds: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hook: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tasks: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -155,6 +157,7 @@ pub fn compose(memory: &Memory, clocks: &Clocks) -> serde_json::Result<Vec<u8>> 
             pending_time: drain.pending_time.map(rfc3339),
             outcome: drain.outcome.map(|outcome| outcome.as_str().to_owned()),
             over_at_boot_milliseconds: drain.over_at.map(Moment::as_millis),
+            hook: drain.hook.clone(),
             tasks: drain.tasks.clone(),
             signalled: drain.signalled,
             completed: drain.completed,
@@ -200,6 +203,7 @@ pub fn understand(text: &[u8], clocks: &Clocks) -> Result<Memory, String> {
                     .over_at_boot_milliseconds
                     .filter(|_| same_boot)
                     .map(|millis| Moment::from_millis(millis).min(clocks.now)),
+                hook: drain.hook,
                 // No container outlives a reboot.
                 tasks: drain.tasks.into_iter().filter(|_| same_boot).collect(),
                 signalled: drain.signalled,

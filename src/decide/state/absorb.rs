@@ -15,6 +15,8 @@ use crate::registration::Registration;
 use crate::turn::Turn;
 use crate::whereabouts::Whereabouts;
 
+/// A step that is this late comes after a pause: the machine slept, or the process got no processor time.
+const STOOD_STILL: Duration = Duration::from_secs(5);
 /// A machine that has not been up for longer may have booted with a new root volume.
 const JUST_BOOTED: Duration = Duration::from_mins(5);
 /// AWS's clock was learned before, and differs by more than this from what it shows now, in milliseconds.
@@ -146,6 +148,24 @@ impl State {
         }
     }
 
+    /// The process, or the machine, has stood still. What it knew before decides nothing.
+    pub(crate) fn notice_a_pause(&mut self, now: Moment) {
+        if self.wake.is_none_or(|due| now.since(due) < STOOD_STILL) {
+            return;
+        }
+        if let Some(drain) = &mut self.drain {
+            drain.woken(now);
+        }
+        if let Some(join) = &mut self.join {
+            join.woken(now);
+        }
+        self.tasks.read_now(now);
+        self.identity.ask(now);
+        if let (true, Some(here)) = (self.is_draining(), &mut self.registration) {
+            here.look_now(now);
+        }
+    }
+
     /// A command by hand before the machine is known replaces the one that an earlier process wrote down.
     fn recall_hand(&mut self, by_hand: Option<DrainByHand>) {
         if self.instance.is_none() {
@@ -226,6 +246,7 @@ impl State {
                 self.leave_at = Some(turn.now + grace);
                 turn.say(Note::ShutdownHeldUp { signal, grace });
             }
+            _ if self.exiting => self.gone = true,
             _ => {
                 let draining = self.is_draining();
                 self.exit(Note::Stopping { signal, draining }, turn);

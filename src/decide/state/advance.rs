@@ -11,7 +11,7 @@ use crate::wants::{Intent, Placement};
 impl State {
     pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
         if self.exiting {
-            return;
+            return self.finish(turn);
         }
         self.intent = self.find_intent(turn);
         self.reconcile(turn);
@@ -41,6 +41,16 @@ impl State {
             self.capacity = capacity;
         }
         self.leaves(turn);
+    }
+
+    /// Ends the process once what it has promised is on the disk.
+    fn finish(&mut self, turn: &mut Turn<'_>) {
+        self.memorize();
+        let known = self.instance.is_some();
+        if known {
+            self.written.advance(&self.memory, turn);
+        }
+        self.gone |= !known || self.written.is_safe(&self.memory, turn);
     }
 
     /// Ends the process where the machine is shut down, and its time is over or nothing is left to do.

@@ -75,6 +75,7 @@ impl State {
             pending_time: self.instance.as_ref().and_then(|known| known.pending_time),
             outcome: None,
             over_at: None,
+            hook: None,
             tasks: BTreeMap::new(),
             signalled: false,
             completed: false,

@@ -88,9 +88,13 @@ pub struct State {
     ledger: Ledger,
     /// When the present phase began.
     pub since: Moment,
+    /// When the next step is due, as far as the last one knew.
+    pub(crate) wake: Option<Moment>,
     /// The machine is shut down, and goes down at this moment at the latest.
     leave_at: Option<Moment>,
+    /// The process ends, once what it has promised is on the disk.
     exiting: bool,
+    pub(crate) gone: bool,
 }
 
 /// What the agent is doing, for people. Nothing is decided by it.
@@ -160,8 +164,10 @@ impl State {
             health: Health::default(),
             ledger: Ledger::default(),
             since: now,
+            wake: None,
             leave_at: None,
             exiting: false,
+            gone: false,
         }
     }
 
@@ -253,8 +259,9 @@ impl State {
                 .is_some()
     }
 
-    pub(crate) fn is_exiting(&self) -> bool {
-        self.exiting
+    /// Whether what was asked of the agent is on the disk.
+    pub fn is_written(&self) -> bool {
+        self.written.has_all(&self.memory)
     }
 
     /// Starts a turn, and moves the parts of the state into it that it may change.
