@@ -16,7 +16,7 @@ AUDITABLE2CDX_VERSION = 0.1.0
 ZIGBUILD_VERSION = 0.24.1
 ZIGLANG_VERSION = 0.17.0
 PULUMI_AWS_VERSION = 7.51.1
-# The target of make packages, such as aarch64-unknown-linux-gnu. If it is empty, this machine is the target.
+# The target of make packages, such as aarch64-unknown-linux-musl. If it is empty, this machine is the target.
 TARGET ?=
 PACKAGE_TOOLS = docs $(TOOLS)/bin/cargo-deb $(TOOLS)/bin/cargo-generate-rpm \
 	$(if $(TARGET),$(TOOLS)/bin/cargo-auditable target/zig/ready)
@@ -147,12 +147,12 @@ docs: ## Write the man page and the shells' completions to target/dist
 	$(CARGO) run --quiet --package xtask -- docs --out target/dist
 
 .PHONY: packages
-packages: $(PACKAGE_TOOLS) ## Build .deb and .rpm (TARGET=aarch64-unknown-linux-gnu: for arm64)
+packages: $(PACKAGE_TOOLS) ## Build .deb and .rpm (TARGET=aarch64-unknown-linux-musl: static, for arm64)
 	packaging/build.sh $(TARGET)
 
 .PHONY: ami
 ami: ## Build the AMI in your AWS account (ARCH=arm64, PACKER_ARGS=…: packer/README.md)
-	$(MAKE) packages TARGET=$(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+	$(MAKE) packages TARGET=$(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-musl
 	packer/tools.sh
 	PACKER_PLUGIN_PATH=$(CURDIR)/target/packer/plugins CHECKPOINT_DISABLE=1 \
 		$(TOOLS)/bin/packer build -only='*.$(ARCH)' $(PACKER_ARGS) packer
@@ -211,13 +211,12 @@ target/cdk/ready: examples/cdk/requirements.txt
 target/peers/ready: tests/peers/setup.sh tests/peers/requirements.txt
 	tests/peers/setup.sh $(PYTHON)
 
-# The linker for an older C library, for static binaries and for the other architecture.
+# The linker for static binaries and for the other architecture.
 target/zig/ready:
 	rm -rf target/zig
 	$(PYTHON) -m venv target/zig
 	target/zig/bin/pip install --quiet ziglang==$(ZIGLANG_VERSION) cargo-zigbuild==$(ZIGBUILD_VERSION)
-	rustup target add aarch64-unknown-linux-gnu x86_64-unknown-linux-gnu \
-		aarch64-unknown-linux-musl x86_64-unknown-linux-musl
+	rustup target add aarch64-unknown-linux-musl x86_64-unknown-linux-musl
 	touch $@
 
 $(TOOLS)/bin/cargo-deb:

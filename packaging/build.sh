@@ -1,10 +1,10 @@
 #!/bin/bash
 # Builds the packages: target/packages/*.deb and *.rpm.
 #
-#   build.sh [TARGET]     TARGET is such as aarch64-unknown-linux-gnu; the default is this machine
+#   build.sh [TARGET]     TARGET is such as aarch64-unknown-linux-musl; the default is this machine
 #
 # Without a TARGET the binary is linked with the C library of this machine, and the build fails if that makes a
-# binary that does not start on Amazon Linux 2023. With one, it is built as for a release: compile.sh.
+# binary that does not start on Amazon Linux 2023. With one, it is the static binary of a release: compile.sh.
 #
 # It needs the tools that `make packages` installs, and the man page and completions in target/dist.
 set -euo pipefail
@@ -29,11 +29,11 @@ if [ -n "$target" ]; then
 else
     "$cargo" build --release --package ecs-lifecycle-agent
     binary=target/release/ecs-lifecycle-agent
+    packaging/glibc.sh "$binary" || {
+        echo "name a target, for a static binary: make packages TARGET=$(uname -m)-unknown-linux-musl" >&2
+        exit 1
+    }
 fi
-packaging/glibc.sh "$binary" || {
-    [ -n "$target" ] || echo "name a target, to link with an older one: make packages TARGET=$(uname -m)-unknown-linux-gnu" >&2
-    exit 1
-}
 # Neither tool may strip the binary: it is stripped already, and they would use the strip of this machine.
 "$cargo" deb --no-build --no-strip --quiet ${target:+--target "$target"} --output "$packages/"
 # cargo generate-rpm gives this time only to files that are newer, so all of them are made newer.

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Builds the binary of a release: the same bytes in any folder, and with the list of its dependencies inside
+# Builds the static binary of a release: the same bytes in any folder, and with the list of its dependencies inside
 # (cargo-auditable). Prints its path.
 #
-#   compile.sh TARGET     aarch64-unknown-linux-gnu is linked for glibc 2.34, x86_64-unknown-linux-musl statically
+#   compile.sh TARGET     such as aarch64-unknown-linux-musl
 #
 # It needs the tools that `make release` installs.
 set -euo pipefail
@@ -14,11 +14,9 @@ cargo=${CARGO:-cargo}
 # Panic messages and the output of C compilers contain paths, which must not depend on the folder.
 home=${CARGO_HOME:-$HOME/.cargo}
 export RUSTFLAGS="--remap-path-prefix=$PWD=/source --remap-path-prefix=$home=/cargo ${RUSTFLAGS-}"
+# Its address is chosen at each start, as that of a dynamic binary is.
+RUSTFLAGS+=" -C relocation-model=pie -C link-arg=-pie"
 zig=$(realpath target/zig)
 export CFLAGS="-ffile-prefix-map=$PWD=/source -ffile-prefix-map=$home=/cargo -ffile-prefix-map=$zig=/zig ${CFLAGS-}"
-case $target in
-*-gnu) version=.2.34 ;;
-*) version= ;;
-esac
-"$cargo" auditable zigbuild --release --package ecs-lifecycle-agent --target "$target$version" >&2
+"$cargo" auditable zigbuild --release --package ecs-lifecycle-agent --target "$target" >&2
 echo "target/$target/release/ecs-lifecycle-agent"

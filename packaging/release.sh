@@ -3,8 +3,8 @@
 #
 #   release.sh [ARCHITECTURE…]      the default is x86_64 aarch64
 #
-# For each architecture there are a .deb, an .rpm, a tarball with a static binary, and an SBOM of each. SHA256SUMS
-# lists them. The same commit gives the same bytes, which reproducible.sh checks.
+# For each architecture there are a .deb, an .rpm and a tarball, all with the same static binary, and an SBOM of each.
+# SHA256SUMS lists them. The same commit gives the same bytes, which reproducible.sh checks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,12 +31,13 @@ tarball() {
 }
 
 for arch in "$@"; do
-    packaging/build.sh "$arch-unknown-linux-gnu"
+    packaging/build.sh "$arch-unknown-linux-musl"
+    binary=target/$arch-unknown-linux-musl/release/ecs-lifecycle-agent
     for package in target/packages/*; do
         mv "$package" "$out/"
-        packaging/sbom.py "target/$arch-unknown-linux-gnu/release/ecs-lifecycle-agent" "$out/${package##*/}"
+        packaging/sbom.py "$binary" "$out/${package##*/}"
     done
-    tarball "$arch" "$(packaging/compile.sh "$arch-unknown-linux-musl")"
+    tarball "$arch" "$binary"
 done
 cd "$out"
 sha256sum -- * >SHA256SUMS
