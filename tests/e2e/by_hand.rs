@@ -141,6 +141,21 @@ async fn a_restart_takes_it_up_again() {
     stage.becomes(&agent, Active).await;
 }
 
+/// What a person was promised outlives a restart that follows at once.
+#[tokio::test]
+async fn a_restart_at_once_does_not_forget_it() {
+    let stage = stage(vec![web(600_000)]).await;
+    let mut agent = watching(&stage).await;
+    for command in ["drain", "undrain", "drain"] {
+        control::done(&socket(&stage.scratch), &[command]).await;
+        agent.signal("TERM").await.unwrap();
+        agent.ended(Duration::from_secs(2)).await.unwrap();
+        agent = stage.start();
+        let to = if command == "drain" { Draining } else { Active };
+        stage.becomes(&agent, to).await;
+    }
+}
+
 /// The same second, or the one beside it.
 fn assert_moments_near(one: &Value, other: &Value) {
     let seconds = |value: &Value| {

@@ -7,6 +7,7 @@ use ecs_lifecycle_simulator::{ApiSkew, Fault, FaultKind, InstanceSpec, Options, 
 use super::stage::{Active, Draining, Registering, Stage, group, web};
 
 const TASKS: &str = "introspection:GET /v1/tasks";
+const LIST: &str = "ecs:ListTasks";
 
 #[tokio::test]
 async fn ecs_says_stopped_ten_seconds_too_early() {
@@ -14,6 +15,21 @@ async fn ecs_says_stopped_ten_seconds_too_early() {
     let stage = Stage::new(vec![web(11_000).api_skew(skew)]).await;
     let _agent = stage.leaving().await;
     stage.ends_well().await;
+}
+
+/// Introspection is broken, and the pages of the ECS API's list repeat: a failed read, not a loop.
+#[tokio::test]
+async fn a_list_without_end_is_a_failed_read() {
+    let settings = "ecs.introspection_grace=0s ecs.api_poll_interval=2s";
+    let stage = Stage::with(settings, vec![web(600_000)]).await;
+    stage.fault(Fault::on(TASKS, FaultKind::InternalError));
+    let page = r#"{"taskArns":[],"nextToken":"the same"}"#.to_owned();
+    stage.fault(Fault::on(LIST, FaultKind::Status(200, Some(page))));
+    let agent = stage.leaving().await;
+    agent.says("the same page again").await;
+    stage.polls(5).await;
+    assert!(stage.count(LIST) < 10);
+    assert_eq!(stage.completions(), 0);
 }
 
 /// The same with introspection broken throughout, at the default intervals: the API alone is believed

@@ -6,7 +6,7 @@ use ecs_lifecycle_simulator::{
     Fault, FaultKind, GroupSpec, HookSpec, InstanceSpec, LifecycleState,
 };
 
-use super::stage::{Stage, group, web};
+use super::stage::{BEAT, Stage, group, web};
 
 const COMPLETE: &str = "autoscaling:CompleteLifecycleAction";
 
@@ -72,6 +72,20 @@ async fn of_several_hooks_only_ours_is_completed() {
 }
 
 /// An owner that listens on EventBridge cannot be told from nobody.
+/// A stack update adds a hook in mid-drain, and the agent is restarted. The instance waits for the first hook only.
+#[tokio::test]
+async fn a_hook_that_is_added_later_is_not_ours() {
+    let stage = Stage::with_group(with_hooks(&["ours"]), vec![web(600_000)]).await;
+    let mut agent = stage.leaving().await;
+    agent.says("lifecycle hook found").await;
+    stage.draining().await;
+    stage.simulator.add_group(with_hooks(&["ours", "theirs"]));
+    agent.kill().await.unwrap();
+    let agent = stage.start();
+    agent.says("lifecycle hook found").await;
+    stage.counts(BEAT, 1).await;
+}
+
 #[tokio::test]
 async fn a_lone_hook_that_notifies_somebody_is_completed_with_a_warning() {
     let warning = "the next one will not. Set autoscaling.lifecycle_hook_name";

@@ -41,6 +41,22 @@ async fn restarted_it_heartbeats_at_once() {
     stage.counts(BEAT, 1).await;
 }
 
+/// The machine is suspended while the deadline passes and the task stops: the task is looked at before anything
+/// is decided.
+#[tokio::test]
+async fn a_pause_past_the_deadline_is_no_timeout() {
+    let settings = "drain.timeout=4s drain.result_on_timeout=ABANDON";
+    let stage = Stage::with(settings, vec![web(3_000)]).await;
+    let agent = stage.leaving().await;
+    stage.draining().await;
+    agent.signal("STOP").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    agent.signal("CONT").await.unwrap();
+    agent.says("drained: no tasks are left").await;
+    stage.completed().await;
+    stage.none_killed();
+}
+
 #[tokio::test]
 async fn started_again_after_the_completion_it_is_done_without_another() {
     let spec = group().terminate_delay(Duration::from_secs(600));
