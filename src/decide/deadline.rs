@@ -18,7 +18,9 @@ impl Limits {
             source: DeadlineSource::SpotInterruption,
         });
         let maintenance = self.maintenance.map(|at| Deadline {
-            at: at.moment(at_boot).max(started_at + MAINTENANCE_GRACE),
+            at: Some(at.moment(at_boot))
+                .filter(|at| *at > started_at)
+                .unwrap_or(started_at + MAINTENANCE_GRACE),
             source: DeadlineSource::Maintenance,
         });
         spot.into_iter().chain(maintenance)

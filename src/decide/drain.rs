@@ -302,12 +302,11 @@ impl Drain {
             self.spent = Duration::ZERO;
             self.hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
             self.resumed_at = None;
-            if self.over.take().is_some() {
-                self.after.give_up(turn);
-                self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
+            if self.over.is_some() {
+                self.go_on(turn);
                 tasks.look_again(turn.now);
             }
-            (self.signal, self.signalled, self.told_at, self.counted) = (None, false, None, false);
+            (self.signal, self.signalled, self.counted) = (None, false, false);
         } else if reason == DrainReason::ByHand && reason != self.reason {
             // A person is given the time that they have asked for.
             (self.started_at, self.spent) = (turn.now, Duration::ZERO);
@@ -395,6 +394,21 @@ impl Drain {
         }
     }
 
+    /// It is not over any more.
+    fn go_on(&mut self, turn: &mut Turn<'_>) {
+        (self.over, self.told_at) = (None, None);
+        self.after.give_up(turn);
+        self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
+    }
+
+    /// A person asks for it once more, with another deadline.
+    pub(crate) fn ask_again(&mut self, turn: &mut Turn<'_>) {
+        (self.started_at, self.spent) = (turn.now, Duration::ZERO);
+        if self.outcome() == Some(Outcome::TimedOut) {
+            self.go_on(turn);
+        }
+    }
+
     /// If a task appears that the drain has to wait for, the drain continues.
     fn reopen(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
         let Some(over) = self.over.filter(|over| over.outcome.in_time()) else {
@@ -404,12 +418,9 @@ impl Drain {
             return;
         }
         self.spent += turn.now.since(over.at);
-        self.over = None;
-        self.told_at = None;
+        self.go_on(turn);
         // CloudFormation may have accepted the signal that was sent, so no other one is sent.
         self.signalled |= self.signal.take().is_some_and(|signal| signal.was_sent());
-        self.after.give_up(turn);
-        self.after = Executables::of(ExecutableEvent::AfterDrain, turn.now);
         turn.say(Note::DrainReopened {
             reason: self.reason.clone(),
             tasks: world.tasks.waited_for(world.kinds, turn.policy),

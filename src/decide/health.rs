@@ -8,6 +8,8 @@ use crate::model::{Dependency, Failure, FailureKind, IamAction, Moment, Note, Op
 
 /// A failing dependency is spoken of again after this long.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
+/// A denied call that the agent needs is tried again within this time.
+const TRIED_AGAIN: Duration = Duration::from_secs(90);
 
 /// What is failing now, and what has been said of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct Condition {
     pub last: Failure,
     /// When that was.
     pub failed_at: Moment,
+    /// The call that was denied, if the last failure is that.
+    denied: Option<&'static str>,
     said_at: Option<Moment>,
 }
 
@@ -54,9 +58,20 @@ impl Health {
         &self.recovered
     }
 
-    /// Records a good answer.
-    pub(crate) fn good(&mut self, dependency: Dependency, now: Moment, notes: &mut Vec<Note>) {
-        let Some(at) = self.failing.iter().position(|c| c.dependency == dependency) else {
+    /// Records a good answer to the call `by`. It says nothing of another call that is denied, as long as that
+    /// is tried again.
+    pub(crate) fn good(
+        &mut self,
+        dependency: Dependency,
+        by: Option<&'static str>,
+        now: Moment,
+        notes: &mut Vec<Note>,
+    ) {
+        let recovers = |known: &Condition| {
+            let denied = known.denied.is_some() && known.denied != by;
+            known.dependency == dependency && !(denied && now.since(known.failed_at) < TRIED_AGAIN)
+        };
+        let Some(at) = self.failing.iter().position(recovers) else {
             return;
         };
         let condition = self.failing.swap_remove(at);
@@ -110,7 +125,9 @@ impl Health {
         notes: &mut Vec<Note>,
     ) {
         let what = operation.name;
-        self.touch(operation.dependency, failure, now).said_at = Some(now);
+        let condition = self.touch(operation.dependency, failure, now);
+        condition.said_at = Some(now);
+        condition.denied = (failure.kind == FailureKind::Denied).then_some(what);
         if failure.kind != FailureKind::Denied {
             notes.push(Note::CallFailed {
                 what,
@@ -142,6 +159,7 @@ impl Health {
                     since: now,
                     last: failure.clone(),
                     failed_at: now,
+                    denied: None,
                     said_at: None,
                 });
                 self.failing.len() - 1

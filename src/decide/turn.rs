@@ -22,6 +22,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) actions: Vec<(Ticket, Action)>,
     pub(crate) cancelled: Vec<Ticket>,
     pub(crate) notes: Vec<Note>,
+    /// The call whose answer is taken in.
+    pub(crate) answered: Option<Operation>,
     pub(crate) wake: Option<Moment>,
 }
 
@@ -62,7 +64,8 @@ impl Turn<'_> {
 
     /// Books a good answer.
     pub(crate) fn good(&mut self, dependency: Dependency) {
-        self.health.good(dependency, self.now, &mut self.notes);
+        let by = self.answered.map(|operation| operation.name);
+        self.health.good(dependency, by, self.now, &mut self.notes);
     }
 
     /// Books a failed poll, which is asked again at its next turn: said once it goes on for `quiet_for`.

@@ -234,6 +234,49 @@ fn a_drain_by_hand_beside_another_reason_is_the_persons() {
 }
 
 #[test]
+fn who_asks_again_is_given_the_time_again() {
+    let mut agent = by_hand(Some(30 * SECOND));
+    agent.run(20 * SECOND);
+    let timeout = Some(60 * SECOND);
+    agent.take(Event::DrainByHand { timeout });
+    assert_eq!(deadline(&agent), (60 * SECOND, "drain --timeout"));
+    agent.run(70 * SECOND);
+    assert_eq!(agent.phase(), "done");
+    agent.take(Event::DrainByHand { timeout });
+    assert_eq!(agent.phase(), "draining");
+    agent.stop_tasks();
+    agent.run(30 * SECOND);
+    let outcome = agent.state.drain.as_ref().unwrap().outcome();
+    assert_eq!(outcome, Some(Outcome::Drained));
+}
+
+/// Another call that works says nothing of one that is denied.
+#[test]
+fn what_is_denied_has_not_recovered() {
+    let mut agent = Agent::in_service(settings());
+    agent.fails("SetDraining", FailureKind::Denied);
+    agent.take(Event::DrainByHand { timeout: None });
+    agent.run(5 * MINUTE);
+    agent.take(Event::StatusAsked);
+    agent.run(MINUTE);
+    assert_eq!((agent.said("Denied"), agent.said("Recovered")), (1, 0));
+    let failing = agent.state.health.failing();
+    assert_eq!(failing.len(), 1);
+    agent.world.failing.clear();
+    agent.run(2 * MINUTE);
+    assert_eq!(agent.said("Recovered"), 1);
+}
+
+#[test]
+fn maintenance_that_is_near_is_the_deadline() {
+    let mut agent = Agent::in_service(settings());
+    scheduled(&mut agent, 30 * SECOND);
+    agent.run(5 * SECOND);
+    let (left, source) = deadline(&agent);
+    assert!(left <= 30 * SECOND && source == "scheduled maintenance");
+}
+
+#[test]
 fn maintenance_that_is_due_already_leaves_two_minutes() {
     let mut agent = Agent::in_service(settings());
     scheduled(&mut agent, Duration::ZERO);

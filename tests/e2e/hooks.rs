@@ -77,8 +77,11 @@ async fn of_several_hooks_only_ours_is_completed() {
 async fn a_hook_that_is_added_later_is_not_ours() {
     let stage = Stage::with_group(with_hooks(&["ours"]), vec![web(600_000)]).await;
     let mut agent = stage.leaving().await;
-    agent.says("lifecycle hook found").await;
-    stage.draining().await;
+    let file = stage.scratch.path().join("state.json");
+    let is_written = || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"hook\""));
+    stage
+        .until("the hook is remembered", |_| is_written())
+        .await;
     stage.simulator.add_group(with_hooks(&["ours", "theirs"]));
     agent.kill().await.unwrap();
     let agent = stage.start();

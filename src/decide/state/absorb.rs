@@ -6,9 +6,9 @@ use super::{Phase, State};
 use crate::hold::Told;
 use crate::ledger::Flight;
 use crate::model::{
-    Action, Answer, ContainerInstance, Dependency, DrainByHand, Event, ExecutableEvent, Failure,
-    FailureKind, Instance, JoinTarget, LifecycleTransition, Memory, MetadataReading, Moment, Note,
-    RememberedJoin, TargetLifecycleState, WallTime,
+    Action, Answer, ContainerInstance, Dependency, DrainByHand, DrainReason, Event,
+    ExecutableEvent, Failure, FailureKind, Instance, JoinTarget, LifecycleTransition, Memory,
+    MetadataReading, Moment, Note, RememberedJoin, TargetLifecycleState, WallTime,
 };
 use crate::pace::seed_of;
 use crate::registration::Registration;
@@ -31,6 +31,10 @@ impl State {
                 turn.say(Note::DrainAskedByHand { timeout });
                 self.memory.by_hand = Some(DrainByHand { timeout });
                 self.recall_hand(self.memory.by_hand);
+                let drain = self.drain.as_mut();
+                if let Some(drain) = drain.filter(|drain| drain.reason == DrainReason::ByHand) {
+                    drain.ask_again(turn);
+                }
             }
             Event::UndrainByHand => {
                 self.recall_hand(None);
@@ -47,6 +51,7 @@ impl State {
             Event::Answered { ticket, answer } => {
                 // A cancelled request gets no answer.
                 if let Some(flight) = turn.ledger.land(ticket) {
+                    turn.answered = Some(flight.action.operation());
                     self.absorb_answer(answer, &flight, turn);
                 }
             }

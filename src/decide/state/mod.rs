@@ -280,6 +280,7 @@ impl State {
             actions: Vec::new(),
             cancelled: Vec::new(),
             notes: Vec::new(),
+            answered: None,
             wake: None,
         }
     }
