@@ -412,6 +412,12 @@ fn specs() -> Vec<Spec> {
             it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::TerminatePooled)];
             it.horizon = 120 * S;
         }
+        scale_in "pool-running-stuck"
+            "a task is stuck: CONTINUE at the deadline, and into the pool with it, DRAINING all the time" {
+            it.pool = Pool::Running; it.full = true; it.work.push(stuck()); it.policy.recheck_after = 20 * S;
+            it.script = vec![(3 * S, Move::ToPool), (150 * S, Move::TerminatePooled)];
+            it.horizon = 220 * S;
+        }
         launch "pool-never-in-service"
             "into the pool, and terminated there: CONTINUE for both" {
             it.begin = Begin::IntoPool; it.script = vec![(25 * S, Move::TerminatePooled)];
