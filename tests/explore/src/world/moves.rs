@@ -181,6 +181,14 @@ moves! {
         SampleRefused: SINK;
         /// The CloudWatch agent takes the next sample, and does not say so.
         SampleUnanswered: SINK;
+        /// The ECS agent is upgraded: away for 8 s, disconnected, then there again as the same, with all its tasks.
+        AgentUpgraded: LOCAL | PLACEMENT | TASKS;
+        /// ECS gives up the tasks: STOPPED, though their containers run on and introspection says so.
+        GivenUp: TASKS;
+        /// Somebody adds a terminating hook where there is none.
+        HookAdded: GROUP;
+        /// Somebody restores the root volume from a snapshot of at least 10 s ago: the machine reboots with that state file.
+        RootRestored: PROCESS | LOCAL | TASKS | DISK;
     }
 }
 

@@ -96,6 +96,10 @@ pub(super) struct Spec {
     pub(super) global: Option<Ms>,
     /// ECS managed draining has a hook of its own in the group.
     pub(super) managed: bool,
+    /// How long that one lasts.
+    pub(super) managed_lasts: Ms,
+    /// The group retains what is abandoned.
+    pub(super) retains: bool,
     /// From the start of a transition to its wait.
     pub(super) wait_after: Ms,
     /// From the start of a transition to when its state shows; the target is there at once.
@@ -192,6 +196,8 @@ fn scale_in(name: &'static str, goal: &'static str) -> Spec {
         into: Some(3600 * S),
         global: None,
         managed: false,
+        managed_lasts: 12 * S,
+        retains: false,
         wait_after: 2 * S,
         begun_after: S,
         work: vec![service(6 * S), service(9 * S)],
@@ -344,6 +350,15 @@ fn specs() -> Vec<Spec> {
             "ECS has a hook of its own, which is not ours; CONTINUE for ours" {
             it.managed = true; it.calls = Some(6);
         }
+        scale_in "managed-outlasts"
+            "ECS's hook outlasts ours by a minute; CONTINUE once, and DRAINING until the end" {
+            it.managed = true; it.managed_lasts = 80 * S;
+        }
+        scale_in "stuck-retained"
+            "a task is stuck: ABANDON, and the instance is retained, DRAINING" {
+            it.policy.result_on_timeout = OnTimeout::Abandon; it.policy.recheck_after = 20 * S;
+            it.retains = true; it.work.push(stuck()); it.horizon = 160 * S;
+        }
         scale_in "no-hook"
             "drains; nobody waits" {
             it.out = None; it.wait_after = 25 * S;
@@ -411,6 +426,12 @@ fn specs() -> Vec<Spec> {
             it.pool = Pool::Running;
             it.script = vec![(3 * S, Move::ToPool), (45 * S, Move::TerminatePooled)];
             it.horizon = 120 * S;
+        }
+        scale_in "pool-running-stuck"
+            "a task is stuck: CONTINUE at the deadline, and into the pool with it, DRAINING all the time" {
+            it.pool = Pool::Running; it.full = true; it.work.push(stuck()); it.policy.recheck_after = 20 * S;
+            it.script = vec![(3 * S, Move::ToPool), (150 * S, Move::TerminatePooled)];
+            it.horizon = 220 * S;
         }
         launch "pool-never-in-service"
             "into the pool, and terminated there: CONTINUE for both" {

@@ -1518,6 +1518,71 @@ fn what_is_written_after_a_loss_is_known() {
     assert!(joins(&[(19_000, StateLost), (19_000, Kill)]));
 }
 
+/// What excuses for a while excuses for no longer, and nothing else.
+#[test]
+fn what_excuses_is_narrow() {
+    use Move::*;
+    use Request as R;
+    let polled = |script: &[(Ms, Request)]| {
+        let mut script = script.to_vec();
+        script.extend((1..320).map(|it| (it * 1_000, R::ReadMetadata)));
+        script.sort_by_key(|it| it.0);
+        script
+    };
+    let active = |name: &str, moves: &[(Ms, Move)], script: &[(Ms, Request)]| {
+        broken("stays-active", name, moves, &polled(script)).unwrap_or(NEVER)
+    };
+    let drains = asks! {
+        20 ReadMetadata, 30 ReadTasks, 5_020 ReadMetadata, 5_034 DescribeContainerInstance(0),
+        5_118 SetDraining(0), 6_000 ReadTasks,
+    };
+    // Whoever stands still looks again: after a while, and at the deadline, of whatever tasks.
+    let person = [(5_190, PersonActive)];
+    let at = active("pool-running-stuck", &person, &drains);
+    assert!((91_000..93_000).contains(&at), "{at}");
+    let mut late = drains.clone();
+    late.push((40_000, R::RunExecutables(Occasion::AfterDrain)));
+    let at = active("pool-running-stuck", &person, &late);
+    assert!((108_000..110_000).contains(&at), "{at}");
+    // What the ECS agent has lost makes no difference, and past the deadline of a drain by hand there is only a minute.
+    let mut script = asks! {
+        10 ReadIdentityDocument, 20 ReadMetadata, 30 ReadTasks, 4_030 ReadAgentMetadata,
+        5_034 DescribeContainerInstance(1), 5_118 SetDraining(1), 6_000 DescribeContainerInstance(1),
+    };
+    let mut moves = vec![(25, PlaceTask); 3];
+    moves.extend([
+        (1_000, DrainByHand),
+        (2_000, Reregister),
+        (6_045, PersonActive),
+    ]);
+    let at = active("capacity-idle", &moves, &script);
+    assert!((106_000..108_000).contains(&at), "{at}");
+    moves[5].0 = 100_000;
+    let at = active("capacity-idle", &moves, &script);
+    assert!((165_000..167_000).contains(&at), "{at}");
+    // The pause after a call that failed is no longer than that.
+    script.truncate(2);
+    script.push((5_500, R::SetDraining(0)));
+    script.push((15_020, R::ReadMetadata));
+    let (rule, name) = ("stays-active", "scale-in");
+    let told = |it: Ms| (it > 15_000).then_some((it, R::ReadMetadata));
+    script.extend((6..60).filter_map(|it| told(it * 1_000)));
+    let at = broken(rule, name, &[(25, Throttled)], &script);
+    assert!(
+        at.is_some_and(|it| (29_000..31_000).contains(&it)),
+        "{at:?}"
+    );
+    // What is drained for Spot is no outcome of a termination; metadata may tell of one that goes on.
+    let script = asks! {
+        5_020 ReadMetadata, 5_034 DescribeContainerInstance(0), 5_118 SetDraining(0),
+        16_000 ReadTasks, 17_300 ReadTasks, 17_320 DescribeContainerInstance(0),
+        17_500 ReadTasks, 18_000 WriteStateFile(vec![]), 25_000 ReadMetadata,
+        35_000 Complete(Group(0), OUT, Continue),
+    };
+    let written = |name| broken("told-before-written", name, &[(25_000, Kill)], &script).is_none();
+    assert!(!written("spot-late"));
+}
+
 #[test]
 fn what_is_named_is_listed() {
     let code = [

@@ -18,6 +18,8 @@ pub(super) struct Known {
     pub(super) started: Option<i64>,
     /// The last word of ECS: when it was told, registered and remaining.
     resources: Option<(Ms, Arn, Resources, Resources)>,
+    /// When that was asked for.
+    asked: Ms,
     /// The group that it was told last, by Auto Scaling rather than by the tag.
     group: Option<Group>,
     set: Option<u32>,
@@ -50,8 +52,12 @@ impl Known {
 impl Truth {
     /// The minute that the machine's clock shows.
     pub(super) fn minute(&self) -> i64 {
-        let now = i64::try_from(self.now).unwrap_or(i64::MAX / 2);
-        (EPOCH + now + self.clock_off).div_euclid(MINUTE) * MINUTE
+        self.minute_of(self.now)
+    }
+
+    fn minute_of(&self, at: Ms) -> i64 {
+        let at = i64::try_from(at).unwrap_or(i64::MAX / 2);
+        (EPOCH + at + self.clock_off).div_euclid(MINUTE) * MINUTE
     }
 
     pub(super) fn told_resources(&mut self, flight: &Flight, reply: &Reply) {
@@ -82,6 +88,7 @@ impl Truth {
                 } else if it.ours {
                     k.failures = 0;
                     k.resources = Some((now, *arn, *registered, *remaining));
+                    k.asked = flight.sent;
                 }
             }
             (Request::DescribeResources(_), Reply::Failed(_)) => {
@@ -162,7 +169,11 @@ impl Truth {
         let minute = self.minute();
         // It may have been set since the minute was chosen.
         let set = self.judge.clock_set && self.judge.clock_changed + 10_000 > self.now;
-        if sample.minute != minute && !set {
+        // Or the minute has passed while ECS was asked.
+        let k = &self.judge.known.capacity;
+        let late = k.resources.is_some_and(|it| it.0 == self.now)
+            && sample.minute == self.minute_of(k.asked);
+        if sample.minute != minute && !set && !late {
             wrong!(self: "sampled-wrongly", "{} instead of {minute}", sample.minute);
         }
         if self.process > 1 && self.judge.known.capacity.started == Some(sample.minute) {

@@ -38,6 +38,8 @@ struct Known {
     arrived: bool,
     /// The last word of Auto Scaling: pending, or in service.
     inward: bool,
+    /// Or that it leaves.
+    outward: bool,
     arrived_until: Ms,
     /// Told which machine it is on.
     identified: bool,
@@ -80,6 +82,9 @@ struct Known {
     /// Empty twice, ECS agrees, empty again.
     agreed: bool,
     settled: Option<Ms>,
+    /// The same, by what was told alone, whatever ran.
+    agrees: bool,
+    over: Option<Ms>,
     ready_ran: bool,
     /// When the list became empty; when `ready.d` had succeeded: of this transition.
     turned: Option<Ms>,
@@ -88,6 +93,8 @@ struct Known {
     signalled: bool,
     /// An answer said that another machine's instance was changed.
     foreign: Option<Ms>,
+    /// When that was told first, undone or not.
+    another: Option<Ms>,
     /// The last writes of the state file: when they were sent, whether they were answered.
     writes: [(Ms, bool); 4],
     disk_refuses: bool,
@@ -124,6 +131,7 @@ struct Signs {
     look: Option<(Arn, InstanceStatus, bool)>,
     target: Option<Target>,
     inward: bool,
+    outward: bool,
     reason: bool,
     warned: bool,
     hand: Option<Ms>,
@@ -147,7 +155,9 @@ const KINDS: usize = 21;
 pub(super) struct Judge {
     known: Known,
     violations: Vec<Violation>,
-    excused: [u16; 16],
+    excused: [u16; 17],
+    /// What is excused for as long as it lasts, by when it began.
+    excused_since: Option<Ms>,
     pub(super) trouble: [Ms; 6],
     /// A person has set it DRAINING.
     pub(super) person: bool,
@@ -313,6 +323,12 @@ impl Judge {
         }
     }
 
+    fn excuse_once(&mut self, name: &'static str, since: Ms) {
+        if self.excused_since.replace(since) != Some(since) {
+            self.excuse(name);
+        }
+    }
+
     pub(super) fn new_way(&mut self, way: Way) {
         self.told = None;
         self.drained = None;
@@ -350,6 +366,7 @@ impl Judge {
             known.empties,
             known.ready_ran,
         ) = (None, None, None, false, 0, false);
+        (known.agrees, known.over) = (false, None);
         (known.turned, known.joined) = (None, None);
         known.signalled = false;
         // One for a hand, a warning or Spot goes on, unless it waited for a join.
@@ -546,10 +563,10 @@ impl Truth {
         let k = &self.judge.known;
         // Nor does a deadline change what was written as drained, by local reads or, without them, by ECS.
         let remote = k.api_read.filter(|it| k.blind && it.1).map(|it| it.0);
-        let written = k.settled.or(remote).is_some_and(|it| k.writes[0].0 >= it);
+        let written = k.over.or(remote).is_some_and(|it| k.writes[0].0 >= it);
         let failed = due.is_some_and(|it| it <= self.now) && k.looked;
-        // Metadata's word is enough for a process that cannot ask anybody else.
-        let leaves = self.leaving() || k.reason.is_some();
+        // From a new root volume it arrives, and metadata goes on saying that it leaves.
+        let leaves = self.leaving() || k.target == Some(Some(Target::Terminated));
         self.judge.outcome |= leaves && written;
         self.judge.decided |= failed;
         // Where nobody waits, a member has joined.

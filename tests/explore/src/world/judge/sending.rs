@@ -107,7 +107,7 @@ impl Truth {
     }
 
     /// The deadline of whatever asks for a drain.
-    fn ends(&self) -> Ms {
+    pub(super) fn ends(&self) -> Ms {
         let j = &self.judge;
         // Where its end was lost with a process, it goes on for the next one.
         let hand = if j.hand.is_some() || j.hand_unsure {
@@ -202,7 +202,7 @@ impl Truth {
         let writes = self.judge.known.writes;
         let safe = |(sent, done)| sent >= since && (done || sent + 250 <= self.now);
         // Or the disk is slow, or refuses.
-        let slow = since + 250 <= self.now && !writes[0].1;
+        let slow = since + 250 <= self.now && writes[0].0 > 0 && !writes[0].1;
         if !slow && !self.judge.known.disk_refuses && !writes.into_iter().any(safe) {
             wrong!(self: "told-before-written", "{what}, known since {since}, written {writes:?}");
         }
@@ -213,6 +213,7 @@ impl Truth {
     fn count_look(&mut self, request: &Request) {
         let now = self.now;
         let blind = self.judge.known.blind || !self.introspection_up();
+        let over = self.ends();
         let k = &mut self.judge.known;
         // Of those that have vanished only ECS knows anything.
         let vanished = (k.seen | k.ecs_seen) & !k.listed & !k.stopped & !k.ecs_stopped != 0;
@@ -224,9 +225,14 @@ impl Truth {
         let blind = blind || vanished || disagree || odd;
         let joined = self.judge.joined.is_some() || self.leaving() || !self.launched();
         // That it has joined is forgotten with the file: it joins anew.
-        let forgot = self.judge.state_lost
+        let lost = if self.judge.state_lost {
+            self.judge.lost_at
+        } else {
+            self.started
+        };
+        let forgot = (self.judge.state_lost || self.judge.write_lost)
             && self.launched()
-            && now < self.judge.lost_at + self.spec.policy.ready_timeout + 1_000;
+            && now < lost + self.spec.policy.ready_timeout + 1_000;
         let joins = self.launching() || !joined || forgot;
         let k = &mut self.judge.known;
         if joins || blind {
@@ -239,7 +245,8 @@ impl Truth {
         // At growing intervals, up to once a minute.
         let while_since = (now - sign) / 5_000 + 1;
         let retry = signs.failed > 0 && now < signs.failed + 30_000;
-        let owed = 1 + u64::from(retry);
+        // A deadline is new, too.
+        let owed = 1 + u64::from(retry) + u64::from(sign < over && over <= now);
         if looks > owed + u64::from(while_since.ilog2()) + (now - sign) / 60_000 {
             wrong!(self: "looks-too-often", "{looks} times since {sign}: {request}; {signs:?}");
         }

@@ -39,6 +39,8 @@ impl Truth {
         k.heard = NEVER;
         k.agreed &= latched;
         k.settled = k.settled.filter(|_| latched);
+        k.agrees &= latched;
+        k.over = k.over.filter(|_| latched);
     }
 
     fn missing_again(&mut self, flight: &Flight, reply: &Reply) {
@@ -98,6 +100,7 @@ impl Truth {
             look: k.look.map(|it| (it.1, it.2, it.3)),
             target: k.shown,
             inward: k.inward,
+            outward: k.outward,
             reason: k.reason.is_some(),
             warned: k.warned.is_some(),
             hand,
@@ -223,9 +226,11 @@ impl Truth {
                     }
                     j.outcome = false;
                     (k.agreed, k.settled) = (false, None);
+                    (k.agrees, k.over) = (false, None);
                     self.spent();
-                } else if k.agreed && k.settled.is_none() && !odd && !k.nameless {
-                    k.settled = Some(now);
+                } else if !odd && !k.nameless && !k.impostor {
+                    k.settled = k.settled.or(k.agreed.then_some(now));
+                    k.over = k.over.or(k.agrees.then_some(now));
                 }
             }
             (Request::ReadIdentityDocument, Reply::Identity { .. }) => j.known.identified = true,
@@ -234,6 +239,10 @@ impl Truth {
             (Request::ReadAgentMetadata, Reply::AgentMetadata(arn)) => {
                 j.known.named = Some(*arn);
                 j.known.impostor = *arn == FOREIGN;
+                if *arn == FOREIGN {
+                    // Whose the lists are is open again, and ECS has to agree again.
+                    self.unheard();
+                }
             }
             (Request::ReadAgentMetadata, Reply::Failed(_)) => j.known.looked = true,
             (Request::ReadTasks, Reply::Failed(_)) => {
@@ -256,6 +265,9 @@ impl Truth {
                 k.looked = true;
                 if !it.ours && it.status == InstanceStatus::Draining {
                     k.foreign.get_or_insert(now);
+                    k.another = k.another.or(Some(now));
+                } else if !it.ours && it.status == InstanceStatus::Active {
+                    k.foreign = None;
                 }
                 if it.ours {
                     j.verified |= 1_u32 << arn.min(31);
@@ -284,6 +296,7 @@ impl Truth {
                     && k.draining
                         .is_some_and(|it| flight.sent >= it.1 + PLACEMENT_SETTLE);
                 k.agreed = zero && (k.agreed || k.empties >= 2);
+                k.agrees = zero && (k.agrees || k.empties >= 2);
                 if it.status == InstanceStatus::Active && it.connected && it.ours {
                     k.member = Some(now);
                     j.own &= !(1 << arn.min(31));
@@ -352,6 +365,7 @@ impl Truth {
                 let leaves = says("Terminating")
                     || says("Warmed:Terminating")
                     || says("Warmed:Pending") && self.scaling.been_in_service;
+                j.known.outward = leaves;
                 if leaves && flight.arrived >= self.scaling.since {
                     j.since.get_or_insert(flight.sent);
                 }
@@ -584,7 +598,14 @@ impl Truth {
     }
 
     pub(in crate::world) fn touched_another_instance(&mut self, to: InstanceStatus) {
-        if self.faults.deny_describe {
+        // Once it was told so, it knows; and undoes it.
+        let told = self
+            .judge
+            .known
+            .another
+            .is_some_and(|it| it + 1_000 < self.now);
+        let again = told && to == InstanceStatus::Draining;
+        if self.faults.deny_describe && !again {
             self.judge.excuse("another-instance-unseen");
         } else {
             wrong!(self: "changed-another-instance", "{to:?} for another machine's container instance");

@@ -51,7 +51,7 @@ impl Truth {
             "lapsed-unreachable"
         } else if self.leaving() && self.leaves_since().is_none_or(|it| it + 12_000 > now) {
             "lapsed-untold"
-        } else if k.hook.is_none()
+        } else if k.hook.is_none_or(|(told, _)| told + 1_000 > now)
             && away + ((away - self.started) * 2 / 3).clamp(12_000, 60_000) > now
         {
             "lapsed-unreachable"
@@ -261,26 +261,35 @@ impl Truth {
             let hidden = |id, it: &Task| bit(self.ignored, id) || it.orphan && !bit(k.seen, id);
             let mut tasks = self.tasks.iter().enumerate();
             let left = tasks.any(|(id, it)| it.left(now) && !hidden(id, it));
-            let lost = self.tasks.iter().any(|it| it.orphan && it.left(now));
             if sign.is_none() && believed && ended && !left {
                 // Nothing is left that it could end by, and no action that rests on it.
                 return;
             }
             let (from, mut bound) = match sign {
                 Some(sign) if believed => (sign, 14_000),
-                // While it waits for a container that nobody sees any more, nothing changes, and ECS is asked seldom.
-                None if believed && lost => (it.since, policy.recheck_after + 66_000),
                 None if believed => (it.since, 66_000),
                 _ => (it.since.max(k.active.unwrap_or(0)), 12_000),
             };
             if policy.executables.before_drain {
                 bound += policy.executable_timeout + 2_000;
             }
-            // The pause after a throttled call is up to 20 s.
+            // After a call that failed, the pause is up to 20 s.
             let troubled = j.trouble[Service::Ecs as usize];
-            if troubled > reason || troubled > self.started && troubled + 20_000 > reason {
-                bound += 12_000;
-            }
+            // Whether a join has ended, which it waits for, Auto Scaling may not have been able to say.
+            let group = j.trouble[Service::Group as usize];
+            let waits = k.reason.is_none() && odd.is_none() && starts_new;
+            let troubled = troubled.max(if waits { group } else { 0 });
+            // That it is in no group counts once that was told twice, 15 s apart.
+            let twice = if waits && !self.scaling.in_group {
+                16_000
+            } else {
+                0
+            };
+            let pause = if troubled > self.started {
+                troubled + 24_000 + twice
+            } else {
+                0
+            };
             let calm = if let Some(odd) = odd {
                 let away = self.calm(&[Service::Group]);
                 bound += (away.saturating_sub(odd) * 2 / 3).clamp(12_000, 60_000);
@@ -293,7 +302,11 @@ impl Truth {
                 bound += 5_000;
             }
             let calm = calm.max(self.missing_due());
-            if now > from.max(reason).max(k.arrived_until).max(calm) + bound {
+            if now > (from.max(reason).max(k.arrived_until).max(calm) + bound).max(pause) {
+                if sign.is_none() && believed && now <= self.recheck_due(it.since) {
+                    self.judge.excuse_once("active-until-the-recheck", it.since);
+                    return;
+                }
                 wrong!(self: "stays-active", "#{arn} since {}, a reason is known since {reason}", it.since);
             }
         } else if it.status == InstanceStatus::Draining && !it.by_person {
@@ -318,6 +331,13 @@ impl Truth {
                 wrong!(self: "left-draining", "#{arn}; nothing asks for it since {gone}");
             }
         }
+    }
+
+    /// Until when a drain that stands still need not have noticed that it is ACTIVE since then: it looks at ECS when it has
+    /// made no progress for `drain.recheck_after`, and at its deadline; and no more than once a minute.
+    fn recheck_due(&self, active: Ms) -> Ms {
+        let stands = active.max(self.judge.known.sign) + self.spec.policy.recheck_after;
+        stands.min(self.ends().max(active)) + 66_000
     }
 
     fn watch_hook(&mut self) {
@@ -469,7 +489,7 @@ impl Truth {
         {
             return;
         }
-        let calm = self.calm(&[Service::Stack]);
+        let calm = self.calm(&[Service::Stack, Service::Ecs, Service::Local]);
         if self.now > joined.max(calm) + 60_000 {
             wrong!(self: "not-signalled", "joined at {joined}");
         }

@@ -1,6 +1,6 @@
 //! What a move does.
 
-use super::{Cut, Down, Effect, NEVER, Service, Timer, Truth, Way, What};
+use super::{Cut, Down, Effect, NEVER, Service, Task, Timer, Truth, Way, What};
 use crate::wire::{
     ActionResult, Executables, HookName, InstanceStatus, Target, TaskKind, Transition,
 };
@@ -261,6 +261,43 @@ impl Truth {
                 if let Some(it) = self.registrations.get_mut(usize::from(arn)) {
                     (it.connected, it.vanished) = (false, true);
                 }
+            }
+            Move::AgentUpgraded => {
+                let (arn, _) = self.mine()?;
+                if !self.up || self.asleep || now < self.ecs_down {
+                    return None;
+                }
+                self.ecs_down = NEVER;
+                if let Some(it) = self.registrations.get_mut(usize::from(arn)) {
+                    (it.connected, it.member) = (false, NEVER);
+                }
+                self.timer_in(8_000, Timer::EcsUp(false));
+            }
+            Move::GivenUp => {
+                let (arn, _) = self.mine()?;
+                let ours = |it: &&mut Task| it.arn == arn && it.left(now) && it.given_up > now;
+                let mut any = false;
+                for task in self.tasks.iter_mut().filter(ours) {
+                    (task.given_up, any) = (now, true);
+                }
+                if !any {
+                    return None;
+                }
+            }
+            Move::HookAdded => {
+                if self.scaling.out.is_some() || self.spec.begin == Begin::Alone {
+                    return None;
+                }
+                self.scaling.out = Some((HookName(40), 60_000));
+                self.judge.hook_changed = Some(now);
+            }
+            Move::RootRestored => {
+                if !self.up || self.asleep || self.down.is_some() {
+                    return None;
+                }
+                self.disk = Some(self.older.take()?.1);
+                self.judge.state_gone();
+                self.go_down(Down::Reboots, 0);
             }
             Move::SampleRefused | Move::SampleUnanswered if !self.spec.policy.capacity => {
                 return None;

@@ -169,6 +169,14 @@ impl Truth {
                     self.timer_in(800, Timer::Place(arn));
                 }
             }
+            // It hears only now which are to stop.
+            let current = self.current;
+            let asked = |it: &&mut Task| Some(it.arn) == current && !it.orphan && it.asked <= now;
+            for task in self.tasks.iter_mut().filter(asked) {
+                if let Some(takes) = task.takes {
+                    task.ends = task.ends.min(now + takes);
+                }
+            }
         }
     }
 

@@ -119,7 +119,7 @@ impl Truth {
     }
 
     fn root_replaced(&mut self) {
-        self.disk = None;
+        (self.disk, self.older) = (None, None);
         self.current = None;
         self.scaling.replaced = true;
     }

@@ -305,6 +305,8 @@ pub(super) struct Truth {
     pub(super) rebalance: bool,
     pub(super) maintenance: Option<Ms>,
     pub(super) disk: Option<Vec<u8>>,
+    /// What was on it until then, at least 10 s of writes ago.
+    pub(super) older: Option<(Ms, Vec<u8>)>,
     pub(super) faults: Faults,
     /// The ECS agent is down until then.
     pub(super) ecs_down: Ms,
@@ -390,6 +392,7 @@ impl Truth {
             rebalance: false,
             maintenance: None,
             disk: None,
+            older: None,
             faults: Faults::default(),
             ecs_down: 0,
             foreign: false,

@@ -183,7 +183,10 @@ impl Truth {
                     self.judge.state_gone();
                     Reply::Failed(Fault::Refused)
                 } else {
-                    self.disk = Some(bytes.clone());
+                    let old = self.disk.replace(bytes.clone());
+                    if self.older.as_ref().is_none_or(|it| it.0 + 10_000 < self.now) {
+                        self.older = old.map(|it| (self.now, it));
+                    }
                     self.state_written();
                     Reply::Done
                 }

@@ -110,8 +110,9 @@ impl Truth {
         self.scaling.actions = [action(hook, timeout), None];
         let first = self.scaling.actions[0].map_or(timeout, |it| it.lapses() - self.now);
         if self.spec.managed && way == Way::Leave {
-            self.scaling.actions[1] = action(MANAGED, 12_000);
-            self.timer_in(12_000, Timer::Lapse(1));
+            let lasts = self.spec.managed_lasts;
+            self.scaling.actions[1] = action(MANAGED, lasts);
+            self.timer_in(lasts, Timer::Lapse(1));
         }
         self.timer_in(first, Timer::Lapse(0));
         self.say(|| format!("{way:?}: the wait has begun"));
@@ -135,6 +136,14 @@ impl Truth {
                     self.scaling.generation += 1;
                     self.judge.finishing = true;
                     self.die(2_000);
+                }
+                // Until a person terminates it.
+                Some(Way::Leave) if self.spec.retains => {
+                    self.say(|| "abandoned: it is retained".into());
+                    self.scaling.actions = [None; 2];
+                    self.scaling.waits_since = NEVER;
+                    self.scaling.state = Some("Terminating:Retained");
+                    self.forget(|it| matches!(it, Timer::Lapse(_)));
                 }
                 _ => self.proceed(),
             }
@@ -261,7 +270,7 @@ impl Truth {
         .into_iter()
         .collect();
         if self.spec.managed && transition == Transition::Terminating {
-            hooks.push(of((MANAGED, 12_000)));
+            hooks.push(of((MANAGED, self.spec.managed_lasts)));
         }
         Reply::Hooks(hooks)
     }
