@@ -31,6 +31,8 @@ pub fn within_global_timeout(timeout: Duration) -> Duration {
 const SIGNAL_HEAD_START: Duration = Duration::from_secs(1);
 /// The maximum age of the look at ECS that a completion relies on.
 const LOOK_LIMIT: Duration = Duration::from_secs(60);
+/// A look at ECS that is not older than this serves as the one at the deadline.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 /// If the deadline has passed while the process was not running, the drain waits this long for a first look
 /// at the tasks and at ECS before it times out.
 const LOOK_GRACE: Duration = Duration::from_secs(30);
@@ -578,7 +580,9 @@ impl Drain {
         let grace = self.resumed_at.map_or(deadline, |at| deadline.max(at)) + LOOK_GRACE;
         let late = turn.reached(grace) && !world.tasks.waits(world.kinds, turn.policy);
         let no_reads = world.tasks.is_away() || world.impostor;
-        let no_look = world.here.is_none_or(Registration::looks_fail);
+        let no_look = world
+            .here
+            .is_none_or(|here| here.looks_fail() || here.is_missing());
         (self.reads_are_fresh(world, turn) || late && no_reads)
             && (Self::look_is_fresh(world, turn) || late && no_look)
     }
@@ -612,9 +616,12 @@ impl Drain {
         completion.due().max(completion.refused_at()).max(seen)
     }
 
-    /// The look at ECS for the completion that is due must not be older than this.
+    /// The look at ECS for the completion that is due must not be older than this. If the deadline came first, the
+    /// instance may live on with tasks, so ECS is looked at once more.
     pub(crate) fn wants_look(&self, turn: &mut Turn<'_>) -> Option<Moment> {
-        self.completes(turn).then(|| turn.now - LOOK_LIMIT)
+        let late = self.over.filter(|over| !over.outcome.in_time());
+        let completes = self.completes(turn).then(|| turn.now - LOOK_LIMIT);
+        completes.max(late.map(|over| over.at - LAST_LOOK))
     }
 
     /// The local reads for the completion that is due must not be older than this.

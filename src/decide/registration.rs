@@ -250,6 +250,11 @@ impl Registration {
         self.looks_failed > 0
     }
 
+    /// Whether the last look has found nothing, which can be wrong.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing > 0
+    }
+
     /// Whether it was set to DRAINING before it was known to be on another machine.
     pub(crate) fn has_to_undo(&self) -> bool {
         self.undo

@@ -712,17 +712,14 @@ impl Tasks {
         }
     }
 
-    /// If nothing has changed for long, and ECS has not told all tasks to stop or some have vanished, ECS is asked
-    /// at growing intervals. A task that is already stopping needs no such question.
+    /// If nothing has changed for long, ECS is asked at growing intervals. The kind of a task that is already
+    /// stopping does not matter.
     fn suspect_a_stall(&mut self, kinds: &mut Kinds, here: &mut Registration, turn: &mut Turn<'_>) {
         if !here.is_closed() {
             self.changed_at = turn.now;
         }
         let untold = self.running.values().any(|task| !task.is_stopping())
             || self.unaccounted().next().is_some();
-        if !untold {
-            return;
-        }
         // A change can only be seen in a new read.
         let least = turn.policy.ecs.introspection_poll_interval * 2;
         let after = turn.policy.drain.recheck_after.max(least);
@@ -730,7 +727,7 @@ impl Tasks {
             self.stalls = self.stalls.saturating_add(1);
             // A newcomer may have been the reason for a look a moment ago.
             here.look_from_now_if_older(turn.now - after, turn.now);
-            kinds.wondering = true;
+            kinds.wondering |= untold;
         }
     }
 

@@ -182,7 +182,9 @@ impl Hold {
         }
         self.search.advance(turn);
         if self.search.found().is_none() && !self.search.is_open() {
-            if let Verdict::Send(_) = verdict {
+            if let Verdict::Send(_) = verdict
+                && self.search.confirms_nothing(turn.now)
+            {
                 self.completion.nothing(Nothing::NoHook, turn);
             }
             return;

@@ -64,6 +64,8 @@ pub struct Search {
     result: Option<Result<Found, NoHook>>,
     /// The name of the hook that was found last. Another one that is added later is somebody else's.
     adopted: Option<String>,
+    /// The hooks were read again before nothing is completed.
+    confirmed: bool,
     /// Describe the hooks again, although there is a result.
     again: bool,
     /// When Auto Scaling is asked whether the tag's group is the right one.
@@ -80,6 +82,7 @@ impl Search {
             pace: Pace::at(now),
             result: None,
             adopted: None,
+            confirmed: false,
             again: false,
             verify: Pace::default(),
             began: now,
@@ -124,6 +127,17 @@ impl Search {
         if self.result.is_some() && !std::mem::replace(&mut self.again, true) {
             self.pace.ask(now);
         }
+    }
+
+    /// Whether there is nothing to complete. A hook can be added while the drain goes on, so an empty list counts
+    /// only once it was read again.
+    pub(super) fn confirms_nothing(&mut self, now: Moment) -> bool {
+        if let Some(NoHook::None { .. }) = self.nothing()
+            && !std::mem::replace(&mut self.confirmed, true)
+        {
+            self.ask_again(now);
+        }
+        !self.again
     }
 
     /// Whether it is not known yet if the hook has been replaced.

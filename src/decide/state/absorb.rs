@@ -343,6 +343,9 @@ impl State {
         let new = self.register(found, turn);
         self.tasks.is_elsewhere();
         self.displaced = self.registration.replace(new);
+        if let Some(other) = self.displaced.as_ref().filter(|other| other.is_foreign()) {
+            self.foreign = Some(other.target.arn.clone());
+        }
         if self.displaced.is_some() {
             self.former.suspect(turn.now);
         }

@@ -184,7 +184,11 @@ impl Truth {
                     Reply::Failed(Fault::Refused)
                 } else {
                     let old = self.disk.replace(bytes.clone());
-                    if self.older.as_ref().is_none_or(|it| it.0 + 10_000 < self.now) {
+                    if self
+                        .older
+                        .as_ref()
+                        .is_none_or(|it| it.0 + 10_000 < self.now)
+                    {
                         self.older = old.map(|it| (self.now, it));
                     }
                     self.state_written();
