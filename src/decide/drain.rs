@@ -140,7 +140,6 @@ impl Drain {
         turn: &Turn<'_>,
     ) -> Self {
         let mut hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
-        hold.search.adopt(remembered.hook.clone());
         if remembered.completed {
             hold.completion.close();
         }
@@ -279,7 +278,6 @@ impl Drain {
         memory.outcome = self.outcome();
         memory.over_at = self.over.map(|over| over.at);
         memory.spent = self.spent;
-        memory.hook = self.hold.search.adopted().cloned();
         memory.signalled = self.signalled;
         memory.completed = self.hold.is_closed() && self.has_action();
     }
@@ -550,7 +548,11 @@ impl Drain {
                 Verdict::NotYet
             };
         }
-        if !self.signal_had_its_time(told_at, turn) {
+        // An earlier process may have decided it, but the world may have changed since.
+        let unseen = self.resumed_at.is_some_and(|at| {
+            !world.was_looked_at(self.woken_at) && !turn.reached(at + LOOK_GRACE)
+        });
+        if unseen || !self.signal_had_its_time(told_at, turn) {
             return Verdict::NotYet;
         }
         match turn.policy.drain.result_on_timeout {

@@ -327,11 +327,13 @@ fn a_hook_that_is_added_later_is_somebody_elses() {
     let mut agent = Agent::draining(Settings::default(), Terminated);
     let other = hook("other", LifecycleTransition::Terminating);
     agent.world.hooks.push(other);
-    for restarts in 0..2 {
+    for denied in ["", "DescribeLifecycleHooks", "FindGroup"] {
+        agent.world.failing.clear();
+        agent.fails(denied, FailureKind::Denied);
         agent.restart();
-        assert_eq!(agent.said("NoHook"), 0, "{restarts}: {:?}", agent.notes);
-        agent.run(120 * SECOND);
+        assert_eq!(agent.said("NoHook"), 0, "{denied}: {:?}", agent.notes);
         assert!(agent.did("Heartbeat"));
+        agent.run(120 * SECOND);
     }
     agent.stop_tasks();
     agent.run(30 * SECOND);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ecs_lifecycle_decide::record::{Clocks, compose, understand};
 use ecs_lifecycle_decide::{
-    DrainByHand, JoinOutcome, JoinTarget, Memory, Moment, Outcome, ReasonKey, RememberedDrain,
-    RememberedJoin, TargetLifecycleState, WallTime,
+    DrainByHand, HookRef, JoinOutcome, JoinTarget, LifecycleTransition, Memory, Moment, Outcome,
+    ReasonKey, RememberedDrain, RememberedJoin, TargetLifecycleState, WallTime,
 };
 use serde::Deserialize;
 
@@ -54,7 +54,6 @@ const VERSION_2: &str = r#"{
     "pending_time": "2023-11-14T22:13:10.000Z",
     "outcome": "drained",
     "over_at_boot_milliseconds": 80000,
-    "hook": "drain",
     "tasks": {
       "task-1": "container-instance-1"
     },
@@ -69,6 +68,11 @@ const VERSION_2: &str = r#"{
     "over": true,
     "joined": true,
     "signalled": true
+  },
+  "hook": {
+    "transition": "autoscaling:EC2_INSTANCE_TERMINATING",
+    "group": "demo-asg",
+    "name": "drain"
   },
   "drain_by_hand": {
     "timeout_milliseconds": 90000
@@ -99,7 +103,6 @@ fn remembered() -> Memory {
             pending_time: Some(WallTime(BOOT.0 - 10_000)),
             outcome: Some(Outcome::Drained),
             over_at: Some(Moment::from_millis(80_000)),
-            hook: Some("drain".to_owned()),
             tasks: BTreeMap::from([("task-1".to_owned(), "container-instance-1".to_owned())]),
             signalled: true,
             completed: true,
@@ -112,6 +115,13 @@ fn remembered() -> Memory {
             outcome: Some(JoinOutcome::Joined),
             signalled: true,
         }),
+        hook: Some((
+            LifecycleTransition::Terminating,
+            HookRef {
+                group: "demo-asg".to_owned(),
+                name: "drain".to_owned(),
+            },
+        )),
         by_hand: Some(DrainByHand {
             timeout: Some(Duration::from_secs(90)),
         }),
@@ -166,12 +176,11 @@ fn every_reason_is_read_back() {
 #[test]
 fn a_file_of_version_1_is_understood() {
     let mut expected = remembered();
-    (expected.verified, expected.former) = (None, Vec::new());
+    (expected.verified, expected.former, expected.hook) = (None, Vec::new(), None);
     expected.drain = expected.drain.map(|drain| RememberedDrain {
         pending_time: None,
         outcome: None,
         over_at: None,
-        hook: None,
         tasks: BTreeMap::new(),
         signalled: false,
         completed: false,

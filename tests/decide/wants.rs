@@ -160,7 +160,6 @@ fn drained_for(reason: &str) -> Memory {
             pending_time: old(),
             outcome: None,
             over_at: None,
-            hook: None,
             tasks: BTreeMap::new(),
             signalled: false,
             completed: false,

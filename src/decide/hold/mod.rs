@@ -67,6 +67,23 @@ impl Hold {
         }
     }
 
+    /// Takes up the hook that an earlier process has found.
+    pub(crate) fn adopt(
+        &mut self,
+        remembered: Option<&(LifecycleTransition, HookRef)>,
+        turn: &Turn<'_>,
+    ) {
+        if let Some((_, hook)) = remembered.filter(|(of, _)| *of == self.transition) {
+            self.search.adopt(hook, turn);
+        }
+    }
+
+    /// The hook that a restart has to keep waiting.
+    pub(crate) fn remembered(&self) -> Option<(LifecycleTransition, HookRef)> {
+        let hook = self.hook().filter(|_| !self.is_closed());
+        hook.map(|hook| (self.transition, hook.clone()))
+    }
+
     /// The hook that is ours, once found.
     pub fn hook(&self) -> Option<&HookRef> {
         self.search.found().map(|found| &found.hook)

@@ -52,6 +52,29 @@ pub struct Found {
     pub foreign_target: Option<String>,
 }
 
+impl Found {
+    /// One that could not be read (yet). The shortest HeartbeatTimeout is assumed.
+    fn unread(hook: HookRef, turn: &Turn<'_>) -> Self {
+        let own = turn.policy.autoscaling.heartbeat_interval;
+        Self {
+            hook,
+            heartbeat_interval: heartbeat_interval(LEAST_HEARTBEAT_TIMEOUT, own),
+            heartbeat_timeout: LEAST_HEARTBEAT_TIMEOUT,
+            global_timeout: None,
+            foreign_target: None,
+        }
+    }
+}
+
+/// The name of the hook that the policy names.
+fn configured<'a>(transition: LifecycleTransition, turn: &Turn<'a>) -> Option<&'a String> {
+    let settings = &turn.policy.autoscaling;
+    match transition {
+        LifecycleTransition::Launching => settings.launch_hook_name.as_ref(),
+        LifecycleTransition::Terminating => settings.lifecycle_hook_name.as_ref(),
+    }
+}
+
 /// The search for the hook.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
@@ -62,10 +85,10 @@ pub struct Search {
     tags: bool,
     pace: Pace,
     result: Option<Result<Found, NoHook>>,
-    /// The name of the hook that was found last. Another one that is added later is somebody else's.
-    adopted: Option<String>,
     /// The hooks were read again before nothing is completed.
     confirmed: bool,
+    /// The hook that was found is not on the last list.
+    missed: bool,
     /// Describe the hooks again, although there is a result.
     again: bool,
     /// When Auto Scaling is asked whether the tag's group is the right one.
@@ -81,8 +104,8 @@ impl Search {
             tags: true,
             pace: Pace::at(now),
             result: None,
-            adopted: None,
             confirmed: false,
+            missed: false,
             again: false,
             verify: Pace::default(),
             began: now,
@@ -97,14 +120,13 @@ impl Search {
         }
     }
 
-    /// An earlier process has found this hook.
-    pub(crate) fn adopt(&mut self, name: Option<String>) {
-        self.adopted = name;
-    }
-
-    /// The name of the hook that was found last.
-    pub(crate) fn adopted(&self) -> Option<&String> {
-        self.adopted.as_ref()
+    /// An earlier process has found this hook. It is kept waiting at once, and read again.
+    pub(super) fn adopt(&mut self, hook: &HookRef, turn: &Turn<'_>) {
+        if configured(self.transition, turn).is_none_or(|name| *name == hook.name) {
+            self.group = Some((hook.group.clone(), false));
+            self.result = Some(Ok(Found::unread(hook.clone(), turn)));
+            self.again = true;
+        }
     }
 
     /// The hook, once it is found.
@@ -230,18 +252,16 @@ impl Search {
             return;
         }
         let settings = &turn.policy.autoscaling;
-        let configured = match self.transition {
-            LifecycleTransition::Launching => settings.launch_hook_name.as_ref(),
-            LifecycleTransition::Terminating => settings.lifecycle_hook_name.as_ref(),
-        };
+        let configured = configured(self.transition, turn);
         let interval = |timeout| heartbeat_interval(timeout, settings.heartbeat_interval);
         match result {
             Ok(hooks) => {
                 turn.good(Dependency::AutoScaling);
                 self.pace.succeeded();
-                let adopted = self.adopted.as_ref();
-                let adopted = adopted.filter(|name| hooks.iter().any(|hook| hook.name == **name));
-                match choose(&hooks, configured.or(adopted), group) {
+                // Another hook that is added later is somebody else's.
+                let known = self.found().map(|found| found.hook.name.clone());
+                let known = known.filter(|name| hooks.iter().any(|hook| hook.name == *name));
+                match choose(&hooks, configured.or(known.as_ref()), group) {
                     Ok(hook) => {
                         let found = Found {
                             hook: HookRef::new(group, hook),
@@ -257,6 +277,10 @@ impl Search {
                         self.group = None;
                         self.tags = false;
                         self.pace.set(turn.now);
+                    }
+                    // An empty list can be wrong, while the hook that was found before times out.
+                    Err(NoHook::None { .. }) if self.found().is_some() && !self.missed => {
+                        (self.again, self.missed) = (false, true);
                     }
                     Err(why) => self.none(why, turn),
                 }
@@ -275,17 +299,8 @@ impl Search {
                     && failure.kind != FailureKind::Refused
                     && (denied || self.found().is_none())
                 {
-                    let found = Found {
-                        hook: HookRef {
-                            group: group.clone(),
-                            name: name.clone(),
-                        },
-                        heartbeat_interval: interval(LEAST_HEARTBEAT_TIMEOUT),
-                        heartbeat_timeout: LEAST_HEARTBEAT_TIMEOUT,
-                        global_timeout: None,
-                        foreign_target: None,
-                    };
-                    self.use_hook(found, turn);
+                    let (group, name) = (group.clone(), name.clone());
+                    self.use_hook(Found::unread(HookRef { group, name }, turn), turn);
                     self.again = !denied;
                 } else if failure.kind == FailureKind::Refused
                     && settings.auto_scaling_group_name.is_none()
@@ -299,7 +314,7 @@ impl Search {
     }
 
     fn use_hook(&mut self, found: Found, turn: &mut Turn<'_>) {
-        self.again = false;
+        (self.again, self.missed) = (false, false);
         if self.found() != Some(&found) {
             turn.say(Note::HookFound {
                 hook: found.hook.clone(),
@@ -308,7 +323,6 @@ impl Search {
                 foreign_target: found.foreign_target.clone(),
             });
         }
-        self.adopted = Some(found.hook.name.clone());
         self.result = Some(Ok(found));
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::facts::ContainerInstance;
+use super::facts::{ContainerInstance, HookRef, LifecycleTransition};
 use super::reason::{Outcome, ReasonKey};
 use super::time::{Moment, WallTime};
 
@@ -27,6 +27,9 @@ pub struct Memory {
     pub drain: Option<RememberedDrain>,
     /// The join in progress, or the last one.
     pub join: Option<RememberedJoin>,
+    /// The hook of the lifecycle action in progress. It has to be kept waiting after a restart, also if it cannot be
+    /// read, or another one was added.
+    pub hook: Option<(LifecycleTransition, HookRef)>,
     /// The drain that somebody on the machine has asked for, until it is taken back.
     pub by_hand: Option<DrainByHand>,
 }
@@ -99,8 +102,6 @@ pub struct RememberedDrain {
     pub outcome: Option<Outcome>,
     /// When it ended: what follows does not count towards the deadline if a task appears.
     pub over_at: Option<Moment>,
-    /// The name of the hook that was found to be this agent's. Another hook can be added later.
-    pub hook: Option<String>,
     /// Tasks that were seen not STOPPED, and not STOPPED since; of which container instance.
     pub tasks: BTreeMap<String, String>,
     /// Whether CloudFormation was told.

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::ContainerInstance;
+use super::facts::{ContainerInstance, HookRef, LifecycleTransition};
 use super::memory::{
     DrainByHand, JoinOutcome, JoinTarget, Memory, RememberedDrain, RememberedJoin,
 };
@@ -58,6 +58,8 @@ struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     join: Option<JoinRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    hook: Option<HookRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     drain_by_hand: Option<ByHandRecord>,
 }
 
@@ -87,8 +89,6 @@ struct DrainRecord {
     outcome: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     over_at_boot_milliseconds: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hook: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tasks: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -130,6 +130,13 @@ enum JoinedInto {
 }
 
 #[derive(Serialize, Deserialize)]
+struct HookRecord {
+    transition: String,
+    group: String,
+    name: String,
+}
+
+#[derive(Serialize, Deserialize)]
 struct ByHandRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_milliseconds: Option<u64>,
@@ -157,7 +164,6 @@ pub fn compose(memory: &Memory, clocks: &Clocks) -> serde_json::Result<Vec<u8>> 
             pending_time: drain.pending_time.map(rfc3339),
             outcome: drain.outcome.map(|outcome| outcome.as_str().to_owned()),
             over_at_boot_milliseconds: drain.over_at.map(Moment::as_millis),
-            hook: drain.hook.clone(),
             tasks: drain.tasks.clone(),
             signalled: drain.signalled,
             completed: drain.completed,
@@ -173,6 +179,11 @@ pub fn compose(memory: &Memory, clocks: &Clocks) -> serde_json::Result<Vec<u8>> 
             joined: join.outcome == Some(JoinOutcome::Joined),
             failed: join.outcome == Some(JoinOutcome::TimedOut),
             signalled: join.signalled,
+        }),
+        hook: memory.hook.as_ref().map(|(transition, hook)| HookRecord {
+            transition: transition.as_str().to_owned(),
+            group: hook.group.clone(),
+            name: hook.name.clone(),
         }),
         drain_by_hand: memory.by_hand.map(|asked| ByHandRecord {
             timeout_milliseconds: asked.timeout.map(whole),
@@ -203,7 +214,6 @@ pub fn understand(text: &[u8], clocks: &Clocks) -> Result<Memory, String> {
                     .over_at_boot_milliseconds
                     .filter(|_| same_boot)
                     .map(|millis| Moment::from_millis(millis).min(clocks.now)),
-                hook: drain.hook,
                 // No container outlives a reboot.
                 tasks: drain.tasks.into_iter().filter(|_| same_boot).collect(),
                 signalled: drain.signalled,
@@ -242,6 +252,11 @@ pub fn understand(text: &[u8], clocks: &Clocks) -> Result<Memory, String> {
         was_in_service: record.was_in_service,
         drain,
         join,
+        hook: record.hook.and_then(|hook| {
+            let (group, name) = (hook.group, hook.name);
+            let transition = LifecycleTransition::parse(&hook.transition)?;
+            Some((transition, HookRef { group, name }))
+        }),
         by_hand: record.drain_by_hand.map(|asked| DrainByHand {
             timeout: asked.timeout_milliseconds.map(Duration::from_millis),
         }),

@@ -75,7 +75,6 @@ impl State {
             pending_time: self.instance.as_ref().and_then(|known| known.pending_time),
             outcome: None,
             over_at: None,
-            hook: None,
             tasks: BTreeMap::new(),
             signalled: false,
             completed: false,
@@ -89,7 +88,7 @@ impl State {
         let nothing_ever_ran = !self.memory.was_in_service
             && !old
             && self.metadata.target == Some(TargetLifecycleState::WarmedTerminated);
-        let drain = Drain::begin(
+        let mut drain = Drain::begin(
             reason,
             &remembered,
             started_into || resumed,
@@ -98,6 +97,9 @@ impl State {
             limits,
             turn,
         );
+        if resumed {
+            drain.hold.adopt(self.memory.hook.as_ref(), turn);
+        }
         let deadline = drain.deadline(turn.policy);
         turn.say(Note::DrainStarted {
             reason: drain.reason.clone(),
@@ -124,11 +126,15 @@ impl State {
                 RememberedJoin::new(into, turn.now, signalled)
             });
         self.parting = None;
-        let join = Join::begin(remembered, turn);
+        let mut join = Join::begin(remembered, turn);
+        let resumed = remembered.started_at < turn.now;
+        if resumed {
+            join.hold.adopt(self.memory.hook.as_ref(), turn);
+        }
         turn.say(Note::JoinStarted {
             into,
             in_: join.deadline(turn.policy).since(turn.now),
-            resumed: remembered.started_at < turn.now,
+            resumed,
         });
         self.memory.join = Some(remembered);
         self.identity.ask(turn.now);
@@ -222,6 +228,10 @@ impl State {
         }
         if let Some(join) = &self.join {
             self.memory.join = Some(join.remembered);
+        }
+        let drain = self.drain.as_ref().map(|drain| &drain.hold);
+        if let Some(hold) = drain.or(self.join.as_ref().map(|join| &join.hold)) {
+            self.memory.hook = hold.remembered();
         }
     }
 
