@@ -151,10 +151,11 @@ impl Search {
         }
     }
 
-    /// Whether there is nothing to complete. A hook can be added while the drain goes on, so an empty list counts
-    /// only once it was read again.
+    /// Whether there is nothing to complete. A terminating hook can be added while the drain goes on, so an empty list
+    /// counts only once it was read again.
     pub(super) fn confirms_nothing(&mut self, now: Moment) -> bool {
         if let Some(NoHook::None { .. }) = self.nothing()
+            && self.transition == LifecycleTransition::Terminating
             && !std::mem::replace(&mut self.confirmed, true)
         {
             self.ask_again(now);
