@@ -136,7 +136,7 @@ pub fn narrate(note: &Note, state: &State) {
                 container_instance = named.id(),
                 theirs,
                 ours,
-                "port 51678 reports a container instance of another machine; ignoring it. Check which process listens there, then restart the ECS agent"
+                "the introspection endpoint reports a container instance of another machine; ignoring it. Check which process listens on its port, then restart the ECS agent"
             );
         }
         Note::FormerRegistrations { arns } => {
@@ -348,9 +348,9 @@ pub fn narrate(note: &Note, state: &State) {
         } => {
             let so = match (transition, result) {
                 (LifecycleTransition::Launching, LifecycleActionResult::Continue) => {
-                    "goes into service"
+                    "the launch continues"
                 }
-                _ => "may be terminated",
+                _ => "this instance may be terminated",
             };
             info!(
                 auto_scaling_group = hook.group,
@@ -358,7 +358,7 @@ pub fn narrate(note: &Note, state: &State) {
                 result = result.as_str(),
                 after = span(*after),
                 request_id = id(request_id.as_ref()),
-                "lifecycle action completed: this instance {so}"
+                "lifecycle action completed: {so}"
             );
         }
         Note::AlreadyCompleted {

@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -17,27 +17,27 @@ const ASKING: Duration = Duration::from_millis(1_500);
 /// A request to stop the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// `SIGTERM` or `SIGINT`.
+    /// `SIGTERM`, `SIGINT` or `SIGHUP`.
     pub signal: &'static str,
     /// Whether the whole machine is shutting down.
     pub shutdown: bool,
 }
 
-/// Reports SIGTERM and SIGINT. With `ask_systemd`, asks systemd on SIGTERM whether the machine is shutting down or
+/// Reports SIGTERM, SIGINT and SIGHUP. With `ask_systemd`, asks systemd on SIGTERM whether the machine is shutting down or
 /// only this service is being stopped.
 ///
 /// # Errors
 /// Fails if the signal handlers cannot be installed.
 pub fn watch(ask_systemd: bool) -> io::Result<mpsc::UnboundedReceiver<Stop>> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (send, receive) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(signal) = signals.next().await {
             let shutdown = ask_systemd && signal == SIGTERM && machine_stops().await;
-            let signal = if signal == SIGINT {
-                "SIGINT"
-            } else {
-                "SIGTERM"
+            let signal = match signal {
+                SIGINT => "SIGINT",
+                SIGHUP => "SIGHUP",
+                _ => "SIGTERM",
             };
             if send.send(Stop { signal, shutdown }).is_err() {
                 return;

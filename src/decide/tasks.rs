@@ -230,7 +230,7 @@ impl Tasks {
     }
 
     /// Whether a list was ever read.
-    pub(crate) fn were_read(&self) -> bool {
+    pub fn were_read(&self) -> bool {
         self.was_read
     }
 

@@ -26,13 +26,19 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
                 Some(Outcome::ExecutableFailed) => "drained, but an executable has failed",
                 Some(Outcome::Drained) | None => "drained",
             };
-            let hook = drain
-                .hook_ref()
-                .map_or_else(|| "no hook known".to_owned(), |hook| hook.name.clone());
-            format!("completing: {how}, telling Auto Scaling ({hook})")
+            match drain.hook_ref() {
+                Some(hook) => format!("completing: {how}, telling Auto Scaling ({})", hook.name),
+                None if drain.reason.has_lifecycle_action() => {
+                    format!("completing: {how}, looking for the lifecycle hook")
+                }
+                None => format!("completing: {how}"),
+            }
         }
         Phase::Done(drain) => {
             let how = match drain.outcome() {
+                Some(Outcome::TimedOut) if !state.tasks.were_read() => {
+                    "deadline reached before the tasks were known"
+                }
                 Some(Outcome::TimedOut) => "deadline reached with tasks left",
                 Some(Outcome::ExecutableFailed) => "drained, but an executable has failed",
                 Some(Outcome::Drained) | None => "drained",
@@ -50,6 +56,9 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
 fn watching(state: &State) -> String {
     let target = state.target().map_or("not set", |target| target.as_str());
     match state.container_instance() {
+        _ if state.join_failed() => {
+            format!("watching: not joined in time, reported as failed, target {target}")
+        }
         Some(known) => format!(
             "watching: {} in {}, target {target}",
             known.id(),

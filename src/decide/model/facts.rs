@@ -195,7 +195,7 @@ impl Task {
     pub(crate) fn recalled(arn: &str) -> Self {
         Self {
             arn: arn.to_owned(),
-            definition: String::new(),
+            definition: "unknown".to_owned(),
             known: TaskStatus::Running,
             desired: None,
         }

@@ -22,8 +22,8 @@ use crate::ledger::Ledger;
 use crate::leftovers::Leftovers;
 use crate::metadata::Metadata;
 use crate::model::{
-    Action, ContainerInstance, Instance, Memory, Moment, PhaseName, ReasonKey, Silence,
-    TargetLifecycleState, WaitedFor, WallTime,
+    Action, ContainerInstance, Instance, JoinOutcome, Memory, Moment, PhaseName, ReasonKey,
+    Silence, TargetLifecycleState, WaitedFor, WallTime,
 };
 use crate::pace::{Pace, seed_of};
 use crate::registration::{Identity, Registration};
@@ -214,6 +214,12 @@ impl State {
     /// What a person should know of the tasks that a drain waits for.
     pub fn waited_for(&self, policy: &Policy) -> Vec<WaitedFor> {
         self.tasks.waited_for(&self.leftovers.kinds, policy)
+    }
+
+    /// Whether the last join has failed, which Auto Scaling and CloudFormation were told.
+    pub fn join_failed(&self) -> bool {
+        let join = self.memory.join;
+        join.is_some_and(|join| join.outcome == Some(JoinOutcome::TimedOut))
     }
 
     /// Whether metadata has been read at least once.

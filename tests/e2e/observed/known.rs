@@ -67,7 +67,7 @@ async fn another_machines_container_instance_is_not_drained() {
     scene = scene.configured(&format!("ecs.introspection_endpoint={url}"));
     scene.start();
     scene.instance.terminate();
-    let said = "port 51678 reports a container instance of another machine";
+    let said = "the introspection endpoint reports a container instance of another machine";
     let log = scene.agent().says(said).await;
     let both = [other.id(), scene.instance.id()];
     assert!(both.iter().all(|id| log.contains(id)), "{log}");
