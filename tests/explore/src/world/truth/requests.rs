@@ -184,8 +184,13 @@ impl Truth {
                     Reply::Failed(Fault::Refused)
                 } else {
                     let old = self.disk.replace(bytes.clone());
-                    if self.older.as_ref().is_none_or(|it| it.0 + 10_000 < self.now) {
-                        self.older = old.map(|it| (self.now, it));
+                    if self
+                        .older
+                        .as_ref()
+                        .is_none_or(|it| it.0 + 10_000 < self.now)
+                    {
+                        let verified = self.judge.verified_on_disk;
+                        self.older = old.map(|it| (self.now, it, verified));
                     }
                     self.state_written();
                     Reply::Done
