@@ -484,10 +484,7 @@ impl Drain {
         let confirming = world.here.is_some()
             && !waits
             && (world.tasks.were_read() || world.lacking(turn) != Some(Lacking::Introspection));
-        // If a task is running, no further look can change the result.
-        let runs = world.tasks.runs(world.kinds, turn.policy)
-            && world.tasks.answered >= self.woken_at
-            && !may_ignore(turn.policy);
+        let runs = self.surely_runs(world, turn);
         let looked = match self.resumed_at.max(self.woken_at) {
             Some(at) if !runs && (confirming || !world.was_looked_at(self.woken_at)) => {
                 at + LOOK_GRACE
@@ -502,6 +499,13 @@ impl Drain {
         let until = looked.max(confirmed);
         let latest = self.before_global_timeout().map(|at| at + CONFIRM_GRACE);
         turn.reached(latest.map_or(until, |latest| until.min(latest)))
+    }
+
+    /// Whether a task was seen to run. Then no further look can change the result.
+    fn surely_runs(&self, world: World<'_>, turn: &Turn<'_>) -> bool {
+        world.tasks.runs(world.kinds, turn.policy)
+            && world.tasks.answered >= self.woken_at
+            && !may_ignore(turn.policy)
     }
 
     fn run_executables(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
@@ -549,9 +553,10 @@ impl Drain {
             };
         }
         // An earlier process may have decided it, but the world may have changed since.
-        let unseen = self.resumed_at.is_some_and(|at| {
-            !world.was_looked_at(self.woken_at) && !turn.reached(at + LOOK_GRACE)
-        });
+        let looked = self.surely_runs(world, turn) || world.was_looked_at(self.woken_at);
+        let unseen = self
+            .resumed_at
+            .is_some_and(|at| !looked && !turn.reached(at + LOOK_GRACE));
         if unseen || !self.signal_had_its_time(told_at, turn) {
             return Verdict::NotYet;
         }

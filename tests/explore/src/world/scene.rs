@@ -357,7 +357,7 @@ fn specs() -> Vec<Spec> {
         scale_in "stuck-retained"
             "a task is stuck: ABANDON, and the instance is retained, DRAINING" {
             it.policy.result_on_timeout = OnTimeout::Abandon; it.policy.recheck_after = 20 * S;
-            it.retains = true; it.work.push(stuck()); it.horizon = 160 * S;
+            it.retains = true; it.work.push(stuck()); it.horizon = 120 * S;
         }
         scale_in "no-hook"
             "drains; nobody waits" {
@@ -430,8 +430,7 @@ fn specs() -> Vec<Spec> {
         scale_in "pool-running-stuck"
             "a task is stuck: CONTINUE at the deadline, and into the pool with it, DRAINING all the time" {
             it.pool = Pool::Running; it.full = true; it.work.push(stuck()); it.policy.recheck_after = 20 * S;
-            it.script = vec![(3 * S, Move::ToPool), (150 * S, Move::TerminatePooled)];
-            it.horizon = 220 * S;
+            it.script = vec![(3 * S, Move::ToPool)]; it.horizon = 120 * S;
         }
         launch "pool-never-in-service"
             "into the pool, and terminated there: CONTINUE for both" {

@@ -105,13 +105,18 @@ impl Truth {
             return;
         }
         // Nobody can see that it has joined, and nobody remembers.
-        let unseen = self.mine().is_none_or(|it| it.1.member == NEVER)
+        let new = self.now.saturating_sub(1_000);
+        let unseen = self.mine().is_none_or(|it| it.1.member >= new)
             || (self.faults.deny_describe || self.judge.known.missing.is_some())
                 && self.judge.known.member.is_none();
         let forgotten = (self.judge.state_lost || self.judge.write_lost) && unseen;
         if self.judge.sent_success && (leaving || self.signal_is(Status::Success)) {
             if self.judge.state_lost || self.judge.write_lost && unseen {
                 self.judge.excuse("forgotten-with-the-file");
+                if leaving && self.judge.told.is_none() {
+                    // Nor was it told that it leaves.
+                    return;
+                }
             } else {
                 wrong!(self: "failure-after-success");
             }

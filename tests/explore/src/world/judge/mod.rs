@@ -232,7 +232,7 @@ pub(super) struct Judge {
     verified: u32,
     /// Set DRAINING by the agent, and not seen to be ACTIVE since.
     pub(super) own: u32,
-    verified_on_disk: u32,
+    pub(super) verified_on_disk: u32,
     /// Tasks that were listed and not stopped in this drain: all, those of the last write, those of the file and its boot.
     met: u32,
     met_written: u32,

@@ -212,7 +212,10 @@ impl Truth {
     /// nothing else to look at.
     fn count_look(&mut self, request: &Request) {
         let now = self.now;
-        let blind = self.judge.known.blind || !self.introspection_up();
+        // What was asked for while introspection was away goes on for a while.
+        let away = self.judge.trouble[Service::Local as usize];
+        let away = away > self.started && now < away + 10_000;
+        let blind = self.judge.known.blind || away || !self.introspection_up();
         let over = self.ends();
         let k = &mut self.judge.known;
         // Of those that have vanished only ECS knows anything.

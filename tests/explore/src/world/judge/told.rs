@@ -34,9 +34,13 @@ impl Truth {
     /// What had not lasted long enough to be written down begins anew: two lists, ECS, a list, and whose it is.
     fn unheard(&mut self) {
         self.spent();
+        self.judge.known.heard = NEVER;
+        self.open_again();
+    }
+
+    fn open_again(&mut self) {
         let latched = self.judge.latched;
         let k = &mut self.judge.known;
-        k.heard = NEVER;
         k.agreed &= latched;
         k.settled = k.settled.filter(|_| latched);
         k.agrees &= latched;
@@ -241,7 +245,7 @@ impl Truth {
                 j.known.impostor = *arn == FOREIGN;
                 if *arn == FOREIGN {
                     // Whose the lists are is open again, and ECS has to agree again.
-                    self.unheard();
+                    self.open_again();
                 }
             }
             (Request::ReadAgentMetadata, Reply::Failed(_)) => j.known.looked = true,

@@ -52,7 +52,7 @@ impl Truth {
         } else if self.leaving() && self.leaves_since().is_none_or(|it| it + 12_000 > now) {
             "lapsed-untold"
         } else if k.hook.is_none_or(|(told, _)| told + 1_000 > now)
-            && away + ((away - self.started) * 2 / 3).clamp(12_000, 60_000) > now
+            && away + ((away - self.started) * 2 / 3).clamp(20_000, 60_000) > now
         {
             "lapsed-unreachable"
         } else {

@@ -295,8 +295,10 @@ impl Truth {
                 if !self.up || self.asleep || self.down.is_some() {
                     return None;
                 }
-                self.disk = Some(self.older.take()?.1);
+                let (_, older, verified) = self.older.take()?;
+                self.disk = Some(older);
                 self.judge.state_gone();
+                self.judge.verified_on_disk = verified;
                 self.go_down(Down::Reboots, 0);
             }
             Move::SampleRefused | Move::SampleUnanswered if !self.spec.policy.capacity => {

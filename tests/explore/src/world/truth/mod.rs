@@ -306,7 +306,7 @@ pub(super) struct Truth {
     pub(super) maintenance: Option<Ms>,
     pub(super) disk: Option<Vec<u8>>,
     /// What was on it until then, at least 10 s of writes ago.
-    pub(super) older: Option<(Ms, Vec<u8>)>,
+    pub(super) older: Option<(Ms, Vec<u8>, u32)>,
     pub(super) faults: Faults,
     /// The ECS agent is down until then.
     pub(super) ecs_down: Ms,

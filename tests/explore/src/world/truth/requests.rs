@@ -189,7 +189,8 @@ impl Truth {
                         .as_ref()
                         .is_none_or(|it| it.0 + 10_000 < self.now)
                     {
-                        self.older = old.map(|it| (self.now, it));
+                        let verified = self.judge.verified_on_disk;
+                        self.older = old.map(|it| (self.now, it, verified));
                     }
                     self.state_written();
                     Reply::Done
