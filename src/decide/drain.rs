@@ -300,7 +300,9 @@ impl Drain {
             // This is another lifecycle action, or the first one after a warning. It has its own deadline.
             self.started_at = turn.now;
             self.spent = Duration::ZERO;
+            let known = self.hold.remembered();
             self.hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
+            self.hold.adopt(known.as_ref(), turn);
             self.resumed_at = None;
             if self.over.is_some() {
                 self.go_on(turn);

@@ -78,9 +78,10 @@ impl Hold {
         }
     }
 
-    /// The hook that a restart has to keep waiting.
+    /// The hook that a restart has to keep waiting. A tag alone may name a former group.
     pub(crate) fn remembered(&self) -> Option<(LifecycleTransition, HookRef)> {
-        let hook = self.hook().filter(|_| !self.is_closed());
+        let sure = !self.is_closed() && !self.search.wants_proof();
+        let hook = self.hook().filter(|_| sure);
         hook.map(|hook| (self.transition, hook.clone()))
     }
 
