@@ -186,6 +186,10 @@ async fn run(mut command: Command, path: &Path, timeout: Duration) -> Result<(),
             status = child.wait() => break status.map_err(|error| error.to_string())?,
             () = &mut printing, if !printed => printed = true,
             () = &mut end => {
+                // It may have ended in time, while this process stood still.
+                if let Ok(Some(status)) = child.try_wait() {
+                    break status;
+                }
                 group.end(Signal::TERM);
                 let ended = tokio::time::timeout(GRACE, child.wait()).await;
                 group.end(Signal::KILL);

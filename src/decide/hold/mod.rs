@@ -78,10 +78,9 @@ impl Hold {
         }
     }
 
-    /// The hook that a restart has to keep waiting. A tag alone may name a former group.
+    /// The hook that a restart has to keep waiting.
     pub(crate) fn remembered(&self) -> Option<(LifecycleTransition, HookRef)> {
-        let sure = !self.is_closed() && !self.search.wants_proof();
-        let hook = self.hook().filter(|_| sure);
+        let hook = self.hook().filter(|_| !self.is_closed());
         hook.map(|hook| (self.transition, hook.clone()))
     }
 

@@ -123,7 +123,8 @@ impl Search {
     /// An earlier process has found this hook. It is kept waiting at once, and read again.
     pub(super) fn adopt(&mut self, hook: &HookRef, turn: &Turn<'_>) {
         if configured(self.transition, turn).is_none_or(|name| *name == hook.name) {
-            self.group = Some((hook.group.clone(), true));
+            // A tag alone may have named it, so it is verified again.
+            self.group = Some((hook.group.clone(), false));
             self.result = Some(Ok(Found::unread(hook.clone(), turn)));
             self.again = true;
         }

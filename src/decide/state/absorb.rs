@@ -16,7 +16,7 @@ use crate::turn::Turn;
 use crate::whereabouts::Whereabouts;
 
 /// A step that is this late comes after a pause: the machine slept, or the process got no processor time.
-const STOOD_STILL: Duration = Duration::from_secs(5);
+const STOOD_STILL: Duration = Duration::from_secs(3);
 /// A machine that has not been up for longer may have booted with a new root volume.
 const JUST_BOOTED: Duration = Duration::from_mins(5);
 /// AWS's clock was learned before, and differs by more than this from what it shows now, in milliseconds.
