@@ -199,11 +199,12 @@ impl fmt::Display for Move {
 }
 
 pub(super) fn footprint(kind: Move) -> Footprint {
-    // Whoever sends feels that requests are slow.
-    let reads = if kind == Move::SlowRequests {
-        PROCESS
-    } else {
-        0
+    let reads = match kind {
+        // Whoever sends feels that requests are slow.
+        Move::SlowRequests => PROCESS,
+        // Auto Scaling may be about to take the machine down.
+        Move::RootRestored => GROUP,
+        _ => 0,
     };
     let writes = writes(kind);
     Footprint { reads, writes }

@@ -250,10 +250,14 @@ impl Truth {
             let sign = |task: &Task| {
                 task.arn == arn && task.placed >= it.since && task.local <= now && !task.orphan
             };
+            // A task on the first list of this drain is new only where ECS has counted fewer.
+            let open = |it: &&Task| it.arn == arn && it.left(now) && it.asked > now;
+            let more = self.tasks.iter().filter(open).count() > k.counted;
+            let new = |it: &Task| more || k.first_list.is_some_and(|first| first < it.placed);
             let sign = self
                 .tasks
                 .iter()
-                .filter(|it| sign(it))
+                .filter(|it| sign(it) && new(it))
                 .map(|it| it.local)
                 .min();
             let ended = k.accepted.is_some() || self.scaling.way.is_none();

@@ -295,10 +295,7 @@ impl Truth {
                 if !self.up || self.asleep || self.down.is_some() {
                     return None;
                 }
-                let (_, older, verified) = self.older.take()?;
-                self.disk = Some(older);
-                self.judge.state_gone();
-                self.judge.verified_on_disk = verified;
+                self.restored = Some(self.older.take()?);
                 self.go_down(Down::Reboots, 0);
             }
             Move::SampleRefused | Move::SampleUnanswered if !self.spec.policy.capacity => {

@@ -110,6 +110,10 @@ impl Truth {
             it.connected = false;
             it.member = NEVER;
         }
+        if let Some(it) = self.restored.take() {
+            self.disk = Some(it.file);
+            self.judge.restored(it.verified, it.drains);
+        }
         let process = self.process;
         self.events
             .retain(|it| !matches!(&it.what, What::Arrive(flight) if flight.process == process));
@@ -119,7 +123,7 @@ impl Truth {
     }
 
     fn root_replaced(&mut self) {
-        (self.disk, self.older) = (None, None);
+        (self.disk, self.older, self.restored) = (None, None, None);
         self.current = None;
         self.scaling.replaced = true;
     }

@@ -285,6 +285,15 @@ pub(super) enum Cut {
     BeforeLast,
 }
 
+/// A state file of before: which registrations it has verified, and since when the drain lasts that it tells of.
+#[derive(Clone, Debug)]
+pub(super) struct Older {
+    pub(super) until: Ms,
+    pub(super) file: Vec<u8>,
+    pub(super) verified: u32,
+    pub(super) drains: Option<Ms>,
+}
+
 /// All but the agent.
 #[derive(Clone, Debug)]
 pub(super) struct Truth {
@@ -305,8 +314,9 @@ pub(super) struct Truth {
     pub(super) rebalance: bool,
     pub(super) maintenance: Option<Ms>,
     pub(super) disk: Option<Vec<u8>>,
-    /// What was on it until then, at least 10 s of writes ago.
-    pub(super) older: Option<(Ms, Vec<u8>, u32)>,
+    /// What was on it, at least 10 s of writes ago; and what will be, once the machine is off.
+    pub(super) older: Option<Older>,
+    pub(super) restored: Option<Older>,
     pub(super) faults: Faults,
     /// The ECS agent is down until then.
     pub(super) ecs_down: Ms,
@@ -393,6 +403,7 @@ impl Truth {
             maintenance: None,
             disk: None,
             older: None,
+            restored: None,
             faults: Faults::default(),
             ecs_down: 0,
             foreign: false,
