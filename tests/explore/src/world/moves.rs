@@ -187,8 +187,19 @@ moves! {
         GivenUp: TASKS;
         /// Somebody adds a terminating hook where there is none.
         HookAdded: GROUP;
+        /// The process gets no processor time for 20 s: SIGSTOP, a suspended machine. What reaches it waits.
+        StandStill: PROCESS;
         /// Somebody restores the root volume from a snapshot of at least 10 s ago: the machine reboots with that state file.
         RootRestored: PROCESS | LOCAL | TASKS | DISK;
+    }
+}
+
+impl Move {
+    pub(super) fn by_hand(self) -> bool {
+        matches!(
+            self,
+            Self::DrainByHand | Self::DrainByHandShort | Self::UndrainByHand
+        )
     }
 }
 

@@ -186,6 +186,8 @@ pub(super) struct Judge {
     pub(super) finishing: bool,
     booted_since_way: bool,
     awake: Ms,
+    /// Until when the process stands still, or did last.
+    stood: Ms,
     // Of this transition.
     /// When the first read of metadata was sent that told of a reason which was never told to be gone.
     since: Option<Ms>,
@@ -408,6 +410,11 @@ impl Judge {
     pub(super) fn awake(&mut self, now: Ms) {
         self.awake = now;
         self.trouble = [now; 6];
+    }
+
+    /// Nothing can be done until then; and what was asked for before is no look at the world.
+    pub(super) fn stands_still(&mut self, until: Ms) {
+        (self.awake, self.stood, self.known.looked) = (until, until, false);
     }
 
     /// What was told less than a second before may not have been written down.
@@ -758,6 +765,7 @@ impl Truth {
             .max()
             .unwrap_or(0)
             .max(self.started)
+            .max(self.judge.stood)
     }
 
     /// The deadline is by a wall clock that was set: of a Spot interruption, or over a reboot.

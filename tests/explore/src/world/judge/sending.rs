@@ -330,7 +330,7 @@ impl Truth {
             let more = if none || denied { 0 } else { timeout };
             let executing = self.judge.executing.saturating_sub(latest);
             if now
-                > latest
+                > latest.max(self.judge.stood)
                     + 2_000
                     + if none || denied {
                         executing

@@ -22,7 +22,11 @@ impl Truth {
         if service(&flight.request) == Service::Local && failed {
             self.unheard();
         }
+        let looked = self.judge.known.looked;
         self.take_in(flight, reply);
+        if flight.sent < self.judge.stood {
+            self.judge.known.looked = looked;
+        }
         let k = &mut self.judge.known;
         if k.heard == NEVER && !k.blind && !k.nameless {
             k.heard = self.now;
@@ -379,7 +383,8 @@ impl Truth {
                     || says("Warmed:Terminating")
                     || says("Warmed:Pending") && self.scaling.been_in_service;
                 j.known.outward = leaves;
-                if j.known.inward {
+                // It may say InService at the beginning of a termination, too.
+                if j.known.pending {
                     j.older = None;
                 }
                 if leaves && flight.arrived >= self.scaling.since {

@@ -127,6 +127,12 @@ impl Truth {
                 }
                 self.go_down(Down::Reboots, 0);
             }
+            Move::StandStill => {
+                if !self.alive || self.asleep || self.now < self.stood {
+                    return None;
+                }
+                self.stands = true;
+            }
             Move::StateLost => {
                 self.disk.take()?;
                 self.judge.state_gone();

@@ -29,6 +29,7 @@ impl Truth {
         match timer {
             Timer::Start => return Effect::Start,
             Timer::StopTimeout => return Effect::Kill,
+            Timer::Signal(shutdown) => return Effect::Stop { shutdown },
             Timer::Shutdown => {
                 if self.down == Some(Down::Sleeps) {
                     self.timer_in(0, Timer::Off);
@@ -73,6 +74,11 @@ impl Truth {
             }
             Timer::Script(at) => {
                 if let Some((_, kind)) = self.spec.script.get(usize::from(at)) {
+                    if kind.by_hand() && self.alive && self.stands_still() {
+                        // Whoever asks by hand waits for an answer.
+                        self.timer_at(self.stood, timer);
+                        return Effect::None;
+                    }
                     return Effect::Move(*kind);
                 }
             }

@@ -165,6 +165,8 @@ pub(super) struct AutoScaling {
 pub(super) enum Timer {
     /// systemd starts the process.
     Start,
+    /// A signal that waits for a process that stands still.
+    Signal(bool),
     /// systemd's patience with a process that was told to stop is over.
     StopTimeout,
     /// The machine begins to shut down: to stop, to reboot, to die.
@@ -338,6 +340,9 @@ pub(super) struct Truth {
     pub(super) alive: bool,
     pub(super) started: Ms,
     pub(super) stopping: bool,
+    /// The next thing that would reach the process finds it standing still; until when it does, or did last.
+    pub(super) stands: bool,
+    pub(super) stood: Ms,
     /// systemd starts it so long after it has ended.
     pub(super) restart: Option<Ms>,
     /// A move was made that is not in the script.
@@ -420,6 +425,8 @@ impl Truth {
             alive: false,
             started: 0,
             stopping: false,
+            stands: false,
+            stood: 0,
             restart: None,
             disturbed: false,
             judge: Judge::default(),
@@ -494,6 +501,16 @@ impl Truth {
     pub(super) fn mine(&self) -> Option<(Arn, Registration)> {
         let arn = self.current?;
         Some((arn, *self.registration(arn)?))
+    }
+
+    /// Whether what comes now finds the process standing still.
+    pub(super) fn stands_still(&mut self) -> bool {
+        if std::mem::take(&mut self.stands) && self.alive {
+            self.stood = self.now + 20_000;
+            self.judge.stands_still(self.stood);
+            self.say(|| "the process stands still".into());
+        }
+        self.now < self.stood
     }
 
     pub(super) fn introspection_up(&self) -> bool {
