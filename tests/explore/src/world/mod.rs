@@ -99,7 +99,8 @@ impl<A: Agent> World<A> {
         }
         let wake = self
             .wake
-            .filter(|_| self.agent.is_some() && !self.truth.asleep);
+            .filter(|_| self.agent.is_some() && !self.truth.asleep)
+            .map(|it| it.max(self.truth.stood));
         match (first, wake) {
             (Some((at, _, place)), wake) if wake.is_none_or(|it| at <= it) => {
                 Some((at, Some(place)))
@@ -209,7 +210,8 @@ impl<A: Agent> World<A> {
         self.wake = None;
         truth.alive = false;
         truth.judge.ended(truth.now);
-        truth.forget(|it| *it == Timer::StopTimeout);
+        (truth.stands, truth.stood) = (false, truth.stood.min(truth.now));
+        truth.forget(|it| matches!(it, Timer::StopTimeout | Timer::Signal(_)));
         let stopped = std::mem::take(&mut truth.stopping);
         let delay = truth.restart.take().or((!stopped).then_some(2_000));
         if let Some(delay) = delay.filter(|_| truth.up) {
@@ -252,6 +254,11 @@ impl<A: Agent> World<A> {
                     self.truth.say(|| format!("SIGTERM (shutdown: {shutdown})"));
                     let at = self.truth.now + 8_000;
                     self.truth.timer_at(at, Timer::StopTimeout);
+                    if self.truth.stands_still() {
+                        let until = self.truth.stood;
+                        self.truth.timer_at(until, Timer::Signal(shutdown));
+                        return;
+                    }
                     self.input(Input::Stop { shutdown });
                 }
             }
@@ -269,13 +276,9 @@ impl<A: Agent> World<A> {
 
     /// Makes a move now; `false` where it is not possible.
     fn make(&mut self, kind: Move) -> bool {
-        let by_hand = matches!(
-            kind,
-            Move::DrainByHand | Move::DrainByHandShort | Move::UndrainByHand
-        );
-        if self.truth.dead
-            || by_hand && (self.agent.is_none() || self.truth.stopping || self.truth.asleep)
-        {
+        let by_hand = kind.by_hand();
+        let deaf = self.truth.stopping || self.truth.asleep || self.truth.now < self.truth.stood;
+        if self.truth.dead || by_hand && (self.agent.is_none() || deaf) {
             return false;
         }
         // A person may be refused by a process that does not know yet which machine it is on.
@@ -401,6 +404,8 @@ impl<A: Agent> Story for World<A> {
         self.truth.now = at.max(self.truth.now);
         self.idle = false;
         match place {
+            // Standing still, it is not woken.
+            None if self.truth.stands_still() => {}
             None => {
                 self.wake = None;
                 self.idle = true;
@@ -416,6 +421,13 @@ impl<A: Agent> Story for World<A> {
                             order,
                             what: What::Deliver(flight, reply),
                         });
+                    }
+                    // Standing still, it hears it afterwards, in the same order.
+                    What::Deliver(flight, reply)
+                        if flight.process == self.truth.process && self.truth.stands_still() =>
+                    {
+                        let until = self.truth.stood;
+                        self.truth.push(until, What::Deliver(flight, reply));
                     }
                     What::Timer(timer @ Timer::Start) if self.truth.asleep => {
                         self.truth.timer_at(at + 500, timer)

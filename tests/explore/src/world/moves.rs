@@ -187,8 +187,19 @@ moves! {
         GivenUp: TASKS;
         /// Somebody adds a terminating hook where there is none.
         HookAdded: GROUP;
+        /// The process gets no processor time for 20 s: SIGSTOP, a suspended machine. What reaches it waits.
+        StandStill: PROCESS;
         /// Somebody restores the root volume from a snapshot of at least 10 s ago: the machine reboots with that state file.
         RootRestored: PROCESS | LOCAL | TASKS | DISK;
+    }
+}
+
+impl Move {
+    pub(super) fn by_hand(self) -> bool {
+        matches!(
+            self,
+            Self::DrainByHand | Self::DrainByHandShort | Self::UndrainByHand
+        )
     }
 }
 
@@ -199,11 +210,12 @@ impl fmt::Display for Move {
 }
 
 pub(super) fn footprint(kind: Move) -> Footprint {
-    // Whoever sends feels that requests are slow.
-    let reads = if kind == Move::SlowRequests {
-        PROCESS
-    } else {
-        0
+    let reads = match kind {
+        // Whoever sends feels that requests are slow.
+        Move::SlowRequests => PROCESS,
+        // Auto Scaling may be about to take the machine down.
+        Move::RootRestored => GROUP,
+        _ => 0,
     };
     let writes = writes(kind);
     Footprint { reads, writes }

@@ -71,8 +71,10 @@ pub(super) fn label(what: Option<&What>) -> String {
 pub(super) fn footprint(timer: Timer) -> Footprint {
     use part::{GROUP, LOCAL, METADATA, PLACEMENT, PROCESS, TASKS};
     let writes = match timer {
-        Timer::Start | Timer::StopTimeout => PROCESS,
-        Timer::Shutdown | Timer::Off | Timer::Boot => PROCESS | LOCAL | TASKS,
+        Timer::Start | Timer::StopTimeout | Timer::Signal(_) => PROCESS,
+        Timer::Shutdown => PROCESS | LOCAL | TASKS,
+        // The root volume may be replaced with that; and only what is up can be told anything.
+        Timer::Off | Timer::Boot => PROCESS | LOCAL | TASKS | PLACEMENT | METADATA | part::DISK,
         Timer::EcsUp(_) => LOCAL | PLACEMENT | TASKS,
         Timer::Place(_) => TASKS,
         Timer::Begun(_)

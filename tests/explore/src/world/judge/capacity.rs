@@ -111,9 +111,10 @@ impl Truth {
         let joins = (joins || j.gave_up.is_some())
             && self.hidden_launch().is_none()
             && !(f.deny_complete || f.deny_beat);
+        let joined = j.joined.is_some() || self.scaling.way.is_none() && self.unhooked();
         if k.reason.is_some() || k.odd.is_some() || hand || warned {
             Some("it drains")
-        } else if joins && j.joined.is_none() {
+        } else if joins && !joined {
             Some("it joins")
         } else {
             None

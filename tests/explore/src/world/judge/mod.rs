@@ -58,6 +58,11 @@ struct Known {
     read: Option<(Ms, bool)>,
     /// The last of the API.
     api_read: Option<(Ms, bool)>,
+    /// When the first list of this drain was of; and how many tasks the last word on the registration counts.
+    first_list: Option<Ms>,
+    counted: usize,
+    /// Not on the last list, and said to be stopped by ECS since.
+    confirmed: u32,
     /// The last local read failed.
     blind: bool,
     /// The last question whose registration this is failed.
@@ -124,7 +129,7 @@ struct Signs {
     named: Option<Arn>,
     seen: u32,
     stopped: u32,
-    ecs_stopped: u32,
+    ecs_stopped: (u32, u32),
     empty: Option<bool>,
     empties: u8,
     blind: bool,
@@ -155,7 +160,7 @@ const KINDS: usize = 21;
 pub(super) struct Judge {
     known: Known,
     violations: Vec<Violation>,
-    excused: [u16; 17],
+    excused: [u16; 18],
     /// What is excused for as long as it lasts, by when it began.
     excused_since: Option<Ms>,
     pub(super) trouble: [Ms; 6],
@@ -181,6 +186,8 @@ pub(super) struct Judge {
     pub(super) finishing: bool,
     booted_since_way: bool,
     awake: Ms,
+    /// Until when the process stands still, or did last.
+    stood: Ms,
     // Of this transition.
     /// When the first read of metadata was sent that told of a reason which was never told to be gone.
     since: Option<Ms>,
@@ -233,6 +240,9 @@ pub(super) struct Judge {
     /// Set DRAINING by the agent, and not seen to be ACTIVE since.
     pub(super) own: u32,
     pub(super) verified_on_disk: u32,
+    /// Since when the drain lasts that the file tells of; that of a file that was restored, until that drain is over.
+    pub(super) drains_on_disk: Option<Ms>,
+    older: Option<Ms>,
     /// Tasks that were listed and not stopped in this drain: all, those of the last write, those of the file and its boot.
     met: u32,
     met_written: u32,
@@ -380,6 +390,7 @@ impl Judge {
     fn drain_over(&mut self) {
         (self.met, self.met_written, self.met_on_disk.1) = (0, 0, 0);
         self.known.seen &= !std::mem::take(&mut self.known.inherited);
+        self.known.first_list = None;
     }
 
     pub(super) fn booted(&mut self) {
@@ -390,6 +401,7 @@ impl Judge {
     pub(super) fn replaced(&mut self) {
         (self.served, self.pooled, self.hand, self.hand_changed) = (false, false, None, None);
         (self.forgot, self.state_lost, self.decided) = (false, false, false);
+        (self.drains_on_disk, self.older) = (None, None);
         (self.member_seen, self.verified_on_disk, self.whose_lost) = (None, 0, false);
         self.before_ran = false;
     }
@@ -398,6 +410,11 @@ impl Judge {
     pub(super) fn awake(&mut self, now: Ms) {
         self.awake = now;
         self.trouble = [now; 6];
+    }
+
+    /// Nothing can be done until then; and what was asked for before is no look at the world.
+    pub(super) fn stands_still(&mut self, until: Ms) {
+        (self.awake, self.stood, self.known.looked) = (until, until, false);
     }
 
     /// What was told less than a second before may not have been written down.
@@ -435,6 +452,13 @@ impl Judge {
     /// What is on the disk is not what the process knows: the file is gone, or could not be written.
     pub(super) fn state_gone(&mut self) {
         self.forgot = true;
+    }
+
+    /// The file is an older one.
+    pub(super) fn restored(&mut self, verified: u32, drains: Option<Ms>) {
+        self.state_gone();
+        self.verified_on_disk = verified;
+        (self.drains_on_disk, self.older) = (drains, drains);
     }
 
     /// Written as a whole: what was gone is there again.
@@ -487,6 +511,7 @@ impl Truth {
         let kept = self.disk.is_some() && !self.judge.forgot && boot == self.boot_id;
         self.judge.met = if kept { met } else { 0 };
         (self.judge.known.seen, self.judge.known.inherited) = (self.judge.met, self.judge.met);
+        self.judge.known.first_list = (self.judge.met != 0).then_some(0);
         if std::mem::take(&mut self.judge.forgot) {
             self.judge.state_lost = true;
             self.judge.lost_at = self.now;
@@ -553,6 +578,11 @@ impl Truth {
     pub(super) fn state_written(&mut self) {
         self.judge.state_written();
         self.judge.met_on_disk = (self.boot_id, self.judge.met_written);
+        let j = &self.judge;
+        let asks = [j.since, j.hand_since, j.known.warned, j.older];
+        // Before metadata was read, nothing can have ended it.
+        let goes_on = self.asked() || j.known.target.is_none();
+        self.judge.drains_on_disk = asks.into_iter().flatten().min().filter(|_| goes_on);
         let due = if self.leaving() {
             // It has not been told so.
             self.judge.overtaken.filter(|_| self.judge.told.is_none())
@@ -569,13 +599,15 @@ impl Truth {
         let leaves = self.leaving() || k.target == Some(Some(Target::Terminated));
         self.judge.outcome |= leaves && written;
         self.judge.decided |= failed;
-        // Where nobody waits, a member has joined.
-        let member = self.judge.known.member.max(self.judge.member_seen);
-        let unhooked =
-            self.scaling.into.is_none() && member.is_some_and(|it| it >= self.judge.way_since);
-        if failed && self.judge.joined.is_none() && !unhooked {
+        if failed && self.judge.joined.is_none() && !self.unhooked() {
             self.judge.gave_up.get_or_insert(self.now);
         }
+    }
+
+    /// Where nobody waits, a member has joined.
+    fn unhooked(&self) -> bool {
+        let member = self.judge.known.member.max(self.judge.member_seen);
+        self.scaling.into.is_none() && member.is_some_and(|it| it >= self.judge.way_since)
     }
 
     /// Since when it knows that it leaves. That the root volume is replaced, no other reason tells.
@@ -603,8 +635,19 @@ impl Truth {
             .is_some_and(|it| it.transition() == Transition::Terminating)
     }
 
+    /// The deadline of the drain that a restored file tells of: nothing tells it from the one that goes on now.
+    fn older(&self) -> Ms {
+        let since = self.judge.older.filter(|_| self.judge.since.is_some());
+        since.map_or(NEVER, |it| it + self.spec.policy.drain_timeout)
+    }
+
     /// The earliest moment at which the deadline may be, by any reading.
     fn earliest(&self) -> Ms {
+        self.deadline().min(self.older())
+    }
+
+    /// By the drain that goes on.
+    fn deadline(&self) -> Ms {
         // The time that it spent drained does not count; a process that was not there need not know.
         let (credit, process) = self.judge.credit;
         let credit = if process == self.process { credit } else { 0 };
@@ -722,6 +765,7 @@ impl Truth {
             .max()
             .unwrap_or(0)
             .max(self.started)
+            .max(self.judge.stood)
     }
 
     /// The deadline is by a wall clock that was set: of a Spot interruption, or over a reboot.

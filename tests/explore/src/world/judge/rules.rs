@@ -102,6 +102,8 @@ pub const EXEMPTIONS: &[(&str, &str)] = named! {
         "left DRAINING: all that was told before the change was DRAINING, and it had been ACTIVE again when the change arrived";
     "undid-a-person-unknowing":
         "who had set it DRAINING could not be told apart: both at once, an answer lost, the file lost";
+    "older-drain-restored":
+        "completed before the deadline: a restored file tells of an older drain, whose deadline has come, and nothing tells that one from this";
     "active-until-the-recheck":
         "it stays ACTIVE: ECS said DRAINING when it was asked last, no task has come, and the drain stands still for less than drain.recheck_after, and until its deadline";
 };

@@ -245,12 +245,16 @@ impl Truth {
         let looks = &mut k.looks[kind(request)];
         *looks += 1;
         let (looks, sign, signs) = (u64::from(*looks), k.sign, k.signs);
-        // At growing intervals, up to once a minute.
-        let while_since = (now - sign) / 5_000 + 1;
+        // At intervals that grow by half, from 5 s to a minute less a quarter.
+        let (mut growing, mut pause, mut next) = (0, 5_000, sign + 5_000);
+        while next <= now {
+            pause = (pause * 3 / 2).min(45_000);
+            (growing, next) = (growing + 1, next + pause);
+        }
         let retry = signs.failed > 0 && now < signs.failed + 30_000;
         // A deadline is new, too.
         let owed = 1 + u64::from(retry) + u64::from(sign < over && over <= now);
-        if looks > owed + u64::from(while_since.ilog2()) + (now - sign) / 60_000 {
+        if looks > owed + growing {
             wrong!(self: "looks-too-often", "{looks} times since {sign}: {request}; {signs:?}");
         }
     }
@@ -326,7 +330,7 @@ impl Truth {
             let more = if none || denied { 0 } else { timeout };
             let executing = self.judge.executing.saturating_sub(latest);
             if now
-                > latest
+                > latest.max(self.judge.stood)
                     + 2_000
                     + if none || denied {
                         executing
@@ -365,6 +369,9 @@ impl Truth {
             return;
         }
         let early = now < self.earliest();
+        if !early && now < self.deadline() {
+            self.judge.excuse("older-drain-restored");
+        }
         let known = self.known_running();
         let policy = self.spec.policy.result_on_timeout;
         // A Spot interruption's time is by the wall clock, and what a reboot took as well.
@@ -483,9 +490,13 @@ impl Truth {
         let gone = k.missing.is_some_and(|(arn, first, last, times)| {
             right(arn) && times >= 3 && last >= first + 15_000 && now <= last + 61_000
         });
-        if !looked && gone && self.current.is_some() {
+        // Past the deadline, what was drained in time stays so: what is missing revokes nothing.
+        let (credit, _) = self.judge.credit;
+        let contrary = k.look.is_none_or(|it| it.2 == InstanceStatus::Active);
+        let kept = self.judge.latched && now + credit >= self.earliest() && !contrary;
+        if !looked && !kept && gone && self.current.is_some() {
             self.judge.excuse("missing-for-long");
-        } else if !looked && self.current.is_some() {
+        } else if !looked && !kept && self.current.is_some() {
             wrong!(self: "completed-without-a-look-at-ecs", "the last: {:?}", k.look);
         }
         if known.is_none() {

@@ -22,7 +22,11 @@ impl Truth {
         if service(&flight.request) == Service::Local && failed {
             self.unheard();
         }
+        let looked = self.judge.known.looked;
         self.take_in(flight, reply);
+        if flight.sent < self.judge.stood {
+            self.judge.known.looked = looked;
+        }
         let k = &mut self.judge.known;
         if k.heard == NEVER && !k.blind && !k.nameless {
             k.heard = self.now;
@@ -96,7 +100,7 @@ impl Truth {
             named: k.named,
             seen: k.seen,
             stopped: k.stopped,
-            ecs_stopped: k.ecs_stopped,
+            ecs_stopped: (k.ecs_stopped, k.confirmed),
             empty: k.read.map(|it| it.1),
             // The second in a row agrees with the first, and ECS has to.
             empties: k.empties.min(2),
@@ -204,6 +208,10 @@ impl Truth {
                 }
                 k.stopped &= !listed;
                 k.listed = listed;
+                k.confirmed &= !listed;
+                if asked {
+                    k.first_list.get_or_insert(flight.arrived);
+                }
                 k.looked = true;
                 k.blind = false;
                 let ignored = self.ignored;
@@ -286,6 +294,7 @@ impl Truth {
                 if k.look.is_none_or(|look| look.0 <= at) && it.ours || missing {
                     k.look = Some((at, arn, it.status, it.running + it.pending == 0));
                     k.connected = it.connected;
+                    k.counted = usize::from(it.running) + usize::from(it.pending);
                     k.active = if it.status == InstanceStatus::Active {
                         k.active.or(Some(now))
                     } else {
@@ -341,8 +350,12 @@ impl Truth {
                     k.ecs_stopped |= stopped;
                 }
                 let all = tasks.iter().filter(|it| it.last != TaskStatus::Stopped);
+                k.confirmed |= stopped & !k.listed;
                 k.ecs_seen |= all.fold(0, |bits, it| bits | 1_u32 << it.task.min(31));
                 if matches!(flight.request, Request::ListTasks(_)) {
+                    if asked {
+                        k.first_list.get_or_insert(flight.arrived);
+                    }
                     k.api_read = Some((
                         flight.sent,
                         tasks.iter().all(|it| {
@@ -370,6 +383,10 @@ impl Truth {
                     || says("Warmed:Terminating")
                     || says("Warmed:Pending") && self.scaling.been_in_service;
                 j.known.outward = leaves;
+                // It may say InService at the beginning of a termination, too.
+                if j.known.pending {
+                    j.older = None;
+                }
                 if leaves && flight.arrived >= self.scaling.since {
                     j.since.get_or_insert(flight.sent);
                 }
@@ -531,7 +548,7 @@ impl Truth {
                     })
                 })
             {
-                j.since = None;
+                (j.since, j.older) = (None, None);
             }
         }
         let warned = policy.on_rebalance.is_some() && rebalance == Ok(true)

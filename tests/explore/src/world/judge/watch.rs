@@ -42,7 +42,11 @@ impl Truth {
                 .is_none_or(|(told, name)| name != action.hook || told + 3_000 > now)
         {
             "lapsed-hook-changed"
-        } else if !self.alive || self.asleep || self.stopping || now < self.started + 15_000 {
+        } else if !self.alive
+            || self.asleep
+            || self.stopping
+            || now < (self.started + 15_000).max(j.stood + 2_000)
+        {
             "lapsed-process-away"
         } else if self.calm(&[Service::Group]) + 2_000 > now
             || f.until(Lasting::Group) > now
@@ -69,7 +73,9 @@ impl Truth {
         if self.arrives() {
             self.judge.known.arrived_until = self.now;
         }
-        if !self.alive || self.stopping || self.asleep || !self.up || self.judge.finishing {
+        let still = self.now < self.judge.stood;
+        if !self.alive || self.stopping || self.asleep || still || !self.up || self.judge.finishing
+        {
             return;
         }
         self.watch_another();
@@ -102,7 +108,7 @@ impl Truth {
         let after = self.spec.policy.executables.after_drain;
         if let (Some(settled), false, true) = (j.known.settled, j.latched, self.alive)
             && !after
-            && now >= settled + 6_000
+            && now >= settled.max(self.judge.stood) + 6_000
         {
             let early = self.earliest();
             let j = &mut self.judge;
@@ -250,10 +256,14 @@ impl Truth {
             let sign = |task: &Task| {
                 task.arn == arn && task.placed >= it.since && task.local <= now && !task.orphan
             };
+            // A task on the first list of this drain is new only where ECS has counted fewer.
+            let open = |it: &&Task| it.arn == arn && it.left(now) && it.asked > now;
+            let more = self.tasks.iter().filter(open).count() > k.counted;
+            let new = |it: &Task| more || k.first_list.is_some_and(|first| first < it.placed);
             let sign = self
                 .tasks
                 .iter()
-                .filter(|it| sign(it))
+                .filter(|it| sign(it) && new(it))
                 .map(|it| it.local)
                 .min();
             let ended = k.accepted.is_some() || self.scaling.way.is_none();

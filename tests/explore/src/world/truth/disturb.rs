@@ -127,6 +127,12 @@ impl Truth {
                 }
                 self.go_down(Down::Reboots, 0);
             }
+            Move::StandStill => {
+                if !self.alive || self.asleep || self.now < self.stood {
+                    return None;
+                }
+                self.stands = true;
+            }
             Move::StateLost => {
                 self.disk.take()?;
                 self.judge.state_gone();
@@ -295,10 +301,7 @@ impl Truth {
                 if !self.up || self.asleep || self.down.is_some() {
                     return None;
                 }
-                let (_, older, verified) = self.older.take()?;
-                self.disk = Some(older);
-                self.judge.state_gone();
-                self.judge.verified_on_disk = verified;
+                self.restored = Some(self.older.take()?);
                 self.go_down(Down::Reboots, 0);
             }
             Move::SampleRefused | Move::SampleUnanswered if !self.spec.policy.capacity => {

@@ -29,6 +29,7 @@ impl Truth {
         match timer {
             Timer::Start => return Effect::Start,
             Timer::StopTimeout => return Effect::Kill,
+            Timer::Signal(shutdown) => return Effect::Stop { shutdown },
             Timer::Shutdown => {
                 if self.down == Some(Down::Sleeps) {
                     self.timer_in(0, Timer::Off);
@@ -73,6 +74,11 @@ impl Truth {
             }
             Timer::Script(at) => {
                 if let Some((_, kind)) = self.spec.script.get(usize::from(at)) {
+                    if kind.by_hand() && self.alive && self.stands_still() {
+                        // Whoever asks by hand waits for an answer.
+                        self.timer_at(self.stood, timer);
+                        return Effect::None;
+                    }
                     return Effect::Move(*kind);
                 }
             }
@@ -110,6 +116,10 @@ impl Truth {
             it.connected = false;
             it.member = NEVER;
         }
+        if let Some(it) = self.restored.take() {
+            self.disk = Some(it.file);
+            self.judge.restored(it.verified, it.drains);
+        }
         let process = self.process;
         self.events
             .retain(|it| !matches!(&it.what, What::Arrive(flight) if flight.process == process));
@@ -119,7 +129,7 @@ impl Truth {
     }
 
     fn root_replaced(&mut self) {
-        (self.disk, self.older) = (None, None);
+        (self.disk, self.older, self.restored) = (None, None, None);
         self.current = None;
         self.scaling.replaced = true;
     }

@@ -165,6 +165,8 @@ pub(super) struct AutoScaling {
 pub(super) enum Timer {
     /// systemd starts the process.
     Start,
+    /// A signal that waits for a process that stands still.
+    Signal(bool),
     /// systemd's patience with a process that was told to stop is over.
     StopTimeout,
     /// The machine begins to shut down: to stop, to reboot, to die.
@@ -285,6 +287,15 @@ pub(super) enum Cut {
     BeforeLast,
 }
 
+/// A state file of before: which registrations it has verified, and since when the drain lasts that it tells of.
+#[derive(Clone, Debug)]
+pub(super) struct Older {
+    pub(super) until: Ms,
+    pub(super) file: Vec<u8>,
+    pub(super) verified: u32,
+    pub(super) drains: Option<Ms>,
+}
+
 /// All but the agent.
 #[derive(Clone, Debug)]
 pub(super) struct Truth {
@@ -305,8 +316,9 @@ pub(super) struct Truth {
     pub(super) rebalance: bool,
     pub(super) maintenance: Option<Ms>,
     pub(super) disk: Option<Vec<u8>>,
-    /// What was on it until then, at least 10 s of writes ago.
-    pub(super) older: Option<(Ms, Vec<u8>, u32)>,
+    /// What was on it, at least 10 s of writes ago; and what will be, once the machine is off.
+    pub(super) older: Option<Older>,
+    pub(super) restored: Option<Older>,
     pub(super) faults: Faults,
     /// The ECS agent is down until then.
     pub(super) ecs_down: Ms,
@@ -328,6 +340,9 @@ pub(super) struct Truth {
     pub(super) alive: bool,
     pub(super) started: Ms,
     pub(super) stopping: bool,
+    /// The next thing that would reach the process finds it standing still; until when it does, or did last.
+    pub(super) stands: bool,
+    pub(super) stood: Ms,
     /// systemd starts it so long after it has ended.
     pub(super) restart: Option<Ms>,
     /// A move was made that is not in the script.
@@ -393,6 +408,7 @@ impl Truth {
             maintenance: None,
             disk: None,
             older: None,
+            restored: None,
             faults: Faults::default(),
             ecs_down: 0,
             foreign: false,
@@ -409,6 +425,8 @@ impl Truth {
             alive: false,
             started: 0,
             stopping: false,
+            stands: false,
+            stood: 0,
             restart: None,
             disturbed: false,
             judge: Judge::default(),
@@ -483,6 +501,16 @@ impl Truth {
     pub(super) fn mine(&self) -> Option<(Arn, Registration)> {
         let arn = self.current?;
         Some((arn, *self.registration(arn)?))
+    }
+
+    /// Whether what comes now finds the process standing still.
+    pub(super) fn stands_still(&mut self) -> bool {
+        if std::mem::take(&mut self.stands) && self.alive {
+            self.stood = self.now + 20_000;
+            self.judge.stands_still(self.stood);
+            self.say(|| "the process stands still".into());
+        }
+        self.now < self.stood
     }
 
     pub(super) fn introspection_up(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What a request comes to.
 
-use super::{EPOCH, FOREIGN, Flight, Service, Truth, What, latency, service};
+use super::{EPOCH, FOREIGN, Flight, Older, Service, Truth, What, latency, service};
 use crate::wire::{Fault, Group, InstanceStatus, Ms, Occasion, Reply, Request, Target, Ticket};
 use crate::world::faults::Lasting;
 use crate::world::scene::Begin;
@@ -187,10 +187,14 @@ impl Truth {
                     if self
                         .older
                         .as_ref()
-                        .is_none_or(|it| it.0 + 10_000 < self.now)
+                        .is_none_or(|it| it.until + 10_000 < self.now)
                     {
-                        let verified = self.judge.verified_on_disk;
-                        self.older = old.map(|it| (self.now, it, verified));
+                        self.older = old.map(|file| Older {
+                            until: self.now,
+                            file,
+                            verified: self.judge.verified_on_disk,
+                            drains: self.judge.drains_on_disk,
+                        });
                     }
                     self.state_written();
                     Reply::Done
