@@ -499,7 +499,9 @@ impl Drain {
             deadline.at
         };
         let until = looked.max(confirmed);
-        let latest = self.before_global_timeout().map(|at| at + CONFIRM_GRACE);
+        let latest = self.before_global_timeout();
+        let latest = latest.map(|at| self.woken_at.map_or(at, |woken| at.max(woken)));
+        let latest = latest.map(|at| at + CONFIRM_GRACE);
         turn.reached(latest.map_or(until, |latest| until.min(latest)))
     }
 
@@ -556,9 +558,8 @@ impl Drain {
         }
         // An earlier process may have decided it, but the world may have changed since.
         let looked = self.surely_runs(world, turn) || world.was_looked_at(self.woken_at);
-        let unseen = self
-            .resumed_at
-            .is_some_and(|at| !looked && !turn.reached(at + LOOK_GRACE));
+        let from = self.resumed_at.max(self.woken_at);
+        let unseen = from.is_some_and(|at| !looked && !turn.reached(at + LOOK_GRACE));
         if unseen || !self.signal_had_its_time(told_at, turn) {
             return Verdict::NotYet;
         }

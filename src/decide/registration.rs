@@ -351,6 +351,12 @@ impl Registration {
         self.look.ask(now);
     }
 
+    /// What was known is out of date. A permission may have been granted, too.
+    pub(crate) fn look_afresh(&mut self, now: Moment) {
+        self.look_denied = false;
+        self.look_now(now);
+    }
+
     /// Asks for a look that is sent at `from` or later.
     pub(crate) fn look_from(&mut self, from: Moment) {
         if self.view.as_ref().is_none_or(|seen| seen.sent < from) {

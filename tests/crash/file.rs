@@ -34,6 +34,7 @@ fn memory() -> Memory {
             spent: std::time::Duration::ZERO,
         }),
         join: None,
+        hook: None,
         by_hand: None,
     }
 }

@@ -135,6 +135,11 @@ impl Search {
         self.result.as_ref()?.as_ref().ok()
     }
 
+    /// Whether the hook that is found is one of this group's.
+    fn is_of(&self, group: &str) -> bool {
+        self.found().is_some_and(|found| found.hook.group == group)
+    }
+
     /// Why there is none to complete, once that is known.
     pub fn nothing(&self) -> Option<&NoHook> {
         self.result.as_ref()?.as_ref().err()
@@ -281,7 +286,7 @@ impl Search {
                         self.pace.set(turn.now);
                     }
                     // An empty list can be wrong, while the hook that was found before times out.
-                    Err(NoHook::None { .. }) if self.found().is_some() && !self.missed => {
+                    Err(NoHook::None { .. }) if !self.missed && self.is_of(group) => {
                         (self.again, self.missed) = (false, true);
                     }
                     Err(why) => self.none(why, turn),

@@ -166,8 +166,9 @@ impl State {
         }
         self.tasks.read_now(now);
         self.identity.ask(now);
-        if let (true, Some(here)) = (self.is_draining(), &mut self.registration) {
-            here.look_now(now);
+        let matters = self.is_draining() || self.join.is_some();
+        if let (true, Some(here)) = (matters, &mut self.registration) {
+            here.look_afresh(now);
         }
     }
 
