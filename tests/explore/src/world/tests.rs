@@ -1583,6 +1583,120 @@ fn what_excuses_is_narrow() {
     assert!(!written("spot-late"));
 }
 
+/// A drain that a restored file tells of cannot be told from the one that goes on.
+#[test]
+fn a_restored_file_may_tell_of_an_older_drain() {
+    use Move::*;
+    use Request as R;
+    let mut script = asks! {
+        5_020 ReadMetadata, 5_040 WriteStateFile(vec![]), 25_000 WriteStateFile(vec![]),
+        64_000 ReadMetadata, 64_010 ReadTasks, 69_000 ReadTasks,
+        71_000 Complete(Group(0), OUT, Continue),
+    };
+    let early = |kind, script: &[(Ms, Request)]| {
+        let moves = [(54_000, kind), (54_000, ScaleIn)];
+        let rule = "completed-while-a-container-ran";
+        broken(rule, "root-volume-terminated", &moves, script).is_some()
+    };
+    assert!(!early(RootRestored, &script));
+    // With its own file, it knows; and the drain of the older one has a deadline, too.
+    assert!(early(Reboot, &script));
+    script[1].0 = 40_000;
+    script[0].0 = 39_990;
+    assert!(early(RootRestored, &script));
+}
+
+/// Whoever gets no processor time is not blamed for that; a deadline that has passed meanwhile decides nothing.
+#[test]
+fn what_stands_still_looks_before_it_decides() {
+    use Move::*;
+    use Request as R;
+    for (scene, at) in [("scale-in", 12_000), ("launch", 2_030), ("by-hand", 9_000)] {
+        let found = rules::<{ bad::NOTHING }>(scene, &[(at, StandStill)]);
+        assert_eq!(found, [] as [&str; 0], "{scene}");
+    }
+    let mut script = asks! {
+        5_020 ReadMetadata, 6_000 ReadTasks, 43_999 ReadTasks, 44_100 ReadTasks,
+        64_100 Complete(Group(0), OUT, ActionResult::Abandon),
+    };
+    let decided = |at: Ms, script: &[(Ms, Request)]| {
+        broken(
+            "decided-before-looking",
+            "stuck-abandon",
+            &[(at, StandStill)],
+            script,
+        )
+        .is_some()
+    };
+    assert!(decided(44_000, &script));
+    assert!(!decided(20_000, &script));
+    // What is asked afterwards is a look.
+    script.insert(4, (64_050, R::ReadTasks));
+    assert!(!decided(44_000, &script));
+}
+
+/// A warning and a hand: DRAINING until both are gone, whichever goes first, and ACTIVE then.
+#[test]
+fn both_reasons_have_to_go() {
+    use Move::*;
+    use Request as R;
+    let polled = |changes: &[(Ms, Request)]| {
+        let mut script =
+            asks! {3_010 ReadMetadata, 5_034 DescribeContainerInstance(0), 5_118 SetDraining(0)};
+        script.extend((4..90).map(|it| (it * 1_000, R::ReadMetadata)));
+        script.extend_from_slice(changes);
+        script.sort_by_key(|it| it.0);
+        script
+    };
+    let story = |rule, undrain, changes: &[(Ms, Request)]| {
+        let moves = [(5_000, DrainByHand), (undrain, UndrainByHand)];
+        broken(rule, "warnings", &moves, &polled(changes)).unwrap_or(NEVER)
+    };
+    // The recommendation goes after 28 s.
+    for (undrain, gone) in [(40_000, 40_000), (15_000, 29_000)] {
+        let at = story("left-draining", undrain, &[]);
+        assert!((gone + 15_000..gone + 17_000).contains(&at), "{at}");
+        let back = asks! {41_000 SetActive(0)};
+        assert_eq!(story("left-draining", undrain, &back).min(66_000), 66_000);
+        // Of one that is gone, the other is left.
+        let early = [(20_000, R::SetActive(0))];
+        assert!((32_000..36_000).contains(&story("stays-active", 40_000, &early)));
+    }
+}
+
+/// Whether a task on the first list is new, only the counts may say; pauses that grow by half are growing.
+#[test]
+fn what_the_first_list_cannot_tell() {
+    use Move::*;
+    use Request as R;
+    let script = asks! {
+        20 ReadMetadata, 4_030 ReadAgentMetadata, 4_040 DescribeContainerInstance(0), 25_030 ReadMetadata,
+        25_034 ReadTasks, 25_038 SetDraining(0), 35_040 ListTasks(0), 40_030 ReadTasks,
+    };
+    let mut moves = vec![
+        (4_030, RunTask),
+        (6_040, IntrospectionAway),
+        (25_090, PersonActive),
+    ];
+    let active = |moves: &[(Ms, Move)]| {
+        broken("stays-active", "launch-then-scale-in", moves, &script).unwrap_or(NEVER)
+    };
+    let same = active(&moves);
+    moves.remove(0);
+    let more = active(&moves);
+    assert!(more < same && more < 60_000, "{more} {same}");
+    let looks = |at: &[Ms]| {
+        let mut script = asks! {
+            20 ReadMetadata, 30 ReadTasks, 5_020 ReadMetadata, 5_034 DescribeContainerInstance(0),
+            5_118 SetDraining(0), 6_000 ReadTasks,
+        };
+        script.extend(at.iter().map(|it| (*it, R::DescribeContainerInstance(0))));
+        broken("looks-too-often", "stuck-retained", &[], &script)
+    };
+    assert_eq!(looks(&[8_000, 18_000, 27_500, 41_000, 62_500]), None);
+    assert!(looks(&[8_000, 13_000, 18_000, 23_000, 28_000]).is_some());
+}
+
 #[test]
 fn what_is_named_is_listed() {
     let code = [
