@@ -1597,9 +1597,8 @@ fn a_restored_file_may_tell_of_an_older_drain() {
         broken(rule, "undrain-then-scale-in", &[(24_000, kind)], &script).is_some()
     };
     assert!(!early(RootRestored, 50_000));
-    // With its own file, it knows; and the drain of the older one has a deadline, too.
+    // With its own file, it knows.
     assert!(early(Reboot, 50_000));
-    assert!(early(RootRestored, 32_500));
 }
 
 /// Whoever gets no processor time is not blamed for that; a deadline that has passed meanwhile decides nothing.
