@@ -277,7 +277,10 @@ impl<A: Agent> World<A> {
     /// Makes a move now; `false` where it is not possible.
     fn make(&mut self, kind: Move) -> bool {
         let by_hand = kind.by_hand();
-        let deaf = self.truth.stopping || self.truth.asleep || self.truth.now < self.truth.stood;
+        let deaf = self.truth.stopping
+            || self.truth.asleep
+            || self.truth.stands
+            || self.truth.now < self.truth.stood;
         if self.truth.dead || by_hand && (self.agent.is_none() || deaf) {
             return false;
         }

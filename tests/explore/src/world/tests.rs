@@ -1583,6 +1583,98 @@ fn what_excuses_is_narrow() {
     assert!(!written("spot-late"));
 }
 
+/// A drain that a restored file tells of cannot be told from the one that goes on.
+#[test]
+fn a_restored_file_may_tell_of_an_older_drain() {
+    use Move::*;
+    use Request as R;
+    let early = |kind, at: Ms| {
+        let mut script = asks! {
+            4_000 WriteStateFile(vec![]), 6_000 WriteStateFile(vec![]), 31_000 ReadMetadata, 31_010 ReadTasks,
+        };
+        script.push((at, R::Complete(Group(0), OUT, Continue)));
+        let rule = "completed-without-a-fresh-read";
+        broken(rule, "undrain-then-scale-in", &[(24_000, kind)], &script).is_some()
+    };
+    assert!(!early(RootRestored, 50_000));
+    // With its own file, it knows.
+    assert!(early(Reboot, 50_000));
+}
+
+/// Whoever gets no processor time is not blamed for that; a deadline that has passed meanwhile decides nothing.
+#[test]
+fn what_stands_still_looks_before_it_decides() {
+    use Move::*;
+    use Request as R;
+    for (scene, at) in [("scale-in", 12_000), ("launch", 2_030), ("by-hand", 9_000)] {
+        let found = rules::<{ bad::NOTHING }>(scene, &[(at, StandStill)]);
+        assert_eq!(found, [] as [&str; 0], "{scene}");
+    }
+    let mut script = asks! {
+        5_020 ReadMetadata, 6_000 ReadTasks, 43_999 ReadTasks,
+        64_100 Complete(Group(0), OUT, ActionResult::Abandon),
+    };
+    let decided = |at: Ms, script: &[(Ms, Request)]| {
+        broken(
+            "decided-before-looking",
+            "stuck-abandon",
+            &[(at, StandStill)],
+            script,
+        )
+        .is_some()
+    };
+    assert!(decided(44_000, &script));
+    assert!(!decided(20_000, &script));
+    // What is asked afterwards is a look.
+    script.insert(3, (64_050, R::ReadTasks));
+    assert!(!decided(44_000, &script));
+}
+
+/// A warning and a hand: DRAINING until both are gone, whichever goes first, and ACTIVE then.
+#[test]
+fn both_reasons_have_to_go() {
+    use Move::*;
+    use Request as R;
+    let polled = |changes: &[(Ms, Request)]| {
+        let mut script =
+            asks! {3_010 ReadMetadata, 5_034 DescribeContainerInstance(0), 5_118 SetDraining(0)};
+        script.extend((4..90).map(|it| (it * 1_000, R::ReadMetadata)));
+        script.extend_from_slice(changes);
+        script.sort_by_key(|it| it.0);
+        script
+    };
+    let story = |rule, undrain, changes: &[(Ms, Request)]| {
+        let moves = [(5_000, DrainByHand), (undrain, UndrainByHand)];
+        broken(rule, "warnings", &moves, &polled(changes)).unwrap_or(NEVER)
+    };
+    // The recommendation goes after 28 s.
+    for (undrain, gone) in [(40_000, 40_000), (15_000, 29_000)] {
+        let at = story("left-draining", undrain, &[]);
+        assert!((gone + 15_000..gone + 17_000).contains(&at), "{at}");
+        let back = asks! {41_000 SetActive(0)};
+        assert_eq!(story("left-draining", undrain, &back).min(66_000), 66_000);
+        // Of one that is gone, the other is left.
+        let early = [(20_000, R::SetActive(0))];
+        assert!((32_000..36_000).contains(&story("stays-active", 40_000, &early)));
+    }
+}
+
+/// Pauses that grow by half are growing.
+#[test]
+fn looks_may_grow_by_half() {
+    use Request as R;
+    let looks = |at: &[Ms]| {
+        let mut script = asks! {
+            20 ReadMetadata, 30 ReadTasks, 5_020 ReadMetadata, 5_034 DescribeContainerInstance(0),
+            5_118 SetDraining(0), 6_000 ReadTasks,
+        };
+        script.extend(at.iter().map(|it| (*it, R::DescribeContainerInstance(0))));
+        broken("looks-too-often", "stuck-retained", &[], &script)
+    };
+    assert_eq!(looks(&[8_000, 18_000, 27_500, 41_000, 62_500]), None);
+    assert!(looks(&[8_000, 13_000, 18_000, 23_000, 28_000]).is_some());
+}
+
 #[test]
 fn what_is_named_is_listed() {
     let code = [

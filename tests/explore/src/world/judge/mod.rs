@@ -188,6 +188,7 @@ pub(super) struct Judge {
     awake: Ms,
     /// Until when the process stands still, or did last.
     stood: Ms,
+    stands: Ms,
     // Of this transition.
     /// When the first read of metadata was sent that told of a reason which was never told to be gone.
     since: Option<Ms>,
@@ -412,13 +413,14 @@ impl Judge {
         self.trouble = [now; 6];
     }
 
-    /// Nothing can be done until then; and what was asked for before is no look at the world.
-    pub(super) fn stands_still(&mut self, until: Ms) {
-        (self.awake, self.stood, self.known.looked) = (until, until, false);
-    }
-
     /// What was told less than a second before may not have been written down.
     pub(super) fn ended(&mut self, now: Ms) {
+        // It could do nothing while it stood still.
+        let now = if now < self.stood {
+            now.min(self.stands)
+        } else {
+            now
+        };
         self.member_seen = self.member_seen.max(self.known.member);
         self.served |= self.known.service.is_some_and(|it| it + 1_000 < now);
         let written = !self.known.disk_refuses;
@@ -572,6 +574,17 @@ impl Truth {
         // Auto Scaling alone may have said so.
         let told = self.leaving() && self.judge.since.is_some();
         k.reason.is_some() || k.warned.is_some() || k.odd.is_some() || pool || told
+    }
+
+    /// Nothing can be done until then. What was asked for before is no look at the world, unless a deadline had passed.
+    pub(super) fn away_until(&mut self, until: Ms) {
+        let deadline = if self.leaving() {
+            self.earliest()
+        } else {
+            self.join_since() + self.spec.policy.ready_timeout
+        };
+        self.judge.known.looked &= deadline <= self.now;
+        (self.judge.awake, self.judge.stands, self.judge.stood) = (until, self.now, until);
     }
 
     /// What is written once the ready timeout is over, by a process that has looked, says that the join has failed.

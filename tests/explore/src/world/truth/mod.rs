@@ -507,7 +507,7 @@ impl Truth {
     pub(super) fn stands_still(&mut self) -> bool {
         if std::mem::take(&mut self.stands) && self.alive {
             self.stood = self.now + 20_000;
-            self.judge.stands_still(self.stood);
+            self.away_until(self.stood);
             self.say(|| "the process stands still".into());
         }
         self.now < self.stood
