@@ -360,9 +360,10 @@ impl Join {
         let resumed = self.resumed_at.is_some();
         let away = self.resumed_at.is_some_and(|at| deadline <= at);
         let looked = here.map_or(!resumed, |here| {
+            let from = self.resumed_at.map_or(deadline, |at| deadline.max(at));
             let seen = here
                 .view()
-                .is_some_and(|seen| seen.sent >= deadline && (!away || seen.value.agent_connected));
+                .is_some_and(|seen| seen.sent >= from && (!away || seen.value.agent_connected));
             here.may_not_look() || seen && !(resumed && self.has_member(Some(here)))
         });
         let grace = self.resumed_at.map(|at| at + LOOK_GRACE);

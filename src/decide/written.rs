@@ -75,7 +75,7 @@ impl Written {
         if !flying && !self.has_all(memory) && self.write.is_due(turn) {
             self.write.set(turn.now);
             self.writing.clone_from(memory);
-            turn.send(Action::Remember(memory.clone()));
+            turn.send(Action::Remember(Box::new(memory.clone())));
         }
     }
 }

@@ -85,7 +85,7 @@ impl Effects {
                 Answer::Identity(self.introspection.container_instance().await)
             }
             Action::Remember(memory) => {
-                Answer::Remembered(self.state_file.write(memory, self.clock).await)
+                Answer::Remembered(self.state_file.write(*memory, self.clock).await)
             }
             Action::ReadTasks { open } => Answer::Tasks(self.introspection.tasks(open).await),
             Action::FindStack => Answer::Stack(self.find_stack().await),

@@ -31,7 +31,7 @@ pub enum Action {
         open: BTreeSet<String>,
     },
     /// Write down what a restart could not find out again.
-    Remember(Memory),
+    Remember(Box<Memory>),
     /// `ecs:UpdateContainerInstancesState` to DRAINING.
     SetDraining(ContainerInstance),
     /// `ecs:UpdateContainerInstancesState` back to ACTIVE.

@@ -8,6 +8,9 @@ use crate::model::{Action, JoinTarget, Note};
 use crate::turn::Turn;
 use crate::wants::{Intent, Placement};
 
+/// The longest time between two steps while something is decided.
+const PULSE: Duration = Duration::from_secs(10);
+
 impl State {
     pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
         if self.exiting {
@@ -39,6 +42,10 @@ impl State {
             let mut capacity = std::mem::take(&mut self.capacity);
             capacity.advance(self.standing(), &self.instance_id(), turn);
             self.capacity = capacity;
+        }
+        if self.drain.is_some() || self.join.is_some() {
+            // Without a moment that is near, a pause could not be noticed.
+            turn.reached(turn.now + PULSE);
         }
         self.leaves(turn);
     }

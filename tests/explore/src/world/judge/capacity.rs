@@ -239,6 +239,7 @@ impl Truth {
             calm,
             self.judge.sampled,
             self.judge.awake,
+            self.judge.stood,
             k.active.unwrap_or(0),
             self.faults.until(Lasting::Sink).min(now),
         ];

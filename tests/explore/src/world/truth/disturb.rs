@@ -291,7 +291,9 @@ impl Truth {
                 }
             }
             Move::HookAdded => {
-                if self.scaling.out.is_some() || self.spec.begin == Begin::Alone {
+                // Once nothing runs, the agent may be done with what it was told.
+                let runs = self.tasks.iter().any(|it| it.running(now));
+                if !runs || self.scaling.out.is_some() || self.spec.begin == Begin::Alone {
                     return None;
                 }
                 self.scaling.out = Some((HookName(40), 60_000));
