@@ -209,7 +209,8 @@ impl<A: Agent> World<A> {
         truth.say(|| "the process is gone".into());
         self.wake = None;
         truth.alive = false;
-        truth.judge.ended(truth.now);
+        let slow_disk = truth.faults.until(Lasting::SlowDisk) > truth.now;
+        truth.judge.ended(truth.now, slow_disk);
         (truth.stands, truth.stood) = (false, truth.stood.min(truth.now));
         truth.forget(|it| matches!(it, Timer::StopTimeout | Timer::Signal(_)));
         let stopped = std::mem::take(&mut truth.stopping);

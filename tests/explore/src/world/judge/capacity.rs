@@ -251,9 +251,10 @@ impl Truth {
         let bound = if heard.is_some() && !active {
             // Somebody else set it ACTIVE: it is seen with the next look.
             REFRESH + 135_000
-        } else if heard.is_some() {
+        } else if heard.is_some() && self.judge.stood == 0 {
             135_000
         } else {
+            // After a standstill, what was heard may be forgotten, and is asked for again two minutes later.
             200_000
         };
         if now > from.max(self.judge.known.capacity.retry) + bound {

@@ -413,8 +413,13 @@ impl Judge {
         self.trouble = [now; 6];
     }
 
-    /// What was told less than a second before may not have been written down.
-    pub(super) fn ended(&mut self, now: Ms) {
+    /// Its way out of the pool is over: of the next way there, nobody has told yet.
+    pub(super) fn in_service(&mut self) {
+        (self.known.pool, self.pooled) = (None, false);
+    }
+
+    /// What was told less than a second before may not have been written down; three, where the disk is slow.
+    pub(super) fn ended(&mut self, now: Ms, slow_disk: bool) {
         // It could do nothing while it stood still.
         let now = if now < self.stood {
             now.min(self.stands)
@@ -425,7 +430,8 @@ impl Judge {
         self.served |= self.known.service.is_some_and(|it| it + 1_000 < now);
         let written = !self.known.disk_refuses;
         self.pooled |= written && self.known.pool.is_some_and(|it| it + 1_000 < now);
-        self.hand_unsure |= self.hand_changed.is_some_and(|it| it + 1_000 > now);
+        let takes = if slow_disk { 3_000 } else { 1_000 };
+        self.hand_unsure |= self.hand_changed.is_some_and(|it| it + takes > now);
         self.told = self.told.filter(|it| it + 1_000 < now);
         self.joined_before |= self.known.joined.is_some();
         // What was under way, or had just been, nobody knows.

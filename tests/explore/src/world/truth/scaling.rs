@@ -180,6 +180,7 @@ impl Truth {
                 self.scaling.state = Some("InService");
                 self.scaling.target = Some(Target::InService);
                 self.scaling.been_in_service = true;
+                self.judge.in_service();
             }
             Some(Way::ToPool | Way::IntoPool) => {
                 self.scaling.state = Some(match self.spec.pool {
