@@ -221,9 +221,13 @@ impl Completion {
         };
         match result {
             Ok(instance) => {
-                self.look = None;
                 turn.good(Dependency::AutoScaling);
-                if self.closed || self.refused_at.is_none_or(|at| flight.sent < at) {
+                // Somebody else's question, from before the refusal, does not say what became of the action.
+                if self.refused_at.is_some_and(|at| flight.sent < at) {
+                    return look.ask(turn.now);
+                }
+                self.look = None;
+                if self.closed || self.refused_at.is_none() {
                     return;
                 }
                 let lifecycle_state = instance.and_then(|instance| instance.lifecycle_state);
