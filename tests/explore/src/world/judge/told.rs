@@ -636,6 +636,7 @@ impl Truth {
     pub(in crate::world) fn completed(&mut self, result: ActionResult) {
         if result == ActionResult::Continue && self.scaling.way == Some(Way::Join) {
             self.judge.joined = Some(self.now);
+            self.judge.gave_up = None;
         }
     }
 }
