@@ -55,16 +55,17 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
 
 fn watching(state: &State) -> String {
     let target = state.target().map_or("not set", |target| target.as_str());
+    let failed = match state.join_failed() {
+        true => "; it had not joined in time",
+        false => "",
+    };
     match state.container_instance() {
-        _ if state.join_failed() => {
-            format!("watching: not joined in time, reported as failed, target {target}")
-        }
         Some(known) => format!(
-            "watching: {} in {}, target {target}",
+            "watching: {} in {}, target {target}{failed}",
             known.id(),
             known.cluster
         ),
-        None => format!("watching: ECS agent not registered yet, target {target}"),
+        None => format!("watching: ECS agent not registered yet, target {target}{failed}"),
     }
 }
 

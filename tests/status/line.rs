@@ -131,3 +131,13 @@ fn what_is_failing_is_said_at_the_end() {
     agent.run(5 * SECOND);
     assert!(!status(&agent).contains("failing"));
 }
+
+#[test]
+fn a_join_that_has_failed_stays_visible() {
+    let mut agent = Agent::joining(Settings::default());
+    agent.world.identity = None;
+    agent.run(20 * 60 * SECOND);
+    let expected =
+        "watching: ECS agent not registered yet, target InService; it had not joined in time";
+    assert_eq!(status(&agent), expected);
+}

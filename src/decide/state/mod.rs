@@ -216,7 +216,7 @@ impl State {
         self.tasks.waited_for(&self.leftovers.kinds, policy)
     }
 
-    /// Whether the last join has failed, which Auto Scaling and CloudFormation were told.
+    /// Whether the last join has failed.
     pub fn join_failed(&self) -> bool {
         let join = self.memory.join;
         join.is_some_and(|join| join.outcome == Some(JoinOutcome::TimedOut))
