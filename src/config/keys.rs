@@ -99,9 +99,8 @@ sections! {
         daemon_tasks: DaemonTasks = DaemonTasks::Wait, one_of::<DaemonTasks>();
         /// How often a waiting drain logs what it waits for.
         report_interval: Duration = secs(30), between(millis(100), hours(1));
-        /// How long a drain may make no progress, with tasks that ECS has not told to stop, before
-        /// ECS is asked whether the instance is still DRAINING and what started these tasks.
-        /// Doubles each time.
+        /// How long a drain may make no progress before ECS is asked whether the instance is still
+        /// DRAINING, and what started the tasks that ECS has not told to stop. Doubles each time.
         recheck_after: Duration = mins(5), between(millis(100), hours(48));
         /// How long a shutdown is delayed in order to drain, if Auto Scaling did not announce it.
         /// systemd forces any shutdown after 30 minutes. If not set, no shutdown is delayed.
