@@ -71,7 +71,6 @@ async fn of_several_hooks_only_ours_is_completed() {
     }
 }
 
-/// An owner that listens on EventBridge cannot be told from nobody.
 /// A stack update adds a hook in mid-drain, and the agent is restarted. The instance waits for the first hook only.
 #[tokio::test]
 async fn a_hook_that_is_added_later_is_not_ours() {
@@ -89,6 +88,7 @@ async fn a_hook_that_is_added_later_is_not_ours() {
     stage.counts(BEAT, 1).await;
 }
 
+/// An owner that listens on EventBridge cannot be told from nobody.
 #[tokio::test]
 async fn a_lone_hook_that_notifies_somebody_is_completed_with_a_warning() {
     let warning = "the next one will not. Set autoscaling.lifecycle_hook_name";

@@ -53,7 +53,7 @@ async fn draining_comes_at_once_even_with_no_tasks() {
 
 #[tokio::test]
 async fn a_stop_signal_completes_nothing_and_is_obeyed_within_two_seconds() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let stage = Stage::new(vec![web(60_000)]).await;
         let mut agent = stage.leaving().await;
         stage.draining().await;
