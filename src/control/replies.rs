@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::decide::{Event, HandRefusal, Moment, State};
+use crate::decide::{Event, HEAD_START, HandRefusal, Moment, State};
 use crate::metrics::{self, Metrics};
 use crate::status::report::{self, Report};
 
@@ -12,8 +12,6 @@ use super::{Ask, Reply, Request};
 
 /// How long a status reply waits for ECS to say what started the tasks. A later answer is in the next reply.
 const PATIENCE: Duration = Duration::from_millis(30);
-/// How long a reply waits for the disk. What was asked for must outlive a restart.
-const DISK_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The data that replies are composed of.
 pub struct Facts<'a> {
@@ -58,7 +56,8 @@ impl Replies {
         };
         let patience = match ask.request {
             Request::Status | Request::Metrics => PATIENCE,
-            Request::Drain { .. } | Request::Undrain => DISK_PATIENCE,
+            // What was asked for must outlive a restart.
+            Request::Drain { .. } | Request::Undrain => HEAD_START,
         };
         self.pending.push((ask, facts.clock.now() + patience));
         event

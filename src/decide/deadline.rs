@@ -17,11 +17,16 @@ impl Limits {
             at: at.moment(at_boot),
             source: DeadlineSource::SpotInterruption,
         });
-        let maintenance = self.maintenance.map(|at| Deadline {
-            at: Some(at.moment(at_boot))
-                .filter(|at| *at > started_at)
-                .unwrap_or(started_at + MAINTENANCE_GRACE),
-            source: DeadlineSource::Maintenance,
+        let maintenance = self.maintenance.map(|at| {
+            let at = at.moment(at_boot);
+            let passed = at <= started_at;
+            let source = DeadlineSource::Maintenance;
+            let at = if passed {
+                started_at + MAINTENANCE_GRACE
+            } else {
+                at
+            };
+            Deadline { at, source }
         });
         spot.into_iter().chain(maintenance)
     }

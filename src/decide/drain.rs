@@ -261,6 +261,11 @@ impl Drain {
         self.before.over().is_some() || self.over.is_some()
     }
 
+    /// Until when no process, or one that stood still, went on with it.
+    fn away_until(&self) -> Option<Moment> {
+        self.resumed_at.max(self.woken_at)
+    }
+
     /// The process has stood still until now.
     pub(crate) fn woken(&mut self, now: Moment) {
         self.woken_at = Some(now);
@@ -487,7 +492,7 @@ impl Drain {
             && !waits
             && (world.tasks.were_read() || world.lacking(turn) != Some(Lacking::Introspection));
         let runs = self.surely_runs(world, turn);
-        let looked = match self.resumed_at.max(self.woken_at) {
+        let looked = match self.away_until() {
             Some(at) if !runs && (confirming || !world.was_looked_at(self.woken_at)) => {
                 at + LOOK_GRACE
             }
@@ -499,9 +504,9 @@ impl Drain {
             deadline.at
         };
         let until = looked.max(confirmed);
-        let latest = self.before_global_timeout();
-        let latest = latest.map(|at| self.woken_at.map_or(at, |woken| at.max(woken)));
-        let latest = latest.map(|at| at + CONFIRM_GRACE);
+        let latest = self
+            .before_global_timeout()
+            .map(|at| at.max(self.woken_at.unwrap_or(at)) + CONFIRM_GRACE);
         turn.reached(latest.map_or(until, |latest| until.min(latest)))
     }
 
@@ -558,8 +563,9 @@ impl Drain {
         }
         // An earlier process may have decided it, but the world may have changed since.
         let looked = self.surely_runs(world, turn) || world.was_looked_at(self.woken_at);
-        let from = self.resumed_at.max(self.woken_at);
-        let unseen = from.is_some_and(|at| !looked && !turn.reached(at + LOOK_GRACE));
+        let unseen = self
+            .away_until()
+            .is_some_and(|at| !looked && !turn.reached(at + LOOK_GRACE));
         if unseen || !self.signal_had_its_time(told_at, turn) {
             return Verdict::NotYet;
         }

@@ -53,6 +53,7 @@ pub use model::*;
 pub use pace::{retry_delay, seed_of};
 pub use state::{Phase, State};
 pub use wants::Intent;
+pub use written::HEAD_START;
 
 pub(crate) use turn::Turn;
 

@@ -7,7 +7,7 @@ use crate::pace::Pace;
 use crate::turn::Turn;
 
 /// The longest wait for a write to the state directory. A stuck disk must not stop the drain.
-const HEAD_START: Duration = Duration::from_millis(250);
+pub const HEAD_START: Duration = Duration::from_millis(250);
 
 /// What the state directory has.
 #[derive(Clone, Debug, PartialEq)]
