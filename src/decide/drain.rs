@@ -133,13 +133,13 @@ impl Drain {
     pub(crate) fn begin(
         reason: DrainReason,
         remembered: &RememberedDrain,
-        started_into: bool,
+        since: Option<Moment>,
         resumed: bool,
         nothing_ever_ran: bool,
         limits: Limits,
         turn: &Turn<'_>,
     ) -> Self {
-        let mut hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
+        let mut hold = Hold::new(LifecycleTransition::Terminating, since, turn.now);
         if remembered.completed {
             hold.completion.close();
         }
@@ -292,7 +292,7 @@ impl Drain {
         &mut self,
         reason: DrainReason,
         limits: Limits,
-        started_into: bool,
+        since: Option<Moment>,
         tasks: &mut Tasks,
         turn: &mut Turn<'_>,
     ) -> bool {
@@ -306,7 +306,7 @@ impl Drain {
             self.started_at = turn.now;
             self.spent = Duration::ZERO;
             let known = self.hold.remembered();
-            self.hold = Hold::new(LifecycleTransition::Terminating, started_into, turn.now);
+            self.hold = Hold::new(LifecycleTransition::Terminating, since, turn.now);
             self.hold.adopt(known.as_ref(), turn);
             self.resumed_at = None;
             if self.over.is_some() {
@@ -593,7 +593,7 @@ impl Drain {
         }
         // After the deadline, missing evidence does not revoke that the instance is drained.
         let deadline = self.deadline(turn.policy).at;
-        let grace = self.resumed_at.map_or(deadline, |at| deadline.max(at)) + LOOK_GRACE;
+        let grace = self.away_until().map_or(deadline, |at| deadline.max(at)) + LOOK_GRACE;
         let late = turn.reached(grace) && !world.tasks.waits(world.kinds, turn.policy);
         let no_reads = world.tasks.is_away() || world.impostor;
         let no_look = world

@@ -81,7 +81,7 @@ impl Join {
         let resumed = remembered.started_at < turn.now;
         Self {
             // It may have waited since the launch, and a boot takes long.
-            hold: Hold::new(LifecycleTransition::Launching, true, turn.now),
+            hold: Hold::new(LifecycleTransition::Launching, None, turn.now),
             began: turn.now,
             looks: 0,
             looked_at: None,

@@ -30,8 +30,8 @@ pub(crate) struct Metadata {
     named_at: Option<Moment>,
     /// The last target state that metadata has named.
     pub(crate) last_named: Option<TargetLifecycleState>,
-    /// Whether the present target was seen to come: a moment earlier there was another.
-    pub(crate) flip_seen: bool,
+    /// The present target came after this reading, a moment ago; `None` if nobody has seen it come.
+    pub(crate) came_after: Option<Moment>,
     /// Whether metadata has named more than one to this process.
     pub(crate) target_changed: bool,
     pub(crate) spot: Option<SpotInstanceAction>,
@@ -49,7 +49,7 @@ impl Metadata {
             target: None,
             named_at: None,
             last_named: None,
-            flip_seen: false,
+            came_after: None,
             target_changed: false,
             spot: None,
             rebalance: None,
@@ -117,8 +117,8 @@ impl Metadata {
         if known {
             if target != self.target {
                 let fresh = turn.policy.metadata.poll_interval * 2 + FLIP_SLACK;
-                let named_lately = |at| self.sent.since(at) <= fresh;
-                self.flip_seen = self.named_at.is_some_and(named_lately);
+                let named_lately = |at: &Moment| self.sent.since(*at) <= fresh;
+                self.came_after = self.named_at.filter(named_lately);
             }
             self.named_at = Some(self.sent);
             self.target_changed |= self.last_named.is_some() && self.last_named != target;

@@ -468,6 +468,11 @@ impl Registration {
                 self.look.set(turn.now);
                 self.observe(view, sent, None, ours, turn);
             }
+            // It says nothing of the look that was asked for since.
+            Err(failure) if self.look_from.is_some_and(|from| sent < from) => {
+                let operation = Action::DescribeContainerInstance(self.target.clone()).operation();
+                turn.failed_for(operation, &failure, Duration::ZERO);
+            }
             Err(failure) => {
                 self.looks_failed = self.looks_failed.saturating_add(1);
                 self.look_denied = failure.kind == FailureKind::Denied;

@@ -351,6 +351,7 @@ impl Tasks {
             } else if !self.open.contains_key(&task.arn) {
                 if !first {
                     self.late.insert(task.arn.clone());
+                    self.suspicions = 0;
                 }
                 self.first |= first;
                 self.open

@@ -17,7 +17,7 @@ use crate::turn::Turn;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
     pace: Pace,
-    /// When the HeartbeatTimeout began to count; `None` if the action is older than this process.
+    /// When the HeartbeatTimeout began to count; `None` if nobody knows.
     base: Option<Moment>,
     timeout: Option<Duration>,
     interval: Duration,
@@ -25,10 +25,11 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    pub(crate) fn new(resumed: bool, now: Moment) -> Self {
+    /// `since`: when the action began at the earliest, if that is known.
+    pub(crate) fn new(since: Option<Moment>) -> Self {
         Self {
             pace: Pace::default(),
-            base: (!resumed).then_some(now),
+            base: since,
             timeout: None,
             interval: LEAST_INTERVAL,
             denied: false,

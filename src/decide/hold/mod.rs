@@ -55,14 +55,14 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// `resumed`: the action went on before this process.
-    pub(crate) fn new(transition: LifecycleTransition, resumed: bool, now: Moment) -> Self {
+    /// `since`: when the action began at the earliest, if that is known.
+    pub(crate) fn new(transition: LifecycleTransition, since: Option<Moment>, now: Moment) -> Self {
         Self {
             transition,
             began: now,
             doubted_at: None,
             search: Search::new(transition, now),
-            heartbeat: Heartbeat::new(resumed, now),
+            heartbeat: Heartbeat::new(since),
             completion: Completion::new(transition, now),
         }
     }
@@ -174,7 +174,7 @@ impl Hold {
 
     /// The hook has changed, and the heartbeats of the new one are unknown.
     fn start_over(&mut self, now: Moment) {
-        self.heartbeat = Heartbeat::new(true, now);
+        self.heartbeat = Heartbeat::new(None);
         self.completion.start_over(now);
     }
 

@@ -336,7 +336,11 @@ impl State {
     }
 
     fn is_now(&mut self, found: ContainerInstance, turn: &mut Turn<'_>) {
-        self.impostor = self.foreign.as_ref() == Some(&found.arn);
+        let impostor = self.foreign.as_ref() == Some(&found.arn);
+        if std::mem::replace(&mut self.impostor, impostor) && !impostor {
+            // Its lists counted for nothing, and this machine's ECS agent answers again.
+            self.tasks.was_another(turn.now);
+        }
         if self.impostor || self.container_instance() == Some(&found) {
             return;
         }

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::signal::Signal;
 use crate::turn::Turn;
-use crate::wants::Intent;
+use crate::wants::{self, Intent};
 
 impl State {
     /// Begins and ends the episodes that the intent asks for.
@@ -22,20 +22,16 @@ impl State {
             Intent::Drain(reason) => {
                 self.part(turn);
                 let limits = self.limits(turn);
+                let since = self.waits_since(&reason);
                 match &mut self.drain {
                     Some(drain) => {
-                        if drain.change(
-                            reason,
-                            limits,
-                            !self.metadata.flip_seen,
-                            &mut self.tasks,
-                            turn,
-                        ) && let Some(here) = &mut self.registration
+                        if drain.change(reason, limits, since, &mut self.tasks, turn)
+                            && let Some(here) = &mut self.registration
                         {
                             here.begin_again(true, turn.now);
                         }
                     }
-                    None => self.begin_drain(reason, limits, turn),
+                    None => self.begin_drain(reason, limits, since, turn),
                 }
             }
             Intent::Join(into) => {
@@ -57,9 +53,21 @@ impl State {
         }
     }
 
-    fn begin_drain(&mut self, reason: DrainReason, limits: Limits, turn: &mut Turn<'_>) {
-        // The change was not seen, so the hook may have been waiting for long and may time out soon.
-        let started_into = !self.metadata.flip_seen;
+    /// When the hook began to wait at the earliest. If nobody saw the target come that is the reason, it may have
+    /// been waiting for long and may time out soon.
+    fn waits_since(&self, reason: &DrainReason) -> Option<Moment> {
+        let named = wants::asked_by_auto_scaling(self.target(), true);
+        let named = named.as_ref() == Some(reason);
+        self.metadata.came_after.filter(|_| named)
+    }
+
+    fn begin_drain(
+        &mut self,
+        reason: DrainReason,
+        limits: Limits,
+        since: Option<Moment>,
+        turn: &mut Turn<'_>,
+    ) {
         let before = self.memory.drain.take();
         // The agent has set it to DRAINING and has not set it back to ACTIVE since.
         let ours = before.as_ref().is_some_and(|before| before.ours);
@@ -91,7 +99,7 @@ impl State {
         let mut drain = Drain::begin(
             reason,
             &remembered,
-            started_into || resumed,
+            since.filter(|_| !resumed),
             resumed,
             nothing_ever_ran,
             limits,

@@ -168,8 +168,14 @@ impl Truth {
             wrong!(self: "sampled-while-away", "{why}");
         }
         let minute = self.minute();
-        // It may have been set since the minute was chosen.
-        let set = self.judge.clock_set && self.judge.clock_changed + 10_000 > self.now;
+        // It may have been set since the minute was chosen, also while the process stood still.
+        let (changed, j) = (self.judge.clock_changed, &self.judge);
+        let noticed = if changed + 10_000 > j.stands {
+            changed.max(j.stood)
+        } else {
+            changed
+        };
+        let set = j.clock_set && noticed + 10_000 > self.now;
         // Or the minute has passed while ECS was asked.
         let k = &self.judge.known.capacity;
         let late = k.resources.is_some_and(|it| it.0 == self.now)

@@ -420,8 +420,10 @@ impl Judge {
 
     /// What was told less than a second before may not have been written down; three, where the disk is slow.
     pub(super) fn ended(&mut self, now: Ms, slow_disk: bool) {
-        // It could do nothing while it stood still.
-        let now = if now < self.stood {
+        // It could do nothing while it stood still. The next process does not stand.
+        let stood = self.stood;
+        self.stood = stood.min(now);
+        let now = if now < stood {
             now.min(self.stands)
         } else {
             now

@@ -291,9 +291,10 @@ impl Truth {
                 }
             }
             Move::HookAdded => {
-                // Once nothing runs, the agent may be done with what it was told.
+                // Once nothing runs, or nothing that the ECS agent tells of, the agent may be done with what it was told.
                 let runs = self.tasks.iter().any(|it| it.running(now));
-                if !runs || self.scaling.out.is_some() || self.spec.begin == Begin::Alone {
+                let told = !self.faults.lasts(Lasting::Forgetful, now);
+                if !runs || !told || self.scaling.out.is_some() || self.spec.begin == Begin::Alone {
                     return None;
                 }
                 self.scaling.out = Some((HookName(40), 60_000));
