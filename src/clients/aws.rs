@@ -2,7 +2,7 @@
 //!
 //! Proxies, FIPS and dual stack are configured by the SDK's own environment variables and files.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -30,8 +30,6 @@ const SIGNATURE: &[&str] = &[
 ];
 /// Error codes of credentials that have expired.
 const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
-/// The most rejections in a row that are retried at once. There can be several because calls run concurrently.
-const AT_ONCE: u32 = 3;
 
 /// The SDK's clients, created when they are first needed: an idle agent makes no AWS calls and holds no
 /// credentials. They are kept while the credentials are valid, because each client remembers the clock skew to
@@ -41,7 +39,6 @@ pub struct Aws {
     clients: Mutex<Option<Clients>>,
     /// Set when a call was rejected for its credentials, so that the next call loads new ones.
     stale: AtomicBool,
-    refusals: AtomicU32,
 }
 
 #[derive(Clone)]
@@ -58,7 +55,6 @@ impl Aws {
             request_timeout,
             clients: Mutex::new(None),
             stale: AtomicBool::new(false),
-            refusals: AtomicU32::new(0),
         }
     }
 
@@ -71,11 +67,12 @@ impl Aws {
         instance: &Instance,
         ask: impl Fn(aws_sdk_ecs::Client) -> F,
     ) -> Result<T, Failure> {
-        let mut result = ask(self.clients(instance).await.ecs).await;
-        if self.book(&result) {
-            result = ask(self.clients(instance).await.ecs).await;
-            self.book(&result);
+        let result = ask(self.clients(instance).await.ecs).await;
+        if !self.retries(&result, true) {
+            return result;
         }
+        let result = ask(self.clients(instance).await.ecs).await;
+        self.retries(&result, false);
         result
     }
 
@@ -88,11 +85,12 @@ impl Aws {
         instance: &Instance,
         ask: impl Fn(aws_sdk_autoscaling::Client) -> F,
     ) -> Result<T, Failure> {
-        let mut result = ask(self.clients(instance).await.autoscaling).await;
-        if self.book(&result) {
-            result = ask(self.clients(instance).await.autoscaling).await;
-            self.book(&result);
+        let result = ask(self.clients(instance).await.autoscaling).await;
+        if !self.retries(&result, true) {
+            return result;
         }
+        let result = ask(self.clients(instance).await.autoscaling).await;
+        self.retries(&result, false);
         result
     }
 
@@ -122,21 +120,18 @@ impl Aws {
             })
     }
 
-    /// Records how a call went and returns whether to repeat it at once, with AWS's time or new credentials. The
-    /// SDK keeps credentials until they expire. If AWS rejects them as expired before that, they are dropped
-    /// together with the clients.
-    fn book<T>(&self, result: &Result<T, Failure>) -> bool {
+    /// Whether a call is repeated at once, with AWS's time or with new credentials. The SDK keeps credentials until
+    /// they expire. If AWS rejects them before that, they are dropped together with the clients. A signature may be
+    /// rejected because of the clock, which the client learns from the `first` rejection, so it is kept.
+    fn retries<T>(&self, result: &Result<T, Failure>, first: bool) -> bool {
         let Err(Failure { kind, code, .. }) = result else {
-            self.refusals.store(0, Ordering::Relaxed);
             return false;
         };
         let is = |list: &[&str]| code.as_deref().is_some_and(|code| list.contains(&code));
-        let again = (is(SIGNATURE) || is(EXPIRED))
-            && self.refusals.fetch_add(1, Ordering::Relaxed) < AT_ONCE;
-        if *kind == FailureKind::Credentials && !(again && is(SIGNATURE)) {
+        if *kind == FailureKind::Credentials && !(first && is(SIGNATURE)) {
             self.stale.store(true, Ordering::Relaxed);
         }
-        again
+        first && (is(SIGNATURE) || is(EXPIRED))
     }
 
     async fn clients(&self, instance: &Instance) -> Clients {

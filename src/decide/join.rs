@@ -33,8 +33,8 @@ const STACK_PATIENCE: Duration = Duration::from_secs(30);
 const COMPLETION_HEAD_START: Duration = Duration::from_secs(30);
 /// A deadline that has passed while the process was away waits so long for a look at the world.
 const LOOK_GRACE: Duration = Duration::from_secs(60);
-/// The time for one more look before a join times out.
-const LAST_LOOK: Duration = Duration::from_secs(10);
+/// The time for one more look before a join times out, also if ECS is in trouble just then.
+const LAST_LOOK: Duration = Duration::from_secs(30);
 /// The second of these looks comes so long after the first.
 const SECOND_LAST_LOOK: Duration = Duration::from_secs(8);
 

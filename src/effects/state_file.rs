@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::decide::record;
@@ -15,8 +15,10 @@ use crate::threads;
 
 /// The most that is read, in bytes. The file has a few hundred.
 const MOST_BYTES: u64 = 64 * 1024;
-/// How long to wait until the file has been read.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait until the file has been read. A directory that is not mounted yet may be a moment later.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long after a failure it is read again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// The state file of one directory.
 #[derive(Clone)]
@@ -40,7 +42,7 @@ impl StateFile {
     /// Reads the file on a thread of its own; `None` if there is none.
     ///
     /// # Errors
-    /// Fails if it cannot be read or parsed, or if the disk does not answer within two seconds.
+    /// Fails if it cannot be read or parsed, or if the disk does not answer within five seconds.
     pub async fn read(&self, clock: Clock) -> Result<Option<Memory>, Failure> {
         let path = self.path.clone();
         let text = tokio::time::timeout(PATIENCE, threads::aside(move || contents(&path)))
@@ -92,7 +94,18 @@ impl StateFile {
     }
 }
 
+/// The content of the file. A failure says nothing of it, so it is read again for most of the time there is.
 fn contents(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let began = Instant::now();
+    loop {
+        match read(path) {
+            Err(_) if began.elapsed() + AGAIN * 2 < PATIENCE => std::thread::sleep(AGAIN),
+            result => return result,
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

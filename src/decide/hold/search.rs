@@ -85,10 +85,8 @@ pub struct Search {
     tags: bool,
     pace: Pace,
     result: Option<Result<Found, NoHook>>,
-    /// The hooks were read again before nothing is completed.
-    confirmed: bool,
-    /// The hook that was found is not on the last list.
-    missed: bool,
+    /// How many lists in a row were empty. The first one can be wrong.
+    empty: u32,
     /// Describe the hooks again, although there is a result.
     again: bool,
     /// When Auto Scaling is asked whether the tag's group is the right one.
@@ -104,8 +102,7 @@ impl Search {
             tags: true,
             pace: Pace::at(now),
             result: None,
-            confirmed: false,
-            missed: false,
+            empty: 0,
             again: false,
             verify: Pace::default(),
             began: now,
@@ -162,7 +159,7 @@ impl Search {
     pub(super) fn confirms_nothing(&mut self, now: Moment) -> bool {
         if let Some(NoHook::None { .. }) = self.nothing()
             && self.transition == LifecycleTransition::Terminating
-            && !std::mem::replace(&mut self.confirmed, true)
+            && self.empty < 2
         {
             self.ask_again(now);
         }
@@ -285,11 +282,20 @@ impl Search {
                         self.tags = false;
                         self.pace.set(turn.now);
                     }
-                    // An empty list can be wrong, while the hook that was found before times out.
-                    Err(NoHook::None { .. }) if !self.missed && self.is_of(group) => {
-                        (self.again, self.missed) = (false, true);
+                    Err(why) => {
+                        let empty = matches!(why, NoHook::None { .. });
+                        self.empty = if empty {
+                            self.empty.saturating_add(1)
+                        } else {
+                            0
+                        };
+                        // The hook that was found before may time out meanwhile.
+                        if self.empty == 1 && self.is_of(group) {
+                            self.again = false;
+                        } else {
+                            self.none(why, turn);
+                        }
                     }
-                    Err(why) => self.none(why, turn),
                 }
             }
             Err(failure) => {
@@ -321,7 +327,7 @@ impl Search {
     }
 
     fn use_hook(&mut self, found: Found, turn: &mut Turn<'_>) {
-        (self.again, self.missed) = (false, false);
+        (self.again, self.empty) = (false, 0);
         if self.found() != Some(&found) {
             turn.say(Note::HookFound {
                 hook: found.hook.clone(),

@@ -340,6 +340,9 @@ impl State {
         if std::mem::replace(&mut self.impostor, impostor) && !impostor {
             // Its lists counted for nothing, and this machine's ECS agent answers again.
             self.tasks.was_another(turn.now);
+            if let (true, Some(here)) = (self.drain.is_some(), &mut self.registration) {
+                here.look_now(turn.now);
+            }
         }
         if self.impostor || self.container_instance() == Some(&found) {
             return;
