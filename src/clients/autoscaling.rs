@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::operation::RequestId;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::decide::{
     Accepted, AutoScalingInstance, Failure, HookRef, IamAction, LifecycleActionResult,
@@ -11,6 +16,7 @@ use crate::decide::{
 };
 
 use super::failure::Call;
+use super::http;
 
 /// The HeartbeatTimeout that Auto Scaling sets by default, in seconds.
 const DEFAULT_HEARTBEAT_TIMEOUT: u64 = 3_600;
@@ -122,6 +128,8 @@ pub async fn heartbeat(
         .auto_scaling_group_name(&hook.group)
         .lifecycle_hook_name(&hook.name)
         .instance_id(instance_id)
+        .customize()
+        .interceptor(Acknowledged("RecordLifecycleActionHeartbeatResponse"))
         .send()
         .await
         .map_err(|error| call.failed(&error))?;
@@ -148,14 +156,40 @@ pub async fn complete(
         .lifecycle_hook_name(&hook.name)
         .instance_id(instance_id)
         .lifecycle_action_result(result.as_str())
+        .customize()
+        .interceptor(Acknowledged("CompleteLifecycleActionResponse"))
         .send()
         .await
         .map_err(|error| call.failed(&error))?;
     accepted(&call, answer.request_id())
 }
 
-/// Requires a request id, which every answer of AWS has. These answers have no content, so the SDK takes any
-/// status 200 for success, even from a captive portal or a broken proxy.
+/// The element that the answer to an operation without a result consists of. The SDK does not read that answer, so
+/// it takes an error for success if its status is 200.
+#[derive(Debug)]
+struct Acknowledged(&'static str);
+
+impl Intercept for Acknowledged {
+    fn name(&self) -> &'static str {
+        "Acknowledged"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let answer = context.response();
+        let text = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default());
+        if !answer.status().is_success() || text.is_empty() || text.contains(self.0) {
+            return Ok(());
+        }
+        Err(http::excerpt(text.as_bytes()).into())
+    }
+}
+
+/// Requires a request id, which every answer of AWS has, and no answer of a captive portal or a broken proxy.
 fn accepted(call: &Call, request_id: Option<&str>) -> Result<Accepted, Failure> {
     let request_id = request_id
         .filter(|id| !id.is_empty())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{AWS_CALLS, InstanceSpec, Options};
+use ecs_lifecycle_simulator::{AWS_CALLS, Fault, FaultKind, InstanceSpec, Options};
 
 use super::packages;
 use super::stage::{PLAIN_CALLS, Stage, group, web};
@@ -10,6 +10,18 @@ use super::stage::{PLAIN_CALLS, Stage, group, web};
 fn library() -> String {
     let machine = std::env::consts::ARCH;
     format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketime.so.1")
+}
+
+/// An instance with one task, whose clock is off.
+async fn stage_with_clock(by: &str) -> Stage {
+    let mut stage = Stage::new(vec![web(300)]).await;
+    stage.builder = stage
+        .builder
+        .env("LD_PRELOAD", library())
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("DONT_FAKE_MONOTONIC", "1")
+        .env("FAKETIME", by);
+    stage
 }
 
 /// The first call of each client is refused and sent again at once; the others know.
@@ -20,13 +32,7 @@ async fn the_difference_to_the_clock_of_aws_is_learned_from_the_first_refusal() 
         return;
     }
     for by in ["-20m", "+20m", "+9h"] {
-        let mut stage = Stage::new(vec![web(300)]).await;
-        stage.builder = stage
-            .builder
-            .env("LD_PRELOAD", library())
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .env("DONT_FAKE_MONOTONIC", "1")
-            .env("FAKETIME", by);
+        let stage = stage_with_clock(by).await;
         let agent = stage.watching().await;
         stage.drains().await;
         let calls = stage.count(AWS_CALLS);
@@ -49,4 +55,19 @@ async fn credentials_that_end_in_mid_drain_are_renewed() {
     stage.assert_safe();
     let text = agent.text();
     assert!(!text.contains("failed; retrying"), "{text}");
+}
+
+/// Metadata has the new credentials late. Whoever drops the old ones drops the clock's difference with them.
+#[tokio::test]
+async fn the_difference_is_learned_again_after_expired_credentials() {
+    let test = "clocks::the_difference_is_learned_again_after_expired_credentials";
+    if !packages::has(&library(), test) {
+        return;
+    }
+    let stage = stage_with_clock("-20m").await;
+    let _agent = stage.watching().await;
+    for service in ["ecs:*", "autoscaling:*"] {
+        stage.fault(Fault::on(service, FaultKind::ExpiredCredentials).times(6));
+    }
+    stage.drains().await;
 }

@@ -135,6 +135,20 @@ async fn a_completion_whose_answer_is_lost_is_not_repeated_in_vain() {
     assert_eq!(stage.completions(), 1);
 }
 
+/// The SDK does not read the answers of operations without a result.
+#[tokio::test]
+async fn an_error_with_status_200_is_no_completion() {
+    let error = "<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>";
+    for body in [error, "<html><body>Please log in.</body></html>"] {
+        let stage = Stage::new(vec![web(100)]).await;
+        let agent = stage.watching().await;
+        let kind = FaultKind::Status(200, Some(body.to_owned()));
+        stage.fault(Fault::on(COMPLETE, kind).times(1));
+        stage.drains().await;
+        assert_eq!(stage.count(COMPLETE), 2, "{}", agent.text());
+    }
+}
+
 #[tokio::test]
 async fn the_group_comes_from_the_tags_where_metadata_has_them() {
     let instance = InstanceSpec::new("demo")

@@ -16,7 +16,7 @@ pub(crate) fn fault_reply(kind: &FaultKind, call: &Call, request_id: &str) -> Re
             let body = Bytes::from(body.clone().unwrap_or_default());
             Reply {
                 status: *status,
-                ..Reply::ok(content_type, body)
+                ..Reply::ok(content_type, body).with_request_id(request_id)
             }
         }
         FaultKind::Throttled => match call.protocol {

@@ -53,7 +53,7 @@ impl Reply {
         }
     }
 
-    fn with_request_id(mut self, request_id: &str) -> Self {
+    pub(super) fn with_request_id(mut self, request_id: &str) -> Self {
         self.headers
             .push(("x-amzn-requestid", request_id.to_owned()));
         self
