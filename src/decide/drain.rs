@@ -366,7 +366,8 @@ impl Drain {
 
     /// Finds out whether it is over, and runs the user's executables before and after it.
     pub(crate) fn conclude(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
-        self.reopen(world, turn);
+        self.reopen(world, self.deadline(turn.policy), turn);
+        // The time that it spent drained does not count.
         let deadline = self.deadline(turn.policy);
         if self.over.is_none() {
             self.over = self.find_over(world, deadline, turn);
@@ -409,29 +410,37 @@ impl Drain {
     }
 
     /// A person asks for it once more, with another deadline.
-    pub(crate) fn ask_again(&mut self, turn: &mut Turn<'_>) {
-        (self.started_at, self.spent) = (turn.now, Duration::ZERO);
-        if self.outcome() == Some(Outcome::TimedOut) {
-            self.go_on(turn);
-        }
+    pub(crate) fn ask_again(&mut self, now: Moment) {
+        (self.started_at, self.spent) = (now, Duration::ZERO);
     }
 
-    /// If a task appears that the drain has to wait for, the drain continues.
-    fn reopen(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
-        let Some(over) = self.over.filter(|over| over.outcome.in_time()) else {
-            return;
-        };
-        if self.hold.is_closed() || !world.tasks.waits(world.kinds, turn.policy) {
+    /// If a task appears that the drain has to wait for, or the deadline that has passed was put off, the drain
+    /// continues.
+    fn reopen(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
+        let Some(over) = self.over else { return };
+        if self.hold.is_closed() && self.has_action() {
             return;
         }
-        self.spent += turn.now.since(over.at);
+        if over.outcome.in_time() {
+            if self.hold.is_closed() || !world.tasks.waits(world.kinds, turn.policy) {
+                return;
+            }
+            self.spent += turn.now.since(over.at);
+            turn.say(Note::DrainReopened {
+                reason: self.reason.clone(),
+                tasks: world.tasks.waited_for(world.kinds, turn.policy),
+            });
+        } else {
+            // What an earlier process has decided stays decided.
+            let ours = self.resumed_at.is_none_or(|at| over.at >= at);
+            let completing = turn.is_flying(|action| matches!(action, Action::Complete { .. }));
+            if !ours || completing || turn.reached(deadline.at) {
+                return;
+            }
+        }
         self.go_on(turn);
         // CloudFormation may have accepted the signal that was sent, so no other one is sent.
         self.signalled |= self.signal.take().is_some_and(|signal| signal.was_sent());
-        turn.say(Note::DrainReopened {
-            reason: self.reason.clone(),
-            tasks: world.tasks.waited_for(world.kinds, turn.policy),
-        });
     }
 
     /// Whether it has ended by now, and how.

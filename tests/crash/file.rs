@@ -72,6 +72,24 @@ async fn a_file_cut_short_is_no_memory_at_all() {
     }
 }
 
+/// A directory that is mounted late, or an error of the disk that passes, is not the loss of the file.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_at_first_is_read_again() {
+    let scratch = Scratch::new().unwrap();
+    let directory = scratch.path().join("late");
+    let (file, clock) = (StateFile::new(&directory), Clock::start());
+    std::fs::write(&directory, "not a directory yet").unwrap();
+    let read = tokio::spawn(async move { file.read(clock).await });
+    // The first try has failed by then; a later one must not.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    std::fs::remove_file(&directory).unwrap();
+    StateFile::new(&directory)
+        .write(memory(), clock)
+        .await
+        .unwrap();
+    assert!(read.await.unwrap().unwrap().unwrap().was_in_service);
+}
+
 #[tokio::test]
 async fn killed_while_it_writes_the_agent_goes_on_with_the_file_before() {
     let stage = Stage::new(vec![web(2_500)]).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ecs_lifecycle_config::Settings;
+use ecs_lifecycle_decide::LifecycleActionResult::Continue;
 use ecs_lifecycle_decide::TargetLifecycleState::Terminated;
 use ecs_lifecycle_decide::{
     Action, ContainerInstanceStatus as Status, DrainByHand, DrainReason, Event, Failure,
@@ -248,6 +249,31 @@ fn who_asks_again_is_given_the_time_again() {
     agent.run(30 * SECOND);
     let outcome = agent.state.drain.as_ref().unwrap().outcome();
     assert_eq!(outcome, Some(Outcome::Drained));
+}
+
+/// The notice is withdrawn after its time has come, and nothing was sent yet.
+#[test]
+fn a_deadline_that_was_put_off_has_not_passed() {
+    let mut agent = Agent::in_service(settings());
+    scheduled(&mut agent, 5 * MINUTE);
+    agent.run(5 * SECOND);
+    agent.target(Some(Terminated));
+    agent.world.lifecycle = Some(LifecycleState::TerminatingWait);
+    agent.run(5 * SECOND);
+    agent.world.held.insert("RunExecutables");
+    agent.run(5 * MINUTE);
+    let outcome = |agent: &Agent| agent.state.drain.as_ref().unwrap().outcome();
+    assert_eq!(outcome(&agent), Some(Outcome::TimedOut));
+    agent.world.notices.maintenance = Ok(None);
+    agent.run(5 * SECOND);
+    agent.world.held.clear();
+    agent.run(20 * SECOND);
+    assert_eq!((outcome(&agent), agent.phase()), (None, "draining"));
+    assert!(!agent.did("Complete"));
+    agent.stop_tasks();
+    agent.run(30 * SECOND);
+    assert_eq!(outcome(&agent), Some(Outcome::Drained));
+    assert_eq!(agent.results(), [Continue]);
 }
 
 /// Another call that works says nothing of one that is denied.

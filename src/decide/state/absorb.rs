@@ -33,7 +33,7 @@ impl State {
                 self.recall_hand(self.memory.by_hand);
                 let drain = self.drain.as_mut();
                 if let Some(drain) = drain.filter(|drain| drain.reason == DrainReason::ByHand) {
-                    drain.ask_again(turn);
+                    drain.ask_again(turn.now);
                 }
             }
             Event::UndrainByHand => {
