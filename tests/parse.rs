@@ -133,7 +133,7 @@ fn the_tasks_of_the_ecs_agent() {
             (
                 task.arn.as_str(),
                 task.known,
-                task.desired,
+                task.stopping,
                 task.definition.as_str(),
             )
         })
@@ -141,10 +141,10 @@ fn the_tasks_of_the_ecs_agent() {
     assert_eq!(
         seen,
         [
-            ("a", TaskStatus::Running, Some(TaskStatus::Stopped), "web:8"),
-            ("b", TaskStatus::Stopped, Some(TaskStatus::Stopped), ""),
-            ("c", TaskStatus::Pending, None, "job!:1"),
-            ("d", TaskStatus::Pending, None, ""),
+            ("a", TaskStatus::Running, true, "web:8"),
+            ("b", TaskStatus::Stopped, true, ""),
+            ("c", TaskStatus::Pending, false, "job!:1"),
+            ("d", TaskStatus::Pending, false, ""),
         ]
     );
     assert_eq!(

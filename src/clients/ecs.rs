@@ -341,7 +341,7 @@ fn api_task(call: &Call, task: &types::Task) -> Result<ApiTask, Failure> {
                 .to_owned(),
             // DEACTIVATING, STOPPING and DEPROVISIONING do not count as stopped.
             known: parse::status(known),
-            desired: task.desired_status().map(parse::status),
+            stopping: task.desired_status().map(parse::status) == Some(TaskStatus::Stopped),
         },
         kind,
     })

@@ -344,10 +344,10 @@ pub fn agent_tasks(body: impl Read, open: &BTreeSet<String>) -> Result<Vec<Task>
         if stopped && !open.contains(&task.arn) {
             return None;
         }
-        let desired = task.desired_status.filter(|text| !text.is_empty());
+        let stopping = |desired: &str| status(desired) == TaskStatus::Stopped;
         Some(Task {
             known,
-            desired: desired.as_deref().map(status),
+            stopping: task.desired_status.as_deref().is_some_and(stopping),
             definition: if stopped {
                 String::new()
             } else {

@@ -149,8 +149,8 @@ impl Leftovers {
         let mut strangers: Vec<String> = Vec::new();
         for task in tasks.running() {
             let gone = vanished.contains(&&task.arn);
-            let of_interest = gone
-                || wanted && (all || !task.is_stopping()) && self.kinds.of(&task.arn).is_none();
+            let of_interest =
+                gone || wanted && (all || !task.stopping) && self.kinds.of(&task.arn).is_none();
             let again = self.again.get(&task.arn).map(|(_, at)| *at);
             if of_interest && again.is_none_or(|at| turn.reached(at)) {
                 strangers.push(task.arn.clone());
@@ -182,7 +182,7 @@ impl Leftovers {
     fn stop_standalone(&mut self, tasks: &Tasks, now: Moment) {
         for task in tasks.running() {
             let standalone = self.kinds.of(&task.arn) == Some(&TaskKind::Standalone);
-            if standalone && !task.is_stopping() && !self.stopped.contains(&task.arn) {
+            if standalone && !task.stopping && !self.stopped.contains(&task.arn) {
                 let n = u32::try_from(self.stops.len()).unwrap_or(u32::MAX);
                 self.stops
                     .entry(task.arn.clone())

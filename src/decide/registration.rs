@@ -529,8 +529,9 @@ impl Registration {
         }
         if known {
             self.vain = 0;
-        } else {
-            // ECS is asked again at growing intervals, as long as it matters.
+        } else if self.look_from.is_none() {
+            // ECS is asked again at growing intervals, as long as it matters. A look that was asked for since does not
+            // wait for that.
             let delay = self.vain_delay(self.vain, turn);
             self.vain = self.vain.saturating_add(1);
             self.look.retry_in(delay, turn.now);

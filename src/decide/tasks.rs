@@ -265,7 +265,7 @@ impl Tasks {
                 arn: task.arn.clone(),
                 definition: task.definition.clone(),
                 kind: kinds.of(&task.arn).map(ToString::to_string),
-                stopping: task.is_stopping(),
+                stopping: task.stopping,
             })
             .collect()
     }
@@ -326,7 +326,7 @@ impl Tasks {
         let waited = |task: &&Task| !kinds.is_ignored(&task.arn, turn.policy);
         let mut left = self.running.values().filter(waited);
         (1..=FEW).contains(&left.clone().take(FEW + 1).count())
-            && (turn.now.since(self.changed_at) < ASTIR || left.all(Task::is_stopping))
+            && (turn.now.since(self.changed_at) < ASTIR || left.all(|task| task.stopping))
     }
 
     /// An open task that is listed as STOPPED is closed. An open task that is not listed has vanished. A list of
@@ -372,7 +372,14 @@ impl Tasks {
         let running: BTreeMap<String, Task> = tasks
             .into_iter()
             .filter(|task| task.known != TaskStatus::Stopped)
-            .map(|task| (task.arn.clone(), task))
+            .map(|mut task| {
+                // The ECS agent may leave the desired status out. Nothing takes it back.
+                task.stopping |= self
+                    .running
+                    .get(&task.arn)
+                    .is_some_and(|before| before.stopping);
+                (task.arn.clone(), task)
+            })
             .collect();
         if running != self.running {
             (self.changed_at, self.stalls) = (now, 0);
@@ -683,7 +690,7 @@ impl Tasks {
             return;
         };
         let running = &self.running;
-        let untold = |arn: &String| running.get(arn).is_some_and(|task| !task.is_stopping());
+        let untold = |arn: &String| running.get(arn).is_some_and(|task| !task.stopping);
         // There are more tasks than ECS counted at DRAINING, so some were placed later.
         let counted = here
             .view()
@@ -719,8 +726,8 @@ impl Tasks {
         if !here.is_closed() {
             self.changed_at = turn.now;
         }
-        let untold = self.running.values().any(|task| !task.is_stopping())
-            || self.unaccounted().next().is_some();
+        let untold =
+            self.running.values().any(|task| !task.stopping) || self.unaccounted().next().is_some();
         // A change can only be seen in a new read.
         let least = turn.policy.ecs.introspection_poll_interval * 2;
         let after = turn.policy.drain.recheck_after.max(least);

@@ -5,8 +5,7 @@ pub mod report;
 use crate::decide::registration::Registration;
 use crate::decide::tasks::Source;
 use crate::decide::{
-    Drain, ExecutableEvent, Join, JoinOutcome, JoinTarget, Moment, Outcome, Phase, Policy, State,
-    WaitedFor,
+    Drain, Join, JoinOutcome, JoinTarget, Moment, Outcome, Phase, Policy, State, WaitedFor,
 };
 use crate::narrate::span;
 
@@ -21,11 +20,7 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
         Phase::Joining(join) => joining(join, state, now, policy),
         Phase::Draining(drain) => draining(drain, state, now, policy),
         Phase::Completing(drain) => {
-            let how = match drain.outcome() {
-                Some(Outcome::TimedOut) => "deadline reached",
-                Some(Outcome::ExecutableFailed) => "drained, but an executable has failed",
-                Some(Outcome::Drained) | None => "drained",
-            };
+            let how = ended(drain, state);
             match drain.hook_ref() {
                 Some(hook) => format!("completing: {how}, telling Auto Scaling ({})", hook.name),
                 None if drain.reason.has_lifecycle_action() => {
@@ -34,22 +29,24 @@ pub fn line(state: &State, now: Moment, policy: &Policy) -> String {
                 None => format!("completing: {how}"),
             }
         }
-        Phase::Done(drain) => {
-            let how = match drain.outcome() {
-                Some(Outcome::TimedOut) if !state.tasks.were_read() => {
-                    "deadline reached before the tasks were known"
-                }
-                Some(Outcome::TimedOut) => "deadline reached with tasks left",
-                Some(Outcome::ExecutableFailed) => "drained, but an executable has failed",
-                Some(Outcome::Drained) | None => "drained",
-            };
-            format!("done: {how}, {}", drain.reason)
-        }
+        Phase::Done(drain) => format!("done: {}, {}", ended(drain, state), drain.reason),
         Phase::Returning => "returning: drain called off, setting ACTIVE again".to_owned(),
     };
     match state.health.failing().first() {
         Some(condition) => format!("{text}; {} is failing", condition.dependency.as_str()),
         None => text,
+    }
+}
+
+/// How the drain has ended.
+fn ended(drain: &Drain, state: &State) -> &'static str {
+    match drain.outcome() {
+        Some(Outcome::TimedOut) if !state.tasks.were_read() => {
+            "deadline reached before the tasks were known"
+        }
+        Some(Outcome::TimedOut) => "deadline reached with tasks left",
+        Some(Outcome::ExecutableFailed) => "drained, but an executable has failed",
+        Some(Outcome::Drained) | None => "drained",
     }
 }
 
@@ -98,11 +95,11 @@ fn draining(drain: &Drain, state: &State, now: Moment, policy: &Policy) -> Strin
     let left = whole(deadline.at.since(now));
     let tasks = state.waited_for(policy);
     let what = if let Some(event) = drain.runs_executables() {
-        let which = match event {
-            ExecutableEvent::AfterDrain => "no tasks left, ",
-            ExecutableEvent::BeforeDrain | ExecutableEvent::Ready => "",
-        };
-        format!("{which}running the executables of {}", event.as_str())
+        let running = format!("running the executables of {}", event.as_str());
+        match drain.outcome() {
+            Some(_) => format!("{}, {running}", ended(drain, state)),
+            None => running,
+        }
     } else if !state
         .registration
         .as_ref()

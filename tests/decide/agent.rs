@@ -328,7 +328,7 @@ impl World {
     }
 
     fn view(&self) -> ContainerInstanceView {
-        let runs = |task: &&Task| task.known != TaskStatus::Stopped && !task.is_stopping();
+        let runs = |task: &&Task| task.known != TaskStatus::Stopped && !task.stopping;
         let running = self.tasks.iter().filter(runs).count();
         ContainerInstanceView {
             status: self.status.clone(),
@@ -362,7 +362,7 @@ impl World {
 
     fn stop(&mut self, arn: &str) {
         for task in self.tasks.iter_mut().filter(|task| task.arn == arn) {
-            task.desired = Some(TaskStatus::Stopped);
+            task.stopping = true;
         }
     }
 
@@ -399,13 +399,13 @@ pub fn task(id: &str) -> Task {
         arn: format!("arn:aws:ecs:eu-central-1:1:task/demo/{id}"),
         definition: "web:1".to_owned(),
         known: TaskStatus::Running,
-        desired: Some(TaskStatus::Running),
+        stopping: false,
     }
 }
 
 pub fn stopping(id: &str) -> Task {
     Task {
-        desired: Some(TaskStatus::Stopped),
+        stopping: true,
         ..task(id)
     }
 }

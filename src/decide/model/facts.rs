@@ -186,8 +186,8 @@ pub struct Task {
     pub definition: String,
     /// Where it is: `KnownStatus` of introspection, `lastStatus` of the API.
     pub known: TaskStatus,
-    /// Where it is to go, where the source says so.
-    pub desired: Option<TaskStatus>,
+    /// Whether ECS has told it to stop: its desired status is STOPPED. Without a desired status, nobody has said so.
+    pub stopping: bool,
 }
 
 impl Task {
@@ -197,13 +197,8 @@ impl Task {
             arn: arn.to_owned(),
             definition: "unknown".to_owned(),
             known: TaskStatus::Running,
-            desired: None,
+            stopping: false,
         }
-    }
-
-    /// Whether ECS has told the task to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.desired == Some(TaskStatus::Stopped)
     }
 }
 

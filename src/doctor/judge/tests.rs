@@ -51,7 +51,7 @@ fn healthy() -> Facts {
             arn: "arn:aws:ecs:eu-central-1:1:task/demo/t".to_owned(),
             definition: "web:1".to_owned(),
             known: TaskStatus::Running,
-            desired: None,
+            stopping: false,
         },
         kind,
     };

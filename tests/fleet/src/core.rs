@@ -103,16 +103,16 @@ fn request(action: &Action) -> Request {
 }
 
 fn tasks(seen: &Seen, id: &str) -> Vec<Task> {
-    let (known, desired) = match seen.tasks {
-        TaskState::Running => (TaskStatus::Running, TaskStatus::Running),
-        TaskState::Stopping => (TaskStatus::Running, TaskStatus::Stopped),
-        TaskState::Stopped => (TaskStatus::Stopped, TaskStatus::Stopped),
+    let (known, stopping) = match seen.tasks {
+        TaskState::Running => (TaskStatus::Running, false),
+        TaskState::Stopping => (TaskStatus::Running, true),
+        TaskState::Stopped => (TaskStatus::Stopped, true),
     };
     let task = |number| Task {
         arn: format!("arn:aws:ecs:eu-central-1:1:task/fleet/{id}-{number}"),
         definition: "web:1".to_owned(),
         known,
-        desired: Some(desired),
+        stopping,
     };
     (0..TASKS).map(task).collect()
 }

@@ -341,7 +341,7 @@ fn task(id: TaskId, known: TaskStatus, desired: Option<TaskStatus>) -> core::Tas
         arn: format!("arn:aws:ecs:r:1:task/c/{id}"),
         definition: format!("task:{id}"),
         known: status(known),
-        desired: desired.map(status),
+        stopping: desired == Some(TaskStatus::Stopped),
     }
 }
 
