@@ -343,15 +343,10 @@ impl Drain {
     }
 
     /// Takes in how the signal went.
-    pub(crate) fn absorb_signalled(
-        &mut self,
-        result: crate::hold::Told,
-        action: &Action,
-        turn: &mut Turn<'_>,
-    ) {
+    pub(crate) fn absorb_signalled(&mut self, result: crate::hold::Told, turn: &mut Turn<'_>) {
         self.signalled |= result.is_ok();
         if let Some(signal) = &mut self.signal
-            && signal.absorb(result, action, turn)
+            && signal.absorb(result, turn)
         {
             self.signal = None;
             self.signalled = true;

@@ -47,10 +47,11 @@ impl Former {
         result: Result<Vec<String>, Failure>,
         here: Option<&Registration>,
         known: &mut Vec<String>,
-        action: &Action,
         turn: &mut Turn<'_>,
     ) {
-        let Operation { dependency, name } = action.operation();
+        let Some(Operation { dependency, name }) = turn.answered else {
+            return;
+        };
         let ours = here.map(|here| &here.target.arn);
         let retry_in = growing(RETRY_FIRST, RETRY_CAP, self.look.failures(), turn.seed);
         match result {

@@ -58,17 +58,12 @@ impl Health {
         &self.recovered
     }
 
-    /// Records a good answer to the call `by`. It says nothing of another call that is denied, as long as that
-    /// is tried again.
-    pub(crate) fn good(
-        &mut self,
-        dependency: Dependency,
-        by: Option<&'static str>,
-        now: Moment,
-        notes: &mut Vec<Note>,
-    ) {
+    /// Records a good answer to a call. It says nothing of another call that is denied, as long as that is tried
+    /// again.
+    pub(crate) fn good(&mut self, call: Operation, now: Moment, notes: &mut Vec<Note>) {
+        let Operation { dependency, name } = call;
         let recovers = |known: &Condition| {
-            let denied = known.denied.is_some() && known.denied != by;
+            let denied = known.denied.is_some_and(|denied| denied != name);
             known.dependency == dependency && !(denied && now.since(known.failed_at) < TRIED_AGAIN)
         };
         let Some(at) = self.failing.iter().position(recovers) else {

@@ -15,9 +15,9 @@ use crate::Policy;
 use crate::executables::Executables;
 use crate::hold::{Hold, Told, Verdict};
 use crate::model::{
-    Action, ContainerInstanceStatus, Dependency, ExecutableEvent, ExecutableFacts,
-    ExecutablesReport, Failure, JoinOutcome, JoinTarget, LifecycleActionResult,
-    LifecycleTransition, Moment, Note, RememberedJoin, SignalStatus,
+    Action, ContainerInstanceStatus, ExecutableEvent, ExecutableFacts, ExecutablesReport, Failure,
+    JoinOutcome, JoinTarget, LifecycleActionResult, LifecycleTransition, Moment, Note,
+    RememberedJoin, SignalStatus,
 };
 use crate::pace::{Pace, jitter};
 use crate::registration::Registration;
@@ -168,9 +168,9 @@ impl Join {
     }
 
     /// Takes in how the signal went.
-    pub(crate) fn absorb_signalled(&mut self, result: Told, action: &Action, turn: &mut Turn<'_>) {
+    pub(crate) fn absorb_signalled(&mut self, result: Told, turn: &mut Turn<'_>) {
         if let Some(signal) = &mut self.signal
-            && signal.absorb(result, action, turn)
+            && signal.absorb(result, turn)
         {
             self.signal = None;
             self.remembered.signalled = true;
@@ -181,7 +181,6 @@ impl Join {
     pub(crate) fn absorb_stack(
         &mut self,
         result: Result<Option<StackResource>, Failure>,
-        action: &Action,
         turn: &mut Turn<'_>,
     ) {
         let Stack::Finding(pace) = &mut self.stack else {
@@ -189,10 +188,10 @@ impl Join {
         };
         match result {
             Ok(resource) => {
-                turn.good(Dependency::Metadata);
+                turn.good();
                 self.stack = Stack::Known(resource);
             }
-            Err(failure) => pace.failed(action.operation(), &failure, turn),
+            Err(failure) => pace.failed(&failure, turn),
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::kinds::{Kinds, may_ignore, wants_daemons};
-use crate::model::{Action, ApiTask, Dependency, DrainReason, Failure, Moment, Note, TaskKind};
+use crate::model::{Action, ApiTask, DrainReason, Failure, Moment, Note, TaskKind};
 use crate::pace::{Pace, growing};
 use crate::registration::Registration;
 use crate::tasks::{Source, Tasks};
@@ -63,7 +63,7 @@ impl Leftovers {
         match result {
             Ok(tasks) => {
                 self.classify.succeeded();
-                turn.good(Dependency::Ecs);
+                turn.good();
                 self.kinds.learn(&tasks);
                 self.kinds.wondering = false;
                 self.asked_by_hand = false;
@@ -74,7 +74,7 @@ impl Leftovers {
                         .insert(arn.clone(), (tries.saturating_add(1), next));
                 }
             }
-            Err(failure) => self.classify.failed(action.operation(), &failure, turn),
+            Err(failure) => self.classify.failed(&failure, turn),
         }
     }
 
@@ -89,14 +89,14 @@ impl Leftovers {
         };
         match result {
             Ok(()) => {
-                turn.good(Dependency::Ecs);
+                turn.good();
                 self.stops.remove(task);
                 self.stopped.insert(task.clone());
                 turn.say(Note::TaskStopAccepted { task: task.clone() });
             }
             Err(failure) => {
                 if let Some(pace) = self.stops.get_mut(task) {
-                    pace.failed(action.operation(), &failure, turn);
+                    pace.failed(&failure, turn);
                 }
             }
         }

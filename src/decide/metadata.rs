@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Action, Dependency, Failure, MaintenanceEvent, MetadataReading, Moment, Note,
-    RebalanceRecommendation, SpotInstanceAction, TargetLifecycleState,
+    Action, Failure, MaintenanceEvent, MetadataReading, Moment, Note, RebalanceRecommendation,
+    SpotInstanceAction, TargetLifecycleState,
 };
 use crate::pace::Pace;
 use crate::turn::Turn;
@@ -103,10 +103,10 @@ impl Metadata {
             }
         }
         match failure {
-            Some(bad) => turn.bad(Dependency::Metadata, &bad, Duration::ZERO),
+            Some(bad) => turn.bad(&bad, Duration::ZERO),
             // A path that was not read may still be failing.
             None if !complete => {}
-            None => turn.good(Dependency::Metadata),
+            None => turn.good(),
         }
     }
 

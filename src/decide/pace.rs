@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::Turn;
-use crate::model::{Failure, FailureKind, Moment, Operation};
+use crate::model::{Failure, FailureKind, Moment};
 
 /// When one kind of call is due. What is under way is in the [`crate::ledger::Ledger`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,9 +60,9 @@ impl Pace {
     }
 
     /// It failed: due again after the policy's backoff. The failure is booked.
-    pub(crate) fn failed(&mut self, operation: Operation, failure: &Failure, turn: &mut Turn<'_>) {
+    pub(crate) fn failed(&mut self, failure: &Failure, turn: &mut Turn<'_>) {
         let delay = self.back_off(failure, turn);
-        turn.failed_for(operation, failure, delay);
+        turn.failed_for(failure, delay);
     }
 
     /// It failed: due again after the policy's backoff, which is returned.

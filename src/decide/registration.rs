@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::model::{
-    Action, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Dependency, Failure,
+    Action, ContainerInstance, ContainerInstanceStatus, ContainerInstanceView, Failure,
     FailureKind, Moment, Note, StateChange,
 };
 use crate::pace::{Pace, growing};
@@ -74,11 +74,11 @@ impl Identity {
         match result {
             Ok(found) => {
                 self.read_at = self.read_at.max(Some(sent));
-                turn.good(Dependency::Introspection);
+                turn.good();
                 found
             }
             Err(failure) => {
-                turn.bad(Dependency::Introspection, &failure, IDENTITY_QUIET);
+                turn.bad(&failure, IDENTITY_QUIET);
                 None
             }
         }
@@ -383,14 +383,9 @@ impl Registration {
         ours: &str,
         turn: &mut Turn<'_>,
     ) {
-        let action = if draining {
-            Action::SetDraining
-        } else {
-            Action::SetActive
-        };
         match result {
             Ok(change) => {
-                turn.good(Dependency::Ecs);
+                turn.good();
                 self.changed = true;
                 let doubtful = |doubt: &Doubt| doubt.draining == Some(draining);
                 if self.doubt.as_ref().is_some_and(doubtful) {
@@ -432,8 +427,7 @@ impl Registration {
                 if failure.kind == FailureKind::Refused {
                     self.refused(sent, turn);
                 }
-                let operation = action(self.target.clone()).operation();
-                self.set.failed(operation, &failure, turn);
+                self.set.failed(&failure, turn);
             }
         }
     }
@@ -461,7 +455,7 @@ impl Registration {
     ) {
         match result {
             Ok(view) => {
-                turn.good(Dependency::Ecs);
+                turn.good();
                 self.look.succeeded();
                 self.looks_failed = 0;
                 self.look_denied = false;
@@ -470,14 +464,12 @@ impl Registration {
             }
             // It says nothing of the look that was asked for since.
             Err(failure) if self.look_from.is_some_and(|from| sent < from) => {
-                let operation = Action::DescribeContainerInstance(self.target.clone()).operation();
-                turn.failed_for(operation, &failure, Duration::ZERO);
+                turn.failed_for(&failure, Duration::ZERO);
             }
             Err(failure) => {
                 self.looks_failed = self.looks_failed.saturating_add(1);
                 self.look_denied = failure.kind == FailureKind::Denied;
-                let operation = Action::DescribeContainerInstance(self.target.clone()).operation();
-                self.look.failed(operation, &failure, turn);
+                self.look.failed(&failure, turn);
             }
         }
     }

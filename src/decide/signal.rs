@@ -3,9 +3,7 @@
 use ecs_lifecycle_config::StackResource;
 
 use crate::hold::Told;
-use crate::model::{
-    Action, Dependency, FailureKind, LifecycleTransition, Moment, Note, SignalStatus,
-};
+use crate::model::{Action, FailureKind, LifecycleTransition, Moment, Note, SignalStatus};
 use crate::pace::Pace;
 use crate::turn::Turn;
 
@@ -39,12 +37,12 @@ impl Signal {
     }
 
     /// Takes the answer in; returns whether there is nothing left to do.
-    pub(crate) fn absorb(&mut self, result: Told, action: &Action, turn: &mut Turn<'_>) -> bool {
+    pub(crate) fn absorb(&mut self, result: Told, turn: &mut Turn<'_>) -> bool {
         let stack = self.target.stack_name.clone();
         let resource = self.target.logical_resource_id.clone();
         let failure = match result {
             Ok(accepted) => {
-                turn.good(Dependency::CloudFormation);
+                turn.good();
                 turn.say(Note::Signalled {
                     status: self.status,
                     stack,
@@ -57,18 +55,18 @@ impl Signal {
         };
         match failure.kind {
             FailureKind::NotSignalable => {
-                turn.good(Dependency::CloudFormation);
+                turn.good();
                 turn.say(Note::SignalNotAwaited { stack, resource });
                 true
             }
             // Somebody has signalled for this instance before, cfn-signal in the user data, say.
             FailureKind::AlreadySignalled => {
-                turn.good(Dependency::CloudFormation);
+                turn.good();
                 turn.say(Note::AlreadySignalled { stack, resource });
                 true
             }
             _ => {
-                self.pace.failed(action.operation(), &failure, turn);
+                self.pace.failed(&failure, turn);
                 let given_up = self.pace.failures() >= TRIES;
                 if given_up {
                     turn.say(Note::SignalGivenUp { failure });

@@ -18,8 +18,7 @@ use std::time::Duration;
 use crate::Policy;
 use crate::kinds::{Kinds, may_ignore, wants_daemons};
 use crate::model::{
-    Action, ApiTask, ContainerInstanceView, Dependency, Failure, Moment, Note, Task, TaskStatus,
-    WaitedFor,
+    Action, ApiTask, ContainerInstanceView, Failure, Moment, Note, Task, TaskStatus, WaitedFor,
 };
 use crate::pace::{Pace, growing};
 use crate::registration::{Registration, Seen};
@@ -293,7 +292,7 @@ impl Tasks {
         let mut next = sent + every;
         match result {
             Ok(tasks) => {
-                turn.good(Dependency::Introspection);
+                turn.good();
                 self.away_since = None;
                 if self.source == Source::Api {
                     self.source = Source::Introspection;
@@ -314,7 +313,7 @@ impl Tasks {
                 // A missing answer does not mean "no tasks", so earlier evidence has to be renewed.
                 self.away_since.get_or_insert(turn.now);
                 self.local = Empty::default();
-                turn.bad(Dependency::Introspection, &failure, QUIET);
+                turn.bad(&failure, QUIET);
             }
         }
         self.read.set(next.max(turn.now));
@@ -431,19 +430,18 @@ impl Tasks {
         sent: Moment,
         here: Option<&Registration>,
         kinds: &mut Kinds,
-        action: &Action,
         turn: &mut Turn<'_>,
     ) {
         let tasks = match result {
             Ok(tasks) => tasks,
             Err(failure) => {
                 self.api = Empty::default();
-                return self.list.failed(action.operation(), &failure, turn);
+                return self.list.failed(&failure, turn);
             }
         };
         self.list.succeeded();
         self.listed_at = Some(sent);
-        turn.good(Dependency::Ecs);
+        turn.good();
         kinds.learn(&tasks);
         let waits = tasks.iter().any(|task| {
             task.task.known != TaskStatus::Stopped && !kinds.is_ignored(&task.task.arn, turn.policy)

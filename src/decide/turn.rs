@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Policy;
 use crate::health::Health;
 use crate::ledger::Ledger;
-use crate::model::{Action, Dependency, Failure, Moment, Note, Operation, Ticket, WallTime};
+use crate::model::{Action, Failure, Moment, Note, Operation, Ticket, WallTime};
 
 /// Handed through a step, from part to part.
 pub(crate) struct Turn<'a> {
@@ -22,7 +22,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) actions: Vec<(Ticket, Action)>,
     pub(crate) cancelled: Vec<Ticket>,
     pub(crate) notes: Vec<Note>,
-    /// The call whose answer is taken in.
+    /// The call whose answer is taken in, and so is booked.
     pub(crate) answered: Option<Operation>,
     pub(crate) wake: Option<Moment>,
 }
@@ -63,25 +63,25 @@ impl Turn<'_> {
     }
 
     /// Books a good answer.
-    pub(crate) fn good(&mut self, dependency: Dependency) {
-        let by = self.answered.map(|operation| operation.name);
-        self.health.good(dependency, by, self.now, &mut self.notes);
+    pub(crate) fn good(&mut self) {
+        if let Some(call) = self.answered {
+            self.health.good(call, self.now, &mut self.notes);
+        }
     }
 
     /// Books a failed poll, which is asked again at its next turn: said once it goes on for `quiet_for`.
-    pub(crate) fn bad(&mut self, dependency: Dependency, failure: &Failure, quiet_for: Duration) {
-        self.health
-            .bad(dependency, failure, self.now, quiet_for, &mut self.notes);
+    pub(crate) fn bad(&mut self, failure: &Failure, quiet_for: Duration) {
+        if let Some(Operation { dependency, .. }) = self.answered {
+            self.health
+                .bad(dependency, failure, self.now, quiet_for, &mut self.notes);
+        }
     }
 
     /// Books a failed call that is tried again in `retry_in`.
-    pub(crate) fn failed_for(
-        &mut self,
-        operation: Operation,
-        failure: &Failure,
-        retry_in: Duration,
-    ) {
-        self.health
-            .call_failed(operation, failure, self.now, retry_in, &mut self.notes);
+    pub(crate) fn failed_for(&mut self, failure: &Failure, retry_in: Duration) {
+        if let Some(call) = self.answered {
+            self.health
+                .call_failed(call, failure, self.now, retry_in, &mut self.notes);
+        }
     }
 }

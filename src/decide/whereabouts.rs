@@ -113,8 +113,8 @@ impl Whereabouts {
             .then(|| (self.alive.map_or(sent, |(first, _)| first), sent));
     }
 
-    pub(crate) fn failed(&mut self, action: &Action, failure: &Failure, turn: &mut Turn<'_>) {
-        self.pace.failed(action.operation(), failure, turn);
+    pub(crate) fn failed(&mut self, failure: &Failure, turn: &mut Turn<'_>) {
+        self.pace.failed(failure, turn);
     }
 
     /// Asks, if it is due.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Action, Dependency, Failure, Memory, Moment};
+use crate::model::{Action, Failure, Memory, Moment};
 use crate::pace::Pace;
 use crate::turn::Turn;
 
@@ -34,19 +34,14 @@ impl Written {
         self.memory.clone_from(memory);
     }
 
-    pub(crate) fn absorb(
-        &mut self,
-        result: Result<(), Failure>,
-        action: &Action,
-        turn: &mut Turn<'_>,
-    ) {
+    pub(crate) fn absorb(&mut self, result: Result<(), Failure>, turn: &mut Turn<'_>) {
         match result {
             Ok(()) => {
                 self.write.succeeded();
                 self.memory.clone_from(&self.writing);
-                turn.good(Dependency::StateDirectory);
+                turn.good();
             }
-            Err(failure) => self.write.failed(action.operation(), &failure, turn),
+            Err(failure) => self.write.failed(&failure, turn),
         }
     }
 

@@ -15,8 +15,8 @@ use minutes::{Minute, Minutes, has_passed};
 
 use crate::model::{
     Action, AutoScalingInstance, CapacitySample, ContainerInstance, ContainerInstanceStatus,
-    Dependency, Failure, HostView, JoinOutcome, LocalTask, Memory, Moment, Note, Silence,
-    TargetLifecycleState, Verdict,
+    Failure, HostView, JoinOutcome, LocalTask, Memory, Moment, Note, Silence, TargetLifecycleState,
+    Verdict,
 };
 use crate::registration::Registration;
 use crate::turn::Turn;
@@ -159,7 +159,7 @@ impl Capacity {
         };
         match result {
             Ok(mut tasks) => {
-                turn.good(Dependency::Introspection);
+                turn.good();
                 tasks.sort_unstable();
                 let before = self.tasks.as_ref();
                 let changed =
@@ -169,7 +169,7 @@ impl Capacity {
                 self.tasks = Some(tasks);
             }
             Err(failure) => {
-                turn.bad(Dependency::Introspection, &failure, READ_QUIET);
+                turn.bad(&failure, READ_QUIET);
                 round.read = Some(Read::Failed);
             }
         }
@@ -188,7 +188,7 @@ impl Capacity {
         };
         match result {
             Ok(host) => {
-                turn.good(Dependency::Ecs);
+                turn.good();
                 self.failures = match host.view.status {
                     ContainerInstanceStatus::Missing => self.failures.saturating_add(1),
                     _ => 0,
@@ -214,7 +214,7 @@ impl Capacity {
             Err(failure) => {
                 let delay = self.retry_delay();
                 self.failures = self.failures.saturating_add(1);
-                turn.failed_for(action.operation(), &failure, delay);
+                turn.failed_for(&failure, delay);
             }
         }
     }
@@ -223,7 +223,6 @@ impl Capacity {
     pub(crate) fn absorb_group(
         &mut self,
         result: &Result<Option<AutoScalingInstance>, Failure>,
-        action: &Action,
         turn: &mut Turn<'_>,
     ) {
         match result {
@@ -232,7 +231,7 @@ impl Capacity {
             }
             Err(failure) if self.group == Group::Asked => {
                 self.group = Group::Failed(turn.now);
-                turn.failed_for(action.operation(), failure, RETRY_CAP);
+                turn.failed_for(failure, RETRY_CAP);
             }
             Err(_) => {}
         }
@@ -241,8 +240,8 @@ impl Capacity {
     /// Takes in whether the CloudWatch agent has taken a sample. It is not sent again.
     pub(crate) fn absorb_sent(&mut self, result: Result<(), Failure>, turn: &mut Turn<'_>) {
         match result {
-            Ok(()) => turn.good(Dependency::CloudWatchAgent),
-            Err(failure) => turn.bad(Dependency::CloudWatchAgent, &failure, Duration::ZERO),
+            Ok(()) => turn.good(),
+            Err(failure) => turn.bad(&failure, Duration::ZERO),
         }
     }
 

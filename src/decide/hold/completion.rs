@@ -11,7 +11,7 @@ use super::Told;
 use super::stage::{Stage, stage};
 use crate::ledger::Flight;
 use crate::model::{
-    Action, AutoScalingInstance, Dependency, Failure, FailureKind, HookRef, LifecycleActionResult,
+    Action, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleActionResult,
     LifecycleState, LifecycleTransition, Moment, Note, Nothing, TargetLifecycleState,
 };
 use crate::pace::{Pace, jitter};
@@ -155,12 +155,11 @@ impl Completion {
         result: Told,
         hook: &HookRef,
         told: LifecycleActionResult,
-        action: &Action,
         turn: &mut Turn<'_>,
     ) {
         match result {
             Ok(accepted) => {
-                turn.good(Dependency::AutoScaling);
+                turn.good();
                 self.closed = true;
                 turn.say(Note::Completed {
                     transition: self.transition,
@@ -171,7 +170,7 @@ impl Completion {
                 });
             }
             Err(failure) if failure.kind == FailureKind::NoActiveAction => {
-                turn.good(Dependency::AutoScaling);
+                turn.good();
                 (self.denied, self.fails) = (false, false);
                 if self.wants_look(turn.now) {
                     self.look = Some(Pace::at(turn.now));
@@ -184,7 +183,7 @@ impl Completion {
             Err(failure) => {
                 self.denied |= failure.kind == FailureKind::Denied;
                 self.fails = true;
-                self.complete.failed(action.operation(), &failure, turn);
+                self.complete.failed(&failure, turn);
             }
         }
     }
@@ -221,7 +220,7 @@ impl Completion {
         };
         match result {
             Ok(instance) => {
-                turn.good(Dependency::AutoScaling);
+                turn.good();
                 // Somebody else's question, from before the refusal, does not say what became of the action.
                 if self.refused_at.is_some_and(|at| flight.sent < at) {
                     return look.ask(turn.now);
@@ -250,7 +249,7 @@ impl Completion {
             // If the state is unknown, the completion is tried anyway. A refused one does no harm, and is looked into
             // at once.
             Err(failure) => {
-                look.failed(flight.action.operation(), &failure, turn);
+                look.failed(&failure, turn);
                 (self.look, self.looked_at) = (None, None);
             }
         }

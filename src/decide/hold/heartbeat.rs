@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Told;
 use super::search::{Found, LEAST_INTERVAL};
-use crate::model::{Action, Dependency, FailureKind, HookRef, Moment, Note};
+use crate::model::{Action, FailureKind, HookRef, Moment, Note};
 use crate::pace::{Pace, jitter, retry_delay};
 use crate::turn::Turn;
 
@@ -79,7 +79,7 @@ impl Heartbeat {
         match result {
             Ok(accepted) => {
                 self.pace.succeeded();
-                turn.good(Dependency::AutoScaling);
+                turn.good();
                 self.base = self.base.max(Some(sent));
                 self.pace.set(regular);
                 turn.say(Note::HeartbeatAccepted {
@@ -92,7 +92,7 @@ impl Heartbeat {
             Err(failure) if failure.kind == FailureKind::NoActiveAction => {
                 // The wait has not begun yet, or the action is over. The next heartbeat will show it.
                 self.pace.succeeded();
-                turn.good(Dependency::AutoScaling);
+                turn.good();
                 self.base = self.base.max(Some(sent));
                 self.pace.set(regular);
                 turn.say(Note::HeartbeatEarly { hook, next_in });
@@ -107,7 +107,7 @@ impl Heartbeat {
                     _ => delay.min(self.limit(turn.now)),
                 };
                 self.pace.retry_in(delay, turn.now);
-                turn.failed_for(Action::Heartbeat(hook).operation(), &failure, delay);
+                turn.failed_for(&failure, delay);
                 None
             }
         }

@@ -118,14 +118,13 @@ impl Hold {
                     (Ok(Some(found)), false) => self.search.is_in(&found.group, turn),
                     _ => false,
                 };
-                let action = &flight.action;
                 if self.search.wants_group(*tags) {
-                    self.search.absorb_group(result.clone(), action, turn);
+                    self.search.absorb_group(result.clone(), turn);
                 } else if let (Err(failure), false) = (&result, tags)
                     && self.search.wants_proof()
                     && !self.completion.is_looking()
                 {
-                    self.search.doubt_again(failure, action, turn);
+                    self.search.doubt_again(failure, turn);
                 }
                 if !tags {
                     let doubted = self.search.is_doubted();
@@ -155,8 +154,7 @@ impl Hold {
                 if self.is_ours(hook, flight) =>
             {
                 self.doubt_if_refused(&result, turn);
-                self.completion
-                    .absorb(result, hook, *told, &flight.action, turn);
+                self.completion.absorb(result, hook, *told, turn);
             }
             _ => {}
         }

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Action, AutoScalingInstance, Dependency, Failure, FailureKind, HookRef, LifecycleHook,
-    LifecycleTransition, Moment, NoHook, Note,
+    Action, AutoScalingInstance, Failure, FailureKind, HookRef, LifecycleHook, LifecycleTransition,
+    Moment, NoHook, Note,
 };
 use crate::pace::{Pace, jitter};
 use crate::turn::Turn;
@@ -209,8 +209,8 @@ impl Search {
     }
 
     /// The question whether the tag's group is the right one has failed.
-    pub(super) fn doubt_again(&mut self, failure: &Failure, action: &Action, turn: &mut Turn<'_>) {
-        self.verify.failed(action.operation(), failure, turn);
+    pub(super) fn doubt_again(&mut self, failure: &Failure, turn: &mut Turn<'_>) {
+        self.verify.failed(failure, turn);
     }
 
     /// Whether the answer to such a question is one that it waits for.
@@ -221,22 +221,21 @@ impl Search {
     pub(super) fn absorb_group(
         &mut self,
         result: Result<Option<AutoScalingInstance>, Failure>,
-        action: &Action,
         turn: &mut Turn<'_>,
     ) {
         match result {
             Ok(Some(found)) => {
-                turn.good(Dependency::AutoScaling);
+                turn.good();
                 let known = found.lifecycle_state.is_some();
                 self.group = Some((found.group, known));
                 self.pace.set(turn.now);
             }
             Ok(None) => {
-                turn.good(Dependency::AutoScaling);
+                turn.good();
                 self.none(NoHook::NotInAGroup, turn);
             }
             Err(failure) => {
-                self.pace.failed(action.operation(), &failure, turn);
+                self.pace.failed(&failure, turn);
                 self.hurry(turn.now);
             }
         }
@@ -260,7 +259,7 @@ impl Search {
         let interval = |timeout| heartbeat_interval(timeout, settings.heartbeat_interval);
         match result {
             Ok(hooks) => {
-                turn.good(Dependency::AutoScaling);
+                turn.good();
                 self.pace.succeeded();
                 // Another hook that is added later is somebody else's.
                 let known = self.found().map(|found| found.hook.name.clone());
@@ -299,7 +298,7 @@ impl Search {
                 }
             }
             Err(failure) => {
-                self.pace.failed(action.operation(), &failure, turn);
+                self.pace.failed(&failure, turn);
                 let denied = failure.kind == FailureKind::Denied;
                 if denied {
                     self.again = false;

@@ -6,9 +6,9 @@ use super::{Phase, State};
 use crate::hold::Told;
 use crate::ledger::Flight;
 use crate::model::{
-    Action, Answer, ContainerInstance, Dependency, DrainByHand, DrainReason, Event,
-    ExecutableEvent, Failure, FailureKind, Instance, JoinTarget, LifecycleTransition, Memory,
-    MetadataReading, Moment, Note, RememberedJoin, TargetLifecycleState, WallTime,
+    Action, Answer, ContainerInstance, DrainByHand, DrainReason, Event, ExecutableEvent, Failure,
+    FailureKind, Instance, JoinTarget, LifecycleTransition, Memory, MetadataReading, Moment, Note,
+    RememberedJoin, TargetLifecycleState, WallTime,
 };
 use crate::pace::seed_of;
 use crate::registration::Registration;
@@ -68,7 +68,7 @@ impl State {
                     self.is_now(found, turn);
                 }
             }
-            Answer::Remembered(result) => self.written.absorb(result, action, turn),
+            Answer::Remembered(result) => self.written.absorb(result, turn),
             Answer::Tasks(result) => {
                 let result = result.and_then(|tasks| match self.impostor {
                     true => Err(Failure::new(
@@ -93,7 +93,7 @@ impl State {
             Answer::ApiTasks(result) => {
                 let here = self.registration.as_ref();
                 self.tasks
-                    .absorb_list(result, sent, here, &mut self.leftovers.kinds, action, turn);
+                    .absorb_list(result, sent, here, &mut self.leftovers.kinds, turn);
             }
             Answer::TaskStopped(result) => self.leftovers.absorb_stopped(result, action, turn),
             Answer::StateSet(result) => {
@@ -113,12 +113,12 @@ impl State {
             }
             Answer::Registrations(result) => {
                 let (here, known) = (self.registration.as_ref(), &mut self.memory.former);
-                self.former.absorb(result, here, known, action, turn);
+                self.former.absorb(result, here, known, turn);
             }
             Answer::TaskSet(result) => self.capacity.absorb_tasks(result, sent, turn),
             Answer::Resources(result) => self.capacity.absorb_look(result, action, sent, turn),
             Answer::Group(result) => {
-                self.capacity.absorb_group(&result, action, turn);
+                self.capacity.absorb_group(&result, turn);
                 if let (Ok(found), Action::FindGroup { tags: false }) = (&result, action) {
                     self.whereabouts.absorb(found.as_ref(), sent);
                 }
@@ -130,7 +130,7 @@ impl State {
             Answer::Signalled(result) => self.absorb_signalled(result, action, turn),
             Answer::Stack(result) => {
                 if let Some(join) = &mut self.join {
-                    join.absorb_stack(result, action, turn);
+                    join.absorb_stack(result, turn);
                 }
             }
             Answer::Executables(result) => {
@@ -207,7 +207,7 @@ impl State {
             && drain.is_none()
             && join.is_none()
         {
-            self.whereabouts.failed(&flight.action, &failure, turn);
+            self.whereabouts.failed(&failure, turn);
         }
         for hold in [drain, join].into_iter().flatten() {
             hold.absorb(answer.clone(), flight, target, turn);
@@ -221,14 +221,14 @@ impl State {
         match transition {
             LifecycleTransition::Terminating => {
                 if let Some(drain) = &mut self.drain {
-                    drain.absorb_signalled(result, action, turn);
+                    drain.absorb_signalled(result, turn);
                 }
             }
             LifecycleTransition::Launching => {
                 if let Some(join) = &mut self.join {
-                    join.absorb_signalled(result, action, turn);
+                    join.absorb_signalled(result, turn);
                 } else if let Some(signal) = &mut self.parting
-                    && signal.absorb(result, action, turn)
+                    && signal.absorb(result, turn)
                 {
                     self.parting = None;
                     if let Some(join) = &mut self.memory.join {
@@ -268,7 +268,7 @@ impl State {
     fn absorb_instance(&mut self, result: Result<Instance, Failure>, turn: &mut Turn<'_>) {
         match result {
             Ok(instance) => {
-                turn.good(Dependency::Metadata);
+                turn.good();
                 turn.seed = seed_of(&instance.instance_id);
                 turn.say(Note::Watching {
                     instance: instance.clone(),
@@ -279,7 +279,7 @@ impl State {
             }
             Err(failure) => {
                 self.read_instance.back_off(&failure, turn);
-                turn.bad(Dependency::Metadata, &failure, Duration::ZERO);
+                turn.bad(&failure, Duration::ZERO);
             }
         }
     }
