@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use crate::decide::{Failure, FailureKind, Instance};
 
 use super::bounded::Bounded;
+use super::names::Names;
 
 /// Error codes of a rejected signature, usually due to clock skew. The SDK learns AWS's time from the answer.
 const SIGNATURE: &[&str] = &[
@@ -42,6 +43,7 @@ pub struct Aws {
     /// Set when a call was rejected for its credentials, so that the next call loads new ones.
     stale: AtomicBool,
     refusals: AtomicU32,
+    names: Names,
 }
 
 #[derive(Clone)]
@@ -59,6 +61,7 @@ impl Aws {
             clients: Mutex::new(None),
             stale: AtomicBool::new(false),
             refusals: AtomicU32::new(0),
+            names: Names::default(),
         }
     }
 
@@ -162,7 +165,7 @@ impl Aws {
             .connect_timeout(self.request_timeout)
             .operation_timeout(self.request_timeout)
             .build();
-        let http = Bounded(by_the_proxies());
+        let http = Bounded(by_the_proxies(&self.names));
         let region = Region::new(instance.region.clone());
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region.clone())
@@ -202,8 +205,9 @@ impl Aws {
 }
 
 /// The HTTP client for AWS, which follows `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-fn by_the_proxies() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
+fn by_the_proxies(names: &Names) -> SharedHttpClient {
+    let names = names.clone();
+    Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
         if let Some(components) = components {
@@ -213,6 +217,6 @@ fn by_the_proxies() -> SharedHttpClient {
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
             ))
-            .build()
+            .build_with_resolver(names.clone())
     })
 }
