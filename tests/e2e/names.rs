@@ -248,3 +248,17 @@ async fn heartbeats_go_on_while_the_name_of_ecs_is_stuck() {
     stage.counts(BEAT, stage.count(BEAT) + 3).await;
     assert_eq!(stage.completions(), 0);
 }
+
+#[tokio::test]
+async fn localhost_is_not_looked_up() {
+    let server = NameServer::silent(&["localhost"]).await;
+    let Some(mut stage) = asking(&server, STUCK, group()).await else {
+        return;
+    };
+    let url = stage.instance.introspection_endpoint();
+    let url = url.replace("127.0.0.1", "localhost");
+    stage.builder = stage.builder.set("ecs", "introspection_endpoint", url);
+    let _agent = stage.leaving().await;
+    stage.ends_well().await;
+    assert_eq!(server.look_ups("localhost"), 0);
+}
