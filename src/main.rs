@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 /// `EX_USAGE` of sysexits.h: the command line or the configuration is wrong. systemd does not restart the agent,
 /// because a restart would not help.
 const USAGE: u8 = 64;
-/// The most threads for name look-ups, each of which can block.
+/// The most threads for name look-ups, each of which can block. No name has more than one, and there are fewer names.
 const LOOK_UPS: usize = 8;
 
 fn main() -> ExitCode {

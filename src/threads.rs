@@ -1,6 +1,6 @@
 //! Threads for work that may block: on a file, on a directory, or on the start of a process.
 //!
-//! tokio's own pool is left to name look-ups, which may block all of its threads.
+//! tokio's own pool is left to name look-ups, which may block its threads for long.
 
 use std::io;
 

@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use crate::decide::{Failure, FailureKind, Instance};
 
 use super::bounded::Bounded;
+use super::names::Names;
 
 /// Error codes of a rejected signature, usually due to clock skew. The SDK learns AWS's time from the answer.
 const SIGNATURE: &[&str] = &[
@@ -39,6 +40,7 @@ pub struct Aws {
     clients: Mutex<Option<Clients>>,
     /// Set when a call was rejected for its credentials, so that the next call loads new ones.
     stale: AtomicBool,
+    names: Names,
 }
 
 #[derive(Clone)]
@@ -55,6 +57,7 @@ impl Aws {
             request_timeout,
             clients: Mutex::new(None),
             stale: AtomicBool::new(false),
+            names: Names::default(),
         }
     }
 
@@ -157,7 +160,7 @@ impl Aws {
             .connect_timeout(self.request_timeout)
             .operation_timeout(self.request_timeout)
             .build();
-        let http = Bounded(by_the_proxies());
+        let http = Bounded(by_the_proxies(&self.names));
         let region = Region::new(instance.region.clone());
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region.clone())
@@ -197,8 +200,9 @@ impl Aws {
 }
 
 /// The HTTP client for AWS, which follows `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-fn by_the_proxies() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
+fn by_the_proxies(names: &Names) -> SharedHttpClient {
+    let names = names.clone();
+    Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
         if let Some(components) = components {
@@ -208,6 +212,6 @@ fn by_the_proxies() -> SharedHttpClient {
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
             ))
-            .build()
+            .build_with_resolver(names.clone())
     })
 }

@@ -12,6 +12,7 @@ use crate::clients::http::{self, Answer};
 use crate::decide::{Accepted, Failure, FailureKind, IamAction, Instance, SignalStatus};
 
 use super::failure::{kind_of, refused};
+use super::names::Names;
 
 /// The most bytes of an answer, which is a request id or a short error.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -30,6 +31,7 @@ pub struct Signal {
 /// A client of CloudFormation for `SignalResource` only.
 pub struct CloudFormation {
     timeout: Duration,
+    names: Names,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +51,10 @@ struct ErrorBody {
 impl CloudFormation {
     /// `timeout` covers one request with its answer.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout }
+        Self {
+            timeout,
+            names: Names::default(),
+        }
     }
 
     /// Sends the signal to `endpoint`, with the instance id as `UniqueId`.
@@ -74,6 +79,7 @@ impl CloudFormation {
         // Built for this one request, so that an idle agent holds no TLS roots in memory.
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(self.names.clone())
             .build()
             .map_err(|error| Failure::new(FailureKind::Unreachable, format!("{what}: {error}")))?;
         let request = client

@@ -4,6 +4,7 @@
 //! make the agent hang or exhaust its memory.
 
 use std::error::Error;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -193,7 +194,18 @@ impl Local {
 }
 
 async fn connect(server: &Server) -> Result<SendRequest<Empty<Bytes>>, Trouble> {
-    let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+    let port = server.port;
+    let stream = match server.host.as_str() {
+        // It needs no look-up, which could be stuck (RFC 6761).
+        "localhost" => {
+            let addresses = [
+                (Ipv4Addr::LOCALHOST, port).into(),
+                (Ipv6Addr::LOCALHOST, port).into(),
+            ];
+            TcpStream::connect(&addresses[..]).await?
+        }
+        host => TcpStream::connect((host, port)).await?,
+    };
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(BUFFER)

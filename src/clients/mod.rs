@@ -13,6 +13,7 @@ pub mod failure;
 pub mod http;
 pub mod imds;
 pub mod introspection;
+pub mod names;
 pub mod parse;
 
 pub use endpoints::Endpoints;

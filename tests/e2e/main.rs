@@ -19,6 +19,7 @@ mod hooks;
 mod joining;
 mod large;
 mod leftovers;
+mod names;
 mod newcomer;
 mod notices;
 mod observed;

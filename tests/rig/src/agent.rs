@@ -202,6 +202,16 @@ impl AgentProcess {
 
     /// Waits until a line of the log contains `part`, and returns that line.
     pub async fn logged(&self, part: &str, timeout: Duration) -> Result<String, String> {
+        self.logged_times(1, part, timeout).await
+    }
+
+    /// Waits until so many lines of the log contain `part`, and returns the last of them.
+    pub async fn logged_times(
+        &self,
+        times: usize,
+        part: &str,
+        timeout: Duration,
+    ) -> Result<String, String> {
         let mut count = self.log.count.subscribe();
         let search = async {
             loop {
@@ -210,7 +220,8 @@ impl AgentProcess {
                     .log
                     .lock()
                     .iter()
-                    .find(|line| line.text.contains(part))
+                    .filter(|line| line.text.contains(part))
+                    .nth(times.saturating_sub(1))
                     .cloned();
                 if let Some(line) = found {
                     return line.text;
