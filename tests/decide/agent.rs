@@ -145,7 +145,16 @@ impl Agent {
     /// The next process on the same machine.
     pub fn restart(&mut self) {
         let memory = self.state.memory().clone();
-        self.state = State::new(Some(memory), self.now, BOOT);
+        self.restart_with(Some(memory));
+    }
+
+    /// The next process, which remembers nothing.
+    pub fn forget(&mut self) {
+        self.restart_with(None);
+    }
+
+    fn restart_with(&mut self, memory: Option<Memory>) {
+        self.state = State::new(memory, self.now, BOOT);
         (self.under_way, self.wake) = (Vec::new(), Some(self.now));
         self.clear();
         self.run(3 * SECOND);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ecs_lifecycle_config::{ExecutableFailure, ResultOnTimeout, Settings};
 use ecs_lifecycle_decide::LifecycleActionResult::{Abandon, Continue};
-use ecs_lifecycle_decide::TargetLifecycleState::{Terminated, WarmedTerminated};
+use ecs_lifecycle_decide::TargetLifecycleState::{Terminated, WarmedStopped, WarmedTerminated};
 use ecs_lifecycle_decide::{ExecutableEvent, LifecycleState};
 
 use super::agent::{Agent, SECOND, new};
@@ -79,13 +79,23 @@ fn what_runs_before_does_not_outlast_the_deadline() {
     assert_eq!((agent.said("DrainOver"), agent.cancelled), (1, 1));
 }
 
-/// Out of the pool it has never left: the drain is over before anything was run, and nothing has failed.
+/// Out of the pool it has never left: the drain is over before anything was run, and nothing has failed. Without a
+/// memory of that, containers may run that the ECS agent does not tell of.
 #[test]
 fn what_was_never_run_has_not_failed() {
-    let mut agent = Agent::new(settings(ExecutableFailure::Fail), None, new());
-    agent.world.identity = None;
-    agent.world.lifecycle = Some(LifecycleState::WarmedTerminatingWait);
-    agent.target(Some(WarmedTerminated));
-    agent.run(20 * SECOND);
-    assert_eq!(agent.results(), [Continue]);
+    for (lost, results) in [(false, &[Continue][..]), (true, &[])] {
+        let mut agent = Agent::new(settings(ExecutableFailure::Fail), None, new());
+        agent.world.identity = None;
+        agent.world.lifecycle = Some(LifecycleState::WarmedPendingWait);
+        agent.target(Some(WarmedStopped));
+        agent.run(5 * SECOND);
+        agent.clear();
+        agent.world.lifecycle = Some(LifecycleState::WarmedTerminatingWait);
+        agent.world.target = Ok(Some(WarmedTerminated));
+        if lost {
+            agent.forget();
+        }
+        agent.run(60 * SECOND);
+        assert_eq!(agent.results(), results, "{lost}");
+    }
 }

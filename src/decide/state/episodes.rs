@@ -88,13 +88,11 @@ impl State {
             completed: false,
             spent: Duration::ZERO,
         });
-        // Out of the pool, and it has never left it: the ECS agent was never started, or has told us.
-        let old = self
-            .instance
-            .as_ref()
-            .is_some_and(|known| self.is_old(known, turn));
+        // Out of the pool, and it has never left it: the ECS agent was never started, or has told us. Without a
+        // memory of the way in, nobody knows.
+        let pooled = |join: RememberedJoin| join.into == JoinTarget::WarmPool;
         let nothing_ever_ran = !self.memory.was_in_service
-            && !old
+            && self.memory.join.is_some_and(pooled)
             && self.metadata.target == Some(TargetLifecycleState::WarmedTerminated);
         let mut drain = Drain::begin(
             reason,
