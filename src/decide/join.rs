@@ -35,6 +35,8 @@ const COMPLETION_HEAD_START: Duration = Duration::from_secs(30);
 const LOOK_GRACE: Duration = Duration::from_secs(60);
 /// The time for one more look before a join times out, also if ECS is in trouble just then.
 const LAST_LOOK: Duration = Duration::from_secs(30);
+/// The time for the executables of an instance that such a look has shown to be a member.
+const LAST_STEPS: Duration = Duration::from_secs(10);
 /// The second of these looks comes so long after the first.
 const SECOND_LAST_LOOK: Duration = Duration::from_secs(8);
 
@@ -365,12 +367,16 @@ impl Join {
                 .is_some_and(|seen| seen.sent >= from && (!away || seen.value.agent_connected));
             here.may_not_look() || seen && !(resumed && self.has_member(Some(here)))
         });
-        let grace = self.resumed_at.map(|at| at + LOOK_GRACE);
-        let grace = grace.max(Some(deadline + LAST_LOOK)).unwrap_or(deadline);
-        // A member that the last look has shown has its executables yet to run.
-        let late = self.failed_command.is_none() && self.has_member(here);
+        // A member that a look has shown has its executables yet to run.
+        let member = here.filter(|_| self.failed_command.is_none() && self.has_member(here));
+        let late = member.and_then(Registration::view);
+        let last = match late.filter(|_| looked) {
+            Some(seen) => seen.sent + LAST_STEPS,
+            None => deadline + LAST_LOOK,
+        };
+        let grace = self.resumed_at.map_or(last, |at| last.max(at + LOOK_GRACE));
         // It is still DRAINING because the agent has set it.
-        if (!looked || late || returning) && !turn.reached(grace) {
+        if (!looked || late.is_some() || returning) && !turn.reached(grace) {
             return None;
         }
         turn.say(Note::JoinTimedOut {

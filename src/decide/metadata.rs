@@ -16,7 +16,7 @@ const FLIP_SLACK: Duration = Duration::from_secs(2);
 const NOTICES_EVERY: Duration = Duration::from_secs(2);
 
 /// What metadata has said.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Metadata {
     read: Pace,
     sent: Moment,
@@ -42,18 +42,8 @@ pub(crate) struct Metadata {
 impl Metadata {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
-            read: Pace::default(),
             sent: now,
-            notices_sent: None,
-            is_ready: false,
-            target: None,
-            named_at: None,
-            last_named: None,
-            came_after: None,
-            target_changed: false,
-            spot: None,
-            rebalance: None,
-            maintenance: None,
+            ..Self::default()
         }
     }
 

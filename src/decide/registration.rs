@@ -585,10 +585,13 @@ impl Registration {
 
     /// Whether it may be set to DRAINING although its status before that is unknown.
     pub(crate) fn may_change_blindly(&self, needs_prior: bool) -> bool {
-        let hopeless = self.looks_failed >= LOOKS_BEFORE_A_CHANGE || self.look_denied;
         self.prior.is_none()
             && (self.proof == Proof::Ours || self.look_denied)
-            && (!needs_prior || hopeless)
+            && (!needs_prior || self.looks_are_hopeless())
+    }
+
+    fn looks_are_hopeless(&self) -> bool {
+        self.looks_failed >= LOOKS_BEFORE_A_CHANGE || self.look_denied
     }
 
     /// Sends the change that is wanted, and the look that was asked for.
@@ -636,14 +639,9 @@ impl Registration {
             }
             return;
         }
-        if self.proof == Proof::None && !self.look_denied {
-            return;
-        }
-        if needs_prior
-            && self.prior.is_none()
-            && !self.changed
-            && self.looks_failed < LOOKS_BEFORE_A_CHANGE
-            && !self.look_denied
+        let lacks_prior = needs_prior && self.prior.is_none() && !self.changed;
+        if self.proof == Proof::None && !self.look_denied
+            || lacks_prior && !self.looks_are_hopeless()
         {
             return;
         }

@@ -43,9 +43,10 @@ const OUTDATED: Duration = Duration::from_secs(10);
 const DISAGREEMENT_CAP: Duration = Duration::from_secs(10);
 
 /// The source of the list of tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     /// The ECS agent's introspection.
+    #[default]
     Introspection,
     /// The ECS API, while introspection is away.
     Api,
@@ -119,7 +120,7 @@ impl Empty {
 }
 
 /// The part that watches the tasks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tasks {
     read: Pace,
     read_sent: Moment,
@@ -158,25 +159,8 @@ impl Tasks {
         Self {
             read: Pace::at(now),
             read_sent: now,
-            answered: None,
-            list: Pace::default(),
-            listed_at: None,
-            source: Source::Introspection,
-            running: BTreeMap::new(),
-            open: BTreeMap::new(),
-            vanished: BTreeMap::new(),
-            most: 0,
-            late: BTreeSet::new(),
-            suspicions: 0,
-            was_read: false,
-            first: false,
             changed_at: now,
-            stalls: 0,
-            away_since: None,
-            local: Empty::default(),
-            api: Empty::default(),
-            disagreements: 0,
-            said_disagrees: false,
+            ..Self::default()
         }
     }
 

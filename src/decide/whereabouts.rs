@@ -69,7 +69,7 @@ impl Question {
 }
 
 /// What Auto Scaling has said.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Whereabouts {
     pace: Pace,
     asked: u32,
@@ -82,9 +82,7 @@ impl Whereabouts {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
             pace: Pace::at(now),
-            asked: 0,
-            place: None,
-            alive: None,
+            ..Self::default()
         }
     }
 

@@ -10,7 +10,7 @@ use crate::turn::Turn;
 pub const HEAD_START: Duration = Duration::from_millis(250);
 
 /// What the state directory has.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Written {
     memory: Memory,
     writing: Memory,
@@ -22,10 +22,8 @@ pub(crate) struct Written {
 impl Written {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
-            memory: Memory::default(),
-            writing: Memory::default(),
-            unwritten: None,
             write: Pace::at(now),
+            ..Self::default()
         }
     }
 
