@@ -58,7 +58,7 @@ async fn the_fallback_reads_every_page() {
     }
     let stage = Stage::with_options(Options::default(), group(), instance)
         .await
-        .configured("ecs.introspection_grace=0s ecs.api_poll_interval=500ms ecs.api_settle=1s");
+        .configured("ecs.introspection_grace=0s ecs.api_poll_interval=2s ecs.api_settle=1s");
     let agent = stage.watching().await;
     stage.instance.ecs_agent_down().await;
     stage.instance.terminate();
