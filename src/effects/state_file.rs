@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::decide::record;
@@ -44,12 +44,20 @@ impl StateFile {
     /// # Errors
     /// Fails if it cannot be read or parsed, or if the disk does not answer within five seconds.
     pub async fn read(&self, clock: Clock) -> Result<Option<Memory>, Failure> {
-        let path = self.path.clone();
-        let text = tokio::time::timeout(PATIENCE, threads::aside(move || contents(&path)))
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .flatten()
-            .map_err(|error| self.failed("read", &error))?;
+        let mut failure = io::ErrorKind::TimedOut.into();
+        let text = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let path = self.path.clone();
+                match threads::aside(move || contents(&path)).await.flatten() {
+                    Ok(text) => return text,
+                    // It says nothing of the file.
+                    Err(error) => failure = error,
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        })
+        .await
+        .map_err(|_elapsed| self.failed("read", &failure))?;
         text.map(|text| self.understand(&text, &clock)).transpose()
     }
 
@@ -94,18 +102,7 @@ impl StateFile {
     }
 }
 
-/// The content of the file. A failure says nothing of it, so it is read again for most of the time there is.
 fn contents(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let began = Instant::now();
-    loop {
-        match read(path) {
-            Err(_) if began.elapsed() + AGAIN * 2 < PATIENCE => std::thread::sleep(AGAIN),
-            result => return result,
-        }
-    }
-}
-
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
