@@ -40,7 +40,6 @@ pub struct Aws {
     clients: Mutex<Option<Clients>>,
     /// Set when a call was rejected for its credentials, so that the next call loads new ones.
     stale: AtomicBool,
-    names: Names,
 }
 
 #[derive(Clone)]
@@ -57,7 +56,6 @@ impl Aws {
             request_timeout,
             clients: Mutex::new(None),
             stale: AtomicBool::new(false),
-            names: Names::default(),
         }
     }
 
@@ -70,13 +68,7 @@ impl Aws {
         instance: &Instance,
         ask: impl Fn(aws_sdk_ecs::Client) -> F,
     ) -> Result<T, Failure> {
-        let result = ask(self.clients(instance).await.ecs).await;
-        if !self.retries(&result, true) {
-            return result;
-        }
-        let result = ask(self.clients(instance).await.ecs).await;
-        self.retries(&result, false);
-        result
+        self.call(instance, |clients| ask(clients.ecs)).await
     }
 
     /// Calls Auto Scaling, and once more if new credentials or AWS's time may help.
@@ -88,11 +80,20 @@ impl Aws {
         instance: &Instance,
         ask: impl Fn(aws_sdk_autoscaling::Client) -> F,
     ) -> Result<T, Failure> {
-        let result = ask(self.clients(instance).await.autoscaling).await;
+        self.call(instance, |clients| ask(clients.autoscaling))
+            .await
+    }
+
+    async fn call<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        instance: &Instance,
+        ask: impl Fn(Clients) -> F,
+    ) -> Result<T, Failure> {
+        let result = ask(self.clients(instance).await).await;
         if !self.retries(&result, true) {
             return result;
         }
-        let result = ask(self.clients(instance).await.autoscaling).await;
+        let result = ask(self.clients(instance).await).await;
         self.retries(&result, false);
         result
     }
@@ -160,7 +161,7 @@ impl Aws {
             .connect_timeout(self.request_timeout)
             .operation_timeout(self.request_timeout)
             .build();
-        let http = Bounded(by_the_proxies(&self.names));
+        let http = Bounded(by_the_proxies());
         let region = Region::new(instance.region.clone());
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region.clone())
@@ -200,9 +201,8 @@ impl Aws {
 }
 
 /// The HTTP client for AWS, which follows `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-fn by_the_proxies(names: &Names) -> SharedHttpClient {
-    let names = names.clone();
-    Builder::new().build_with_connector_fn(move |settings, components| {
+fn by_the_proxies() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
         if let Some(components) = components {
@@ -212,6 +212,6 @@ fn by_the_proxies(names: &Names) -> SharedHttpClient {
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::Ring,
             ))
-            .build_with_resolver(names.clone())
+            .build_with_resolver(Names)
     })
 }

@@ -31,7 +31,6 @@ pub struct Signal {
 /// A client of CloudFormation for `SignalResource` only.
 pub struct CloudFormation {
     timeout: Duration,
-    names: Names,
 }
 
 #[derive(Deserialize)]
@@ -51,10 +50,7 @@ struct ErrorBody {
 impl CloudFormation {
     /// `timeout` covers one request with its answer.
     pub fn new(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            names: Names::default(),
-        }
+        Self { timeout }
     }
 
     /// Sends the signal to `endpoint`, with the instance id as `UniqueId`.
@@ -79,7 +75,7 @@ impl CloudFormation {
         // Built for this one request, so that an idle agent holds no TLS roots in memory.
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(self.names.clone())
+            .dns_resolver(Names)
             .build()
             .map_err(|error| Failure::new(FailureKind::Unreachable, format!("{what}: {error}")))?;
         let request = client

@@ -4,7 +4,6 @@
 //! make the agent hang or exhaust its memory.
 
 use std::error::Error;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +20,8 @@ use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 use tokio::net::TcpStream;
 
 use crate::decide::{Failure, FailureKind};
+
+use super::names;
 
 /// The most idle connections that are kept for the next requests.
 const KEPT: usize = 2;
@@ -194,18 +195,9 @@ impl Local {
 }
 
 async fn connect(server: &Server) -> Result<SendRequest<Empty<Bytes>>, Trouble> {
-    let port = server.port;
-    let stream = match server.host.as_str() {
-        // It needs no look-up, which could be stuck (RFC 6761).
-        "localhost" => {
-            let addresses = [
-                (Ipv4Addr::LOCALHOST, port).into(),
-                (Ipv6Addr::LOCALHOST, port).into(),
-            ];
-            TcpStream::connect(&addresses[..]).await?
-        }
-        host => TcpStream::connect((host, port)).await?,
-    };
+    let addresses = names::look_up(&server.host).await?;
+    let addresses = addresses.into_iter().map(|ip| (ip, server.port).into());
+    let stream = TcpStream::connect(&addresses.collect::<Vec<_>>()[..]).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(BUFFER)
