@@ -106,9 +106,12 @@ fn waited(process: &AgentProcess) -> Duration {
 }
 
 /// What the agent has written down of its drain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Written {
+    /// By the wall clock, which each process reads anew and rounds to milliseconds.
     pub started_at: SystemTime,
+    /// By the boot clock, in milliseconds: this is what decides.
+    pub started_at_boot: i64,
     pub ours: bool,
 }
 
@@ -123,6 +126,7 @@ pub fn written(directory: &Path) -> Option<Written> {
     let drain = record.get("drain")?;
     Some(Written {
         started_at: humantime::parse_rfc3339(drain["started_at"].as_str().unwrap()).unwrap(),
+        started_at_boot: drain["started_at_boot_milliseconds"].as_i64().unwrap(),
         ours: drain["ours"].as_bool().unwrap(),
     })
 }
