@@ -361,8 +361,7 @@ impl Drain {
 
     /// Finds out whether it is over, and runs the user's executables before and after it.
     pub(crate) fn conclude(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
-        self.reopen(world, self.deadline(turn.policy), turn);
-        // The time that it spent drained does not count.
+        self.reopen(world, turn);
         let deadline = self.deadline(turn.policy);
         if self.over.is_none() {
             self.over = self.find_over(world, deadline, turn);
@@ -411,7 +410,7 @@ impl Drain {
 
     /// If a task appears that the drain has to wait for, or the deadline that has passed was put off, the drain
     /// continues.
-    fn reopen(&mut self, world: World<'_>, deadline: Deadline, turn: &mut Turn<'_>) {
+    fn reopen(&mut self, world: World<'_>, turn: &mut Turn<'_>) {
         let Some(over) = self.over else { return };
         if self.hold.is_closed() && self.has_action() {
             return;
@@ -429,7 +428,7 @@ impl Drain {
             // What an earlier process has decided stays decided.
             let ours = self.resumed_at.is_none_or(|at| over.at >= at);
             let completing = turn.is_flying(|action| matches!(action, Action::Complete { .. }));
-            if !ours || completing || turn.reached(deadline.at) {
+            if !ours || completing || turn.reached(self.deadline(turn.policy).at) {
                 return;
             }
         }
