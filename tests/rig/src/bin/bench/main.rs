@@ -22,6 +22,7 @@ mod stage;
 mod startup;
 mod statistics;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -60,7 +61,12 @@ async fn measure(options: &Arc<Options>) -> Report {
     let mut report = Report::new(options);
     let other = options.other().map(Arc::new);
     for part in Part::ALL {
-        eprintln!("{} …", part.says(options));
+        let says = part.says(options);
+        let wanted = |only: &OsString| says.split([' ', ',']).next() == only.to_str();
+        if !options.only.as_ref().is_none_or(wanted) {
+            continue;
+        }
+        eprintln!("{says} …");
         let beside = match &other {
             Some(other) => part.measure(other).await,
             None => Vec::new(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How to call it.
-pub(crate) const USAGE: &str = "usage: bench --agent PATH [--beside PATH] [--out DIR] [--quick]";
+pub(crate) const USAGE: &str = "usage: bench --agent PATH [--beside PATH] [--out DIR] [--quick] [--only PART]";
 
 /// What to measure, and how long.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) out: PathBuf,
     /// Fewer samples, shorter waits.
     pub(crate) quick: bool,
+    /// The only part to measure, by the first word that is printed of it.
+    pub(crate) only: Option<OsString>,
 }
 
 impl Options {
@@ -26,6 +28,7 @@ impl Options {
         let mut arguments = arguments;
         let (mut agent, mut beside) = (None, None);
         let (mut out, mut quick) = (PathBuf::from("target/bench"), false);
+        let mut only = None;
         while let Some(argument) = arguments.next() {
             let mut value = || {
                 let missing = format!("{} needs a value", argument.display());
@@ -36,6 +39,7 @@ impl Options {
                 Some("--beside") => beside = Some(value()?),
                 Some("--out") => out = value()?,
                 Some("--quick") => quick = true,
+                Some("--only") => only = Some(value()?.into_os_string()),
                 _ => return Err(format!("unknown argument {}", argument.display())),
             }
         }
@@ -52,6 +56,7 @@ impl Options {
             beside,
             out,
             quick,
+            only,
         })
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Scenario {
     pub(crate) late: Vec<TaskSpec>,
     /// By how much time is sped up.
     pub(crate) scale: u32,
-    /// Whether it is one that has to get along with the plain drain's calls.
+    /// Whether it is one that has to get along with the plain drain's calls. A long one looks at ECS more often.
     pub(crate) plain: bool,
     /// Whether a CloudFormation stack waits for it.
     pub(crate) signals: bool,
@@ -55,6 +55,7 @@ impl Scenario {
     fn long(name: &str, count: usize, scale: u32) -> Self {
         Self {
             scale,
+            plain: false,
             ..Self::plain(name, count, TWO_HOURS / scale)
         }
     }
@@ -115,9 +116,11 @@ pub(crate) fn all(options: &Options) -> Vec<Scenario> {
             ..Scenario::plain("1 task, 10 s, 3000 stopped", 0, ten)
         },
         Scenario::long("1 task, \"2 h\"", 1, scale),
-        Scenario::long("300 tasks, \"2 h\"", 300, scale),
         Scenario {
-            plain: false,
+            memory: Some(("drain of 300 tasks, \"2 h\"", 10)),
+            ..Scenario::long("300 tasks, \"2 h\"", 300, scale)
+        },
+        Scenario {
             late: vec![TaskSpec::standalone("batch").runs_for(TWO_HOURS / scale)],
             ..Scenario::long("1 standalone job, \"2 h\"", 0, scale)
         },
