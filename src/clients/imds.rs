@@ -65,21 +65,23 @@ impl Imds {
         }
     }
 
-    /// Reads the instance id, the region and the pending time.
+    /// Reads the instance id, the region, the pending time and the purchasing option.
     ///
     /// # Errors
     /// Fails if the service does not answer, or if the answer is malformed.
     pub async fn instance(&self) -> Result<Instance, Failure> {
-        let identity = self
-            .required(
-                "dynamic/instance-identity/document",
-                parse::identity_document,
-            )
-            .await?;
+        let document = "dynamic/instance-identity/document";
+        let (identity, life_cycle) = tokio::join!(
+            self.required(document, parse::identity_document),
+            self.optional("meta-data/instance-life-cycle", parse::tag),
+        );
+        let identity = identity?;
         Ok(Instance {
             instance_id: identity.instance_id,
             region: identity.region,
             pending_time: identity.pending_time.map(wall_time),
+            // Where it cannot be read, the notices are read as often as on a Spot Instance.
+            on_demand: life_cycle.is_ok_and(|found| found.as_deref() == Some("on-demand")),
         })
     }
 

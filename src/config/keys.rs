@@ -33,7 +33,7 @@ sections! {
     /// How the instance metadata service (IMDSv2) is watched.
     pub metadata: MetadataSettings {
         /// How often target-lifecycle-state is read. spot/instance-action and the other notices of EC2
-        /// are read at this interval, too, but at most every two seconds.
+        /// are read at this interval, too, but at most every two seconds. On an On-Demand Instance: every 30 seconds.
         poll_interval: Duration = secs(1), between(millis(10), secs(30));
         /// How long each metadata request may take.
         request_timeout: Duration = secs(1), between(millis(10), secs(30));

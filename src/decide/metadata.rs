@@ -14,6 +14,8 @@ const FLIP_SLACK: Duration = Duration::from_secs(2);
 
 /// How seldom EC2's notices are read. They come two minutes ahead, and each path costs a request.
 const NOTICES_EVERY: Duration = Duration::from_secs(2);
+/// The same of an On-Demand Instance: only scheduled maintenance concerns it, which is announced long before.
+const ON_DEMAND_EVERY: Duration = Duration::from_secs(30);
 
 /// What metadata has said.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,7 +95,11 @@ impl Metadata {
             }
         }
         match failure {
-            Some(bad) => turn.bad(&bad, Duration::ZERO),
+            Some(bad) => {
+                turn.bad(&bad, Duration::ZERO);
+                // Only a complete reading shows that all paths answer again.
+                self.notices_sent = None;
+            }
             // A path that was not read may still be failing.
             None if !complete => {}
             None => turn.good(),
@@ -126,12 +132,17 @@ impl Metadata {
         }
     }
 
-    pub(crate) fn advance(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn advance(&mut self, on_demand: bool, turn: &mut Turn<'_>) {
         let flying = turn.is_flying(|action| matches!(action, Action::ReadMetadata { .. }));
         if !flying && self.read.is_due(turn) {
             self.read.sent();
             self.sent = turn.now;
-            let late = |sent| turn.now.since(sent) >= NOTICES_EVERY;
+            let every = if on_demand {
+                ON_DEMAND_EVERY
+            } else {
+                NOTICES_EVERY
+            };
+            let late = |sent| turn.now.since(sent) >= every;
             let notices = self.notices_sent.is_none_or(late);
             if notices {
                 self.notices_sent = Some(turn.now);

@@ -22,6 +22,7 @@ pub const BOOT: WallTime = WallTime(1_700_000_000_000);
 /// What there is, and how it answers.
 pub struct World {
     pub pending_time: Option<WallTime>,
+    pub on_demand: bool,
     pub target: Result<Option<TargetLifecycleState>, Failure>,
     pub notices: Notices,
     pub aws_at_boot: Option<WallTime>,
@@ -74,6 +75,7 @@ impl Agent {
         let now = Moment::from_millis(90_000);
         let world = World {
             pending_time,
+            on_demand: false,
             target: Ok(Some(TargetLifecycleState::InService)),
             aws_at_boot: None,
             notices: Notices {
@@ -281,6 +283,7 @@ impl World {
                 instance_id: self.instance_id.clone(),
                 region: "eu-central-1".to_owned(),
                 pending_time: self.pending_time,
+                on_demand: self.on_demand,
             })),
             Action::ReadMetadata { notices } => Answer::Metadata(MetadataReading {
                 target_lifecycle_state: self.target.clone(),

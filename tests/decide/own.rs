@@ -134,21 +134,35 @@ fn a_rebalance_recommendation_counts_only_where_the_policy_says_so() {
     }
 }
 
-/// Each notice costs a request, and comes two minutes ahead. A failing path is reported once.
+/// Each notice costs a request, and comes two minutes ahead, or never on an On-Demand Instance. A failing path is
+/// reported once, and read each time until it answers again.
 #[test]
-fn notices_are_read_every_other_second() {
-    let mut agent = Agent::in_service(settings());
-    agent.actions.clear();
-    agent.run(20 * SECOND);
-    let readings = |with: bool| {
-        let is = |action: &&Action| matches!(action, Action::ReadMetadata { notices } if *notices == with);
-        agent.actions.iter().filter(is).count()
-    };
-    assert_eq!((readings(true), readings(false)), (10, 10));
-    let failure = Failure::new(FailureKind::Timeout, "no answer");
-    agent.world.notices.spot_instance_action = Err(failure);
-    agent.run(20 * SECOND);
-    assert_eq!(agent.said("Failing"), 1, "{:?}", agent.notes);
+fn notices_are_read_less_often_than_the_target() {
+    for (on_demand, complete) in [(false, 30), (true, 2)] {
+        let mut agent = Agent::new(settings(), None, super::agent::old());
+        agent.world.on_demand = on_demand;
+        agent.run(3 * SECOND);
+        let readings = |agent: &mut Agent| {
+            agent.actions.clear();
+            agent.run(60 * SECOND);
+            let with = |action: &Action| match action {
+                Action::ReadMetadata { notices } => Some(*notices),
+                _ => None,
+            };
+            let all: Vec<bool> = agent.actions.iter().filter_map(with).collect();
+            (all.iter().filter(|with| **with).count(), all.len())
+        };
+        assert_eq!(readings(&mut agent), (complete, 60));
+        let failure = Failure::new(FailureKind::Timeout, "no answer");
+        agent.world.notices.spot_instance_action = Err(failure);
+        agent.run(32 * SECOND);
+        assert_eq!(agent.said("Failing"), 1, "{:?}", agent.notes);
+        assert_eq!(readings(&mut agent), (60, 60));
+        agent.world.notices.spot_instance_action = Ok(None);
+        agent.run(2 * SECOND);
+        assert_eq!(agent.said("Recovered"), 1, "{:?}", agent.notes);
+        assert_eq!(readings(&mut agent), (complete, 60));
+    }
 }
 
 /// The machine's clock is three minutes ahead. Metadata's answers say so.

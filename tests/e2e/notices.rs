@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ecs_lifecycle_simulator::{AWS_CALLS, MaintenanceEvent};
+use ecs_lifecycle_simulator::{AWS_CALLS, InstanceSpec, MaintenanceEvent};
 
 use super::by_hand::{stage_with, watching};
 use super::control::{self, socket};
-use super::newcomer::{COMPLETE, CONTINUE, DRAIN, Newcomer, ms};
+use super::newcomer::{COMPLETE, CONTINUE, DRAIN, Newcomer, group, ms};
 use super::stage::{Active, Draining, PATIENCE, SET, web};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -99,6 +99,22 @@ async fn other_notices_are_no_reason() {
         stage.polls(&agent, 30).await;
         let calls = stage.count(AWS_CALLS);
         assert_eq!(calls, 0, "{code} {state}\n{}", agent.text());
+    }
+}
+
+/// A notice two minutes ahead is soon enough every two seconds, and scheduled maintenance every thirty.
+#[tokio::test]
+async fn an_on_demand_instance_is_asked_for_notices_less_often() {
+    const SPOT: &str = "imds:GET /latest/meta-data/spot/instance-action";
+    let spec = InstanceSpec::new("demo").group("demo-asg");
+    for (spec, every) in [(spec.clone(), 2), (spec.on_demand(), 30)] {
+        let stage = Newcomer::added(group(), spec).await;
+        let agent = watching(&stage).await;
+        stage.polls(&agent, 30).await;
+        let read = stage.count(SPOT);
+        let most = 1 + stage.simulator.now().as_secs() / every;
+        assert!(read as u64 <= most, "{read}\n{}", agent.text());
+        assert!(read > 1 || every == 30, "{read}\n{}", agent.text());
     }
 }
 

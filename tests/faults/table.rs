@@ -110,6 +110,7 @@ pub struct Lasting {
 
 pub const TOKEN: &str = "imds:PUT /latest/api/token";
 pub const DOCUMENT: &str = "imds:GET /latest/dynamic/instance-identity/document";
+pub const LIFE_CYCLE: &str = "imds:GET /latest/meta-data/instance-life-cycle";
 pub const SIGNATURE: &str = "imds:GET /latest/dynamic/instance-identity/signature";
 pub const TARGET: &str = "imds:GET /latest/meta-data/autoscaling/target-lifecycle-state";
 pub const SPOT: &str = "imds:GET /latest/meta-data/spot/instance-action";
@@ -175,6 +176,8 @@ pub const CALLS: &[Call] = calls! {
         "no metadata: a drain in progress continues, a new one begins late";
     DOCUMENT [Plain - Signal] Warned("instance-identity/document|cloudformation:SignalResource"),
         "at the start, the agent does not know its instance and waits; at completion, the document is part of the signal";
+    LIFE_CYCLE [Plain - -] Silent("it decides only how often EC2's notices are read"),
+        "EC2's notices are read as often as on a Spot Instance";
     SIGNATURE [- - Signal] Warned("instance-identity/signature|cloudformation:SignalResource"),
         "part of the signal";
     TARGET [Plain Plain Plain] Warned("autoscaling/target-lifecycle-state"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::operation::IamAction;
 use super::time::WallTime;
 
-/// The machine the agent runs on. From the instance identity document.
+/// The machine the agent runs on. From the instance identity document, but where another path is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// `i-…`
@@ -19,6 +19,8 @@ pub struct Instance {
     pub region: String,
     /// `pendingTime`: when it was launched, or last started from a stop.
     pub pending_time: Option<WallTime>,
+    /// Whether `meta-data/instance-life-cycle` is `on-demand`: EC2 does not interrupt such an instance.
+    pub on_demand: bool,
 }
 
 /// `meta-data/autoscaling/target-lifecycle-state`: where Auto Scaling is taking the instance.

@@ -80,7 +80,8 @@ impl State {
             self.read_instance.sent();
             turn.send(Action::ReadInstance);
         }
-        self.metadata.advance(turn);
+        let on_demand = self.instance.as_ref().is_some_and(|known| known.on_demand);
+        self.metadata.advance(on_demand, turn);
         if self.instance.is_none() {
             return;
         }

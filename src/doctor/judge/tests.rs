@@ -82,6 +82,7 @@ fn healthy() -> Facts {
                     instance_id: "i-1".to_owned(),
                     region: "eu-central-1".to_owned(),
                     pending_time: None,
+                    on_demand: false,
                 }),
                 without_token: Ok(WithoutToken {
                     status: 401,

@@ -158,6 +158,7 @@ fn answer_to(action: &Action, seen: Result<Seen, Fault>, id: &str) -> Answer {
             instance_id: id.to_owned(),
             region: "eu-central-1".to_owned(),
             pending_time: Some(BOOT),
+            on_demand: false,
         })),
         Action::ReadMetadata { .. } => Answer::Metadata(MetadataReading {
             target_lifecycle_state: seen.map(|seen| {

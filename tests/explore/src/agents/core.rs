@@ -466,6 +466,8 @@ fn answer(action: &Action, reply: Reply, policy: &core::Policy) -> Answer {
                 instance_id: INSTANCE.to_owned(),
                 region: "eu-central-1".to_owned(),
                 pending_time: Some(WallTime(pending_time)),
+                // Notices are read as seldom as on an On-Demand Instance only in tests/decide.
+                on_demand: false,
             }),
             other => Err(why(other)),
         }),

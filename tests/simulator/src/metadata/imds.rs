@@ -84,6 +84,7 @@ fn get(world: &mut World, id: &str, path: &str) -> Reply {
         "meta-data/placement/availability-zone" => Some(availability_zone(world)),
         "meta-data/services/domain" => Some("amazonaws.com".to_owned()),
         "meta-data/services/partition" => Some("aws".to_owned()),
+        "meta-data/instance-life-cycle" => Some(instance.life_cycle.to_owned()),
         "meta-data/autoscaling/target-lifecycle-state" => {
             instance.target_lifecycle_state.map(|s| s.to_string())
         }

@@ -22,6 +22,8 @@ pub struct InstanceModel {
     pub lifecycle_state: Option<LifecycleState>,
     /// `target-lifecycle-state`; `None` is a 404.
     pub target_lifecycle_state: Option<TargetLifecycleState>,
+    /// `instance-life-cycle`
+    pub life_cycle: &'static str,
     /// Where it goes once its terminating hooks are done.
     pub(crate) destination: Destination,
     /// Counts changes of the lifecycle state, so that transitions made void by one are ignored.

@@ -79,6 +79,7 @@ impl World {
             lifecycle_state,
             target_lifecycle_state: spec.group.as_ref().and(spec.target_lifecycle_state),
             group: spec.group,
+            life_cycle: spec.life_cycle,
             destination: Destination::Gone,
             epoch: 0,
             hooks: Vec::new(),

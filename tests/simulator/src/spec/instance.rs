@@ -35,6 +35,8 @@ pub struct InstanceSpec {
     pub lifecycle_state: LifecycleState,
     /// `target-lifecycle-state` in the metadata; `None` is a 404.
     pub target_lifecycle_state: Option<TargetLifecycleState>,
+    /// `instance-life-cycle` in the metadata: `spot` by default.
+    pub life_cycle: &'static str,
     /// Tags in the metadata; `None` where `InstanceMetadataTags` is off.
     pub metadata_tags: Option<BTreeMap<String, String>>,
     /// The instance profile's role; `None` without a profile.
@@ -86,6 +88,7 @@ impl Default for InstanceSpec {
             launched_ago: None,
             lifecycle_state: LifecycleState::InService,
             target_lifecycle_state: Some(TargetLifecycleState::InService),
+            life_cycle: "spot",
             metadata_tags: None,
             role: Some("demo-instance-role".to_owned()),
             credential_lifetime: None,
@@ -114,6 +117,12 @@ impl InstanceSpec {
     /// Puts it in a group.
     pub fn group(mut self, group: &str) -> Self {
         self.group = Some(group.to_owned());
+        self
+    }
+
+    /// An On-Demand Instance.
+    pub fn on_demand(mut self) -> Self {
+        self.life_cycle = "on-demand";
         self
     }
 

@@ -138,18 +138,18 @@ async fn looks(options: &Options, figures: &mut Vec<Figure>) -> Result<Value, St
     Ok(json!({"seconds": samples, "tasks_with_a_kind": known}))
 }
 
-/// Idle, without and with rebalance recommendations and scheduled events, then with the capacity.
+/// Idle on a Spot Instance, without and with rebalance recommendations and scheduled events, then with the capacity.
 async fn idle(options: &Options, figures: &mut Vec<Figure>) -> Result<(), String> {
     let warnings = [
         ("drain", "on_rebalance", "10m".to_owned()),
         ("drain", "on_maintenance", "1h".to_owned()),
     ];
     let simulator = simulator(1).await?;
-    for (name, settings) in [("off", &warnings[..0]), ("on", &warnings[..])] {
-        let stage = Stage::new(options, &simulator, Vec::new(), settings).await?;
+    for (name, settings) in [("Spot", &warnings[..0]), ("warnings", &warnings[..])] {
+        let stage = Stage::with(options, &simulator, InstanceSpec::default(), settings).await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         let hour = idle_hour(&stage, WATCHED).await?;
-        let name = format!("processor time of an idle hour, warnings {name}");
+        let name = format!("processor time of an idle hour, {name}");
         figures.push(Figure::number(&name, hour, 2, "s"));
     }
     if !knows_capacity(options).await? {
@@ -169,7 +169,7 @@ async fn idle(options: &Options, figures: &mut Vec<Figure>) -> Result<(), String
     first.await.map_err(|_| "no sample of the capacity")?;
     let hour = idle_hour(&stage, TWO_MINUTES).await?;
     let peak = stage.agent.memory("VmHWM").map_err(text)?;
-    let name = "processor time of an idle hour, capacity on";
+    let name = "processor time of an idle hour, capacity";
     figures.push(Figure::number(name, hour, 2, "s"));
     figures.push(Figure::bytes("VmHWM while idle, capacity on", peak));
     Ok(())

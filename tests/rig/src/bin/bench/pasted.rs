@@ -37,11 +37,12 @@ const TABLES: [(&str, &[Row]); 2] = [
             ("calls to AWS while idle", "#", &[("calls to AWS", 0)]),
             (
                 "processor time while idle",
-                "# s an hour; # s with `on_rebalance` and `on_maintenance`; # s with `capacity`",
+                "# s an hour; # s with `capacity`; on a Spot Instance # s, # s with `on_rebalance` and `on_maintenance`",
                 &[
                     ("processor time in an idle hour", 2),
-                    ("processor time of an idle hour, warnings on", 2),
-                    ("processor time of an idle hour, capacity on", 2),
+                    ("processor time of an idle hour, capacity", 2),
+                    ("processor time of an idle hour, Spot", 2),
+                    ("processor time of an idle hour, warnings", 2),
                 ],
             ),
             (

@@ -47,14 +47,28 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Adds an instance with these tasks, starts an agent on it, and waits until it knows both.
+    /// Adds an On-Demand Instance with these tasks, starts an agent on it, and waits until it knows both.
     pub(crate) async fn new(
         options: &Options,
         simulator: &Simulator,
         tasks: Vec<TaskSpec>,
         settings: &[Setting],
     ) -> Result<Self, String> {
-        let stage = Self::started(options, simulator, tasks, settings).await?;
+        let spec = InstanceSpec {
+            tasks,
+            ..InstanceSpec::default().on_demand()
+        };
+        Self::with(options, simulator, spec, settings).await
+    }
+
+    /// The same with an instance of the caller's.
+    pub(crate) async fn with(
+        options: &Options,
+        simulator: &Simulator,
+        spec: InstanceSpec,
+        settings: &[Setting],
+    ) -> Result<Self, String> {
+        let stage = Self::started(options, simulator, spec, settings).await?;
         for line in [FIRST_READING, "this is a container instance of cluster"] {
             stage.agent.logged(line, PATIENCE).await?;
         }
@@ -65,14 +79,11 @@ impl Stage {
     pub(crate) async fn started(
         options: &Options,
         simulator: &Simulator,
-        tasks: Vec<TaskSpec>,
+        mut spec: InstanceSpec,
         settings: &[Setting],
     ) -> Result<Self, String> {
-        let spec = InstanceSpec {
-            tasks,
-            ..InstanceSpec::new(CLUSTER).group(GROUP)
-        };
-        let instance = simulator.add_instance(spec).await.map_err(text)?;
+        spec.cluster = CLUSTER.to_owned();
+        let instance = simulator.add_instance(spec.group(GROUP)).await.map_err(text)?;
         let state = Scratch::new().map_err(text)?;
         let mut builder = AgentBuilder::new(&options.agent, &instance, state.path());
         for (section, key, value) in settings {

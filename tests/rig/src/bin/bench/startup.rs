@@ -1,5 +1,6 @@
 //! How long from the start of the process until it has read the metadata for the first time.
 
+use ecs_lifecycle_simulator::InstanceSpec;
 use serde_json::json;
 
 use crate::options::Options;
@@ -13,7 +14,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Section, String> {
     let mut samples = Vec::new();
     for _ in 0..options.starts() {
         let started = stage::now();
-        let mut stage = Stage::started(options, &simulator, Vec::new(), &[]).await?;
+        let mut stage = Stage::started(options, &simulator, InstanceSpec::default(), &[]).await?;
         stage.agent.logged(FIRST_READING, PATIENCE).await?;
         let line = stage
             .agent
