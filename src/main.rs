@@ -21,8 +21,8 @@ const USAGE: u8 = 64;
 /// The most threads for name look-ups, each of which can block. No name has more than one, and there are fewer names.
 const LOOK_UPS: usize = 8;
 
-/// The C library of the static binary brings an allocator that keeps freed memory for the thread that has freed it. What
-/// one thread allocates and another one frees, messages for the log for example, is never used again there.
+/// The C library of the static binary brings an allocator that keeps freed memory for the thread that has freed it. It
+/// never reuses what one thread allocates and another one frees, such as a long list of tasks.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::signal::Signal;
 use crate::turn::Turn;
-use crate::wants::{self, Intent};
+use crate::wants::Intent;
 
 impl State {
     /// Begins and ends the episodes that the intent asks for.
@@ -56,8 +56,10 @@ impl State {
     /// When the hook began to wait at the earliest. If nobody saw the target come that is the reason, it may have
     /// been waiting for long and may time out soon.
     fn waits_since(&self, reason: &DrainReason) -> Option<Moment> {
-        let named = wants::asked_by_auto_scaling(self.target(), true);
-        let named = named.as_ref() == Some(reason);
+        let named = matches!(
+            reason,
+            DrainReason::Terminated(to) | DrainReason::WarmPool(to) if Some(to) == self.target()
+        );
         self.metadata.came_after.filter(|_| named)
     }
 
