@@ -356,6 +356,34 @@ fn after_a_pause_nothing_is_decided_by_what_was_known_before() {
     }
 }
 
+/// Only a tag says in which group the instance is, and nothing shows an action there. Throttled, the question whether the
+/// group is the right one is asked again soon, as the right hook may time out.
+#[test]
+fn whether_the_tag_is_right_is_asked_until_it_is_known() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent.world.lifecycle = None;
+    agent.world.target = Ok(Some(Terminated));
+    agent.fails("Heartbeat", FailureKind::NoActiveAction);
+    agent.run(3 * SECOND);
+    assert_eq!(agent.said("HookFound"), 1);
+    agent.clear();
+    agent.fails("FindGroup", FailureKind::Throttled);
+    agent.run(Duration::from_mins(1));
+    let tries = agent.count("FindGroup");
+    assert!((3..=8).contains(&tries), "{tries}");
+}
+
+/// The list of the hooks is asked for again, not the group, which is known.
+#[test]
+fn hooks_that_cannot_be_read_are_asked_for_again() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent.fails("DescribeLifecycleHooks", FailureKind::Server);
+    agent.target(Some(Terminated));
+    agent.run(20 * SECOND);
+    assert!(agent.count("DescribeLifecycleHooks") > 3);
+    assert_eq!(agent.count("FindGroup"), 1);
+}
+
 /// The hook was replaced before its wait began. Its requests are refused, so the hooks are read again.
 #[test]
 fn a_hook_that_auto_scaling_does_not_know_is_looked_up_again() {

@@ -88,9 +88,13 @@ fn one_that_joins_at_the_last_moment_is_a_member() {
     let mut agent = joining();
     agent.world.identity = Some(container_instance());
     agent.world.status = Status::Registering;
-    agent.run(Duration::from_secs(595));
+    let join = agent.state.join.as_ref().unwrap();
+    let deadline = join.deadline(&agent.policy);
+    agent.run(deadline.since(agent.now) - SECOND);
     agent.world.status = Status::Active;
-    agent.run(5 * SECOND);
+    agent.clear();
+    agent.run(SECOND);
+    assert_eq!(agent.count("DescribeContainerInstance"), 1);
     assert_eq!(agent.results(), [Continue]);
 }
 

@@ -8,7 +8,7 @@ use ecs_lifecycle_decide::{
     Action, ContainerInstanceStatus as Status, FailureKind, Outcome, TaskKind, TaskStatus,
 };
 
-use super::agent::{Agent, SECOND, stopping, task};
+use super::agent::{Agent, SECOND, name, stopping, task};
 
 /// One that drains, with a service's task, a standalone one and a daemon's.
 fn mixed(standalone: StandaloneTasks, daemons: DaemonTasks) -> Agent {
@@ -151,18 +151,55 @@ fn with_introspection_away_the_api_is_believed_slowly() {
     let mut agent = Agent::draining(Settings::default(), Terminated);
     agent.stop_tasks();
     agent.fails("ReadTasks", FailureKind::Unreachable);
+    agent.fails("ReadContainerInstance", FailureKind::Unreachable);
     let grace = agent.policy.ecs.introspection_grace;
     agent.run(grace - SECOND);
+    let looks = agent.count("DescribeContainerInstance");
     let fallen = |agent: &Agent| (agent.said("FallbackToApi"), agent.count("ListTasks"));
     assert_eq!(fallen(&agent), (0, 0));
     agent.run(3 * SECOND);
     assert_eq!(fallen(&agent), (1, 1));
     agent.run(agent.policy.ecs.api_settle - 5 * SECOND);
+    // Somebody may have set it back before the first list.
+    assert_eq!(agent.count("DescribeContainerInstance"), looks + 1);
     assert_eq!(agent.phase(), "draining");
     agent.run(agent.policy.ecs.api_poll_interval + 5 * SECOND);
     assert_eq!(agent.phase(), "done");
     let outcome = agent.state.drain.as_ref().unwrap().outcome();
     assert_eq!(outcome, Some(Outcome::Drained));
+}
+
+/// Somebody has deregistered it, and ECS has forgotten it: nothing is placed there.
+#[test]
+fn one_that_ecs_does_not_know_any_more_is_drained() {
+    let mut agent = Agent::draining(Settings::default(), Terminated);
+    agent.world.status = Status::Missing;
+    agent.fails("SetDraining", FailureKind::Refused);
+    agent.stop_tasks();
+    agent.run(60 * SECOND);
+    let outcome = agent.state.drain.as_ref().unwrap().outcome();
+    assert_eq!(outcome, Some(Outcome::Drained), "{:?}", agent.notes);
+    assert_eq!(agent.said("ContainerInstanceGone"), 1);
+}
+
+/// A task that ECS placed just before DRAINING may not be counted in the answer to the change.
+#[test]
+fn ecs_is_asked_again_once_draining_has_taken_effect() {
+    let mut agent = Agent::in_service(Settings::default());
+    agent.world.tasks.clear();
+    agent.target(Some(Terminated));
+    agent.run(30 * SECOND);
+    let sent = |action: &str| {
+        let at = agent.actions.iter().rposition(|sent| name(sent) == action);
+        agent.begun[at.unwrap()]
+    };
+    let settled = sent("SetDraining") + agent.policy.ecs.placement_settle;
+    assert!(
+        sent("DescribeContainerInstance") >= settled,
+        "{:?}",
+        agent.actions
+    );
+    assert_eq!(agent.phase(), "done");
 }
 
 /// After 5, 10, 20, 40 minutes and so on: somebody may have set it back.

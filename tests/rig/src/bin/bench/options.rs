@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How to call it.
-pub(crate) const USAGE: &str = "usage: bench --agent PATH [--beside PATH] [--out DIR] [--quick] [--only PART]";
+pub(crate) const USAGE: &str =
+    "usage: bench --agent PATH [--beside PATH] [--out DIR] [--quick] [--only PART]";
 
 /// What to measure, and how long.
 #[derive(Clone, Debug)]

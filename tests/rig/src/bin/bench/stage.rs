@@ -83,7 +83,10 @@ impl Stage {
         settings: &[Setting],
     ) -> Result<Self, String> {
         spec.cluster = CLUSTER.to_owned();
-        let instance = simulator.add_instance(spec.group(GROUP)).await.map_err(text)?;
+        let instance = simulator
+            .add_instance(spec.group(GROUP))
+            .await
+            .map_err(text)?;
         let state = Scratch::new().map_err(text)?;
         let mut builder = AgentBuilder::new(&options.agent, &instance, state.path());
         for (section, key, value) in settings {
