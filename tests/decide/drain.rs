@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ecs_lifecycle_config::{ResultOnTimeout, Settings};
+use ecs_lifecycle_config::{ResultOnTimeout, Settings, StackResource};
 use ecs_lifecycle_decide::LifecycleActionResult::{Abandon, Continue};
 use ecs_lifecycle_decide::TargetLifecycleState::{InService, Terminated, WarmedStopped};
 use ecs_lifecycle_decide::{
-    ContainerInstance, ContainerInstanceStatus as Status, FailureKind, LifecycleState,
+    Action, ContainerInstance, ContainerInstanceStatus as Status, FailureKind, LifecycleState,
     LifecycleTransition, Memory, Note, Outcome,
 };
 
@@ -382,6 +382,63 @@ fn hooks_that_cannot_be_read_are_asked_for_again() {
     agent.run(20 * SECOND);
     assert!(agent.count("DescribeLifecycleHooks") > 3);
     assert_eq!(agent.count("FindGroup"), 1);
+}
+
+/// The stack should hear of it before the instance is gone, but no signal holds up the completion for long.
+#[test]
+fn the_completion_waits_a_second_for_the_signal() {
+    let mut settings = Settings::default();
+    settings.cloudformation.signal_drained = true;
+    settings.cloudformation.resource = Some(StackResource {
+        stack_name: "demo".to_owned(),
+        logical_resource_id: "Group".to_owned(),
+    });
+    let mut agent = Agent::draining(settings, Terminated);
+    agent.world.held.insert("Signal");
+    agent.stop_tasks();
+    agent.run(20 * SECOND);
+    let sent = |action: &str| {
+        let at = agent.actions.iter().position(|sent| name(sent) == action);
+        agent.begun[at.unwrap()]
+    };
+    assert_eq!(sent("Complete").since(sent("Signal")), SECOND);
+}
+
+#[test]
+fn the_figures_of_a_drain_are_sent_once() {
+    let mut settings = Settings::default();
+    settings.metrics.emf_endpoint = Some("tcp://127.0.0.1:25888".to_owned());
+    let mut agent = Agent::draining(settings, Terminated);
+    agent.world.tasks.push(task("late"));
+    agent.run(5 * SECOND);
+    agent.stop_tasks();
+    agent.run(20 * SECOND);
+    let figures = |action: &Action| match action {
+        Action::SendMetrics(figures) => Some((figures.outcome, figures.tasks)),
+        _ => None,
+    };
+    let sent: Vec<_> = agent.actions.iter().filter_map(figures).collect();
+    assert_eq!(sent, [(Outcome::Drained, 2)]);
+}
+
+/// It was drained in time, and the wait began late. Past the deadline, an ECS that does not answer any more does not revoke
+/// that.
+#[test]
+fn past_the_deadline_a_missing_look_does_not_hold_the_completion() {
+    let mut settings = Settings::default();
+    settings.drain.timeout = Duration::from_mins(5);
+    let mut agent = Agent::draining(settings, Terminated);
+    agent.stop_tasks();
+    agent.world.lifecycle = Some(LifecycleState::Terminating);
+    agent.fails("Complete", FailureKind::NoActiveAction);
+    agent.run(Duration::from_mins(2));
+    assert_eq!(outcome(&agent), Some(Outcome::Drained));
+    agent.fails("DescribeContainerInstance", FailureKind::Unreachable);
+    agent.run(Duration::from_mins(4));
+    agent.world.failing.remove("Complete");
+    agent.run(Duration::from_mins(1));
+    assert_eq!(agent.phase(), "done", "{:?}", agent.notes);
+    assert_eq!(outcome(&agent), Some(Outcome::Drained));
 }
 
 /// The hook was replaced before its wait began. Its requests are refused, so the hooks are read again.
