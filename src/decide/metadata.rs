@@ -76,7 +76,6 @@ impl Metadata {
             }
             Err(bad) => keep(bad),
         }
-        let complete = reading.notices.is_some();
         if let Some(notices) = reading.notices {
             match notices.spot_instance_action {
                 Ok(spot) => {
@@ -100,8 +99,6 @@ impl Metadata {
                 // Only a complete reading shows that all paths answer again.
                 self.notices_sent = None;
             }
-            // A path that was not read may still be failing.
-            None if !complete => {}
             None => turn.good(),
         }
     }
