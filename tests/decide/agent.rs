@@ -237,6 +237,12 @@ impl Agent {
         self.actions.iter().filter(is_it).count()
     }
 
+    /// When the last one was begun.
+    pub fn begun(&self, action: &str) -> Moment {
+        let at = self.actions.iter().rposition(|done| name(done) == action);
+        self.begun[at.unwrap()]
+    }
+
     pub fn did(&self, action: &str) -> bool {
         self.count(action) > 0
     }

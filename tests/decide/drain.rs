@@ -397,11 +397,8 @@ fn the_completion_waits_a_second_for_the_signal() {
     agent.world.held.insert("Signal");
     agent.stop_tasks();
     agent.run(20 * SECOND);
-    let sent = |action: &str| {
-        let at = agent.actions.iter().position(|sent| name(sent) == action);
-        agent.begun[at.unwrap()]
-    };
-    assert_eq!(sent("Complete").since(sent("Signal")), SECOND);
+    let (signalled, completed) = (agent.begun("Signal"), agent.begun("Complete"));
+    assert_eq!(completed.since(signalled), SECOND);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ecs_lifecycle_decide::{
     Action, ContainerInstanceStatus as Status, FailureKind, Outcome, TaskKind, TaskStatus,
 };
 
-use super::agent::{Agent, SECOND, name, stopping, task};
+use super::agent::{Agent, SECOND, stopping, task};
 
 /// One that drains, with a service's task, a standalone one and a daemon's.
 fn mixed(standalone: StandaloneTasks, daemons: DaemonTasks) -> Agent {
@@ -201,16 +201,9 @@ fn ecs_is_asked_again_once_draining_has_taken_effect() {
     agent.world.tasks.clear();
     agent.target(Some(Terminated));
     agent.run(30 * SECOND);
-    let sent = |action: &str| {
-        let at = agent.actions.iter().rposition(|sent| name(sent) == action);
-        agent.begun[at.unwrap()]
-    };
-    let settled = sent("SetDraining") + agent.policy.ecs.placement_settle;
-    assert!(
-        sent("DescribeContainerInstance") >= settled,
-        "{:?}",
-        agent.actions
-    );
+    let settled = agent.begun("SetDraining") + agent.policy.ecs.placement_settle;
+    let looked = agent.begun("DescribeContainerInstance");
+    assert!(looked >= settled, "{:?}", agent.actions);
     assert_eq!(agent.phase(), "done");
 }
 
