@@ -22,7 +22,6 @@ mod stage;
 mod startup;
 mod statistics;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -61,12 +60,10 @@ async fn measure(options: &Arc<Options>) -> Report {
     let mut report = Report::new(options);
     let other = options.other().map(Arc::new);
     for part in Part::ALL {
-        let says = part.says(options);
-        let wanted = |only: &OsString| says.split([' ', ',']).next() == only.to_str();
-        if !options.only.as_ref().is_none_or(wanted) {
+        if options.only.is_some_and(|only| only != part) {
             continue;
         }
-        eprintln!("{says} …");
+        eprintln!("{}{} …", part.name(), part.size(options));
         let beside = match &other {
             Some(other) => part.measure(other).await,
             None => Vec::new(),
@@ -76,8 +73,9 @@ async fn measure(options: &Arc<Options>) -> Report {
     report
 }
 
-#[derive(Clone, Copy)]
-enum Part {
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
     Binary,
     Startup,
     Idle,
@@ -88,7 +86,7 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Binary,
         Self::Startup,
         Self::Idle,
@@ -98,15 +96,25 @@ impl Part {
         Self::Instructions,
     ];
 
-    fn says(self, options: &Options) -> String {
+    /// As it is named on the command line.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Binary => "binary".to_owned(),
-            Self::Startup => "start-up".to_owned(),
-            Self::Idle => format!("idle, {} s", options.idle().as_secs()),
-            Self::Latency => format!("latencies, {} drains", options.samples()),
-            Self::Calls => "calls and memory".to_owned(),
-            Self::Features => "features".to_owned(),
-            Self::Instructions => "instructions".to_owned(),
+            Self::Binary => "binary",
+            Self::Startup => "start-up",
+            Self::Idle => "idle",
+            Self::Latency => "latencies",
+            Self::Calls => "calls",
+            Self::Features => "features",
+            Self::Instructions => "instructions",
+        }
+    }
+
+    fn size(self, options: &Options) -> String {
+        match self {
+            Self::Idle => format!(", {} s", options.idle().as_secs()),
+            Self::Latency => format!(", {} drains", options.samples()),
+            Self::Calls => " and memory".to_owned(),
+            Self::Binary | Self::Startup | Self::Features | Self::Instructions => String::new(),
         }
     }
 

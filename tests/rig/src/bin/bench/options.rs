@@ -1,8 +1,10 @@
 //! The command line, and what `--quick` changes.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::Part;
 
 /// How to call it.
 pub(crate) const USAGE: &str =
@@ -19,8 +21,8 @@ pub(crate) struct Options {
     pub(crate) out: PathBuf,
     /// Fewer samples, shorter waits.
     pub(crate) quick: bool,
-    /// The only part to measure, by the first word that is printed of it.
-    pub(crate) only: Option<OsString>,
+    /// The only part to measure.
+    pub(crate) only: Option<Part>,
 }
 
 impl Options {
@@ -40,7 +42,7 @@ impl Options {
                 Some("--beside") => beside = Some(value()?),
                 Some("--out") => out = value()?,
                 Some("--quick") => quick = true,
-                Some("--only") => only = Some(value()?.into_os_string()),
+                Some("--only") => only = Some(part(&value()?)?),
                 _ => return Err(format!("unknown argument {}", argument.display())),
             }
         }
@@ -95,6 +97,14 @@ impl Options {
     }
 }
 
+fn part(name: &Path) -> Result<Part, String> {
+    let found = Part::ALL
+        .into_iter()
+        .find(|part| name == Path::new(part.name()));
+    let names = || Part::ALL.map(Part::name).join(", ");
+    found.ok_or_else(|| format!("no part {}: the parts are {}", name.display(), names()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +119,8 @@ mod tests {
         assert_eq!(parse(&["--agent"]).unwrap_err(), "--agent needs a value");
         assert!(parse(&["--agent", "/nonexistent"]).is_err());
         assert!(parse(&["--fast"]).is_err());
+        let unknown = parse(&["--only", "everything"]).unwrap_err();
+        assert!(unknown.contains("binary, start-up, idle"), "{unknown}");
         let agent = std::env::current_exe().unwrap();
         let beside = [
             "--agent",
@@ -122,7 +134,11 @@ mod tests {
     #[test]
     fn the_rest_has_defaults() {
         let agent = std::env::current_exe().unwrap();
-        let options = parse(&["--quick", "--agent", agent.to_str().unwrap()]).unwrap();
+        let agent = agent.to_str().unwrap();
+        let one = parse(&["--only", "calls", "--agent", agent]).unwrap();
+        assert_eq!(one.only, Some(Part::Calls));
+        let options = parse(&["--quick", "--agent", agent]).unwrap();
+        assert_eq!(options.only, None);
         assert!(options.quick);
         assert_eq!(options.out, PathBuf::from("target/bench"));
         assert!(options.other().is_none());

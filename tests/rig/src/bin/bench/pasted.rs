@@ -67,6 +67,11 @@ const TABLES: [(&str, &[Row]); 2] = [
                     ("VmHWM, drain of 1 task, 3000 stopped ones listed", 1),
                 ],
             ),
+            (
+                "the same, 300 tasks, 2 h",
+                "# MB",
+                &[("VmHWM, drain of 300 tasks, \"2 h\"", 1)],
+            ),
             ("binary", "# MB", &[("size", 1)]),
         ],
     ),
